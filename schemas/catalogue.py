@@ -1,0 +1,90 @@
+"""The catalogue: every message there is, and how to find one by its topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.devices import DevicePresence, DeviceState, Fix, Heartbeat
+from schemas.kitchen import (
+    BumpTicket,
+    HearTickets,
+    ReadStation,
+    StartTicket,
+    StationHead,
+    TicketEnded,
+    TicketState,
+)
+from schemas.menu import MenuItem
+from schemas.message import Message
+from schemas.orders import (
+    AddLines,
+    CancelOrder,
+    CloseOrder,
+    OrderChanged,
+    OrderPlaced,
+    PlaceOrder,
+)
+from schemas.replies import Reply
+from schemas.topics import TopicMismatch
+
+MESSAGES: Final[tuple[type[Message], ...]] = (
+    PlaceOrder,
+    AddLines,
+    CancelOrder,
+    CloseOrder,
+    OrderPlaced,
+    OrderChanged,
+    HearTickets,
+    StartTicket,
+    BumpTicket,
+    ReadStation,
+    TicketState,
+    TicketEnded,
+    StationHead,
+    MenuItem,
+    DevicePresence,
+    Heartbeat,
+    Fix,
+    DeviceState,
+    Reply,
+)
+
+BY_TYPE: Final = {message.type_name: message for message in MESSAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A topic that was understood: which message stands there, and for whom."""
+
+    message: type[Message]
+    address: dict[str, str]
+
+    @property
+    def tenant(self) -> str:
+        """The tenant whose topic it is."""
+        return self.address["tenant"]
+
+
+def _index() -> dict[int, list[type[Message]]]:
+    by_length: dict[int, list[type[Message]]] = {}
+    for message in MESSAGES:
+        by_length.setdefault(len(message.route.key), []).append(message)
+    return by_length
+
+
+_BY_LENGTH: Final = _index()
+
+
+def locate(topic: str) -> Located:
+    """Find the message class whose topic this is.
+
+    Raises:
+        TopicMismatch: no message of the contract stands on this topic.
+    """
+    for message in _BY_LENGTH.get(topic.count("/") + 1, ()):
+        try:
+            return Located(message, message.route.parse(topic))
+        except TopicMismatch:
+            continue
+    raise TopicMismatch(f"no message of the contract stands on {topic!r}")

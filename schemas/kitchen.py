@@ -1,0 +1,145 @@
+"""The kitchen: tickets, one per order and station, and how they are heard."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from schemas.identifiers import Slug
+from schemas.message import Event, Part, Query, Request, State
+from schemas.orders import MAX_QUANTITY, Note
+
+MAX_HEARD_AT_ONCE: Final = 200
+SNAPSHOT_PAGE: Final = 200
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket stands."""
+
+    SENT = "sent"
+    """Published, and nobody has said yet that they see it."""
+    HEARD = "heard"
+    STARTED = "started"
+    BUMPED = "bumped"
+    CANCELLED = "cancelled"
+
+
+class TicketStep(StrEnum):
+    """What moves a ticket on."""
+
+    HEAR = "hear"
+    START = "start"
+    BUMP = "bump"
+    CANCEL = "cancel"
+
+
+TICKET_STEPS: Final[dict[tuple[TicketStatus, TicketStep], TicketStatus]] = {
+    (TicketStatus.SENT, TicketStep.HEAR): TicketStatus.HEARD,
+    (TicketStatus.SENT, TicketStep.START): TicketStatus.STARTED,
+    (TicketStatus.SENT, TicketStep.CANCEL): TicketStatus.CANCELLED,
+    (TicketStatus.HEARD, TicketStep.START): TicketStatus.STARTED,
+    (TicketStatus.HEARD, TicketStep.BUMP): TicketStatus.BUMPED,
+    (TicketStatus.HEARD, TicketStep.CANCEL): TicketStatus.CANCELLED,
+    (TicketStatus.STARTED, TicketStep.BUMP): TicketStatus.BUMPED,
+    (TicketStatus.STARTED, TicketStep.CANCEL): TicketStatus.CANCELLED,
+}
+"""The ticket's state machine. What is not in this table cannot happen.
+
+A cook who starts a ticket has heard it; nobody bumps what nobody has heard.
+"""
+
+OPEN_TICKET: Final = frozenset({TicketStatus.SENT, TicketStatus.HEARD, TicketStatus.STARTED})
+
+
+class TicketLine(Part):
+    """One line as the station sees it."""
+
+    line: Annotated[int, Field(ge=1)]
+    item: Slug
+    name: str
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+    note: Note = ""
+
+
+class Ticket(Part):
+    """What one station has to make for one order."""
+
+    ticket_id: UUID
+    station: Slug
+    order_id: UUID
+    order_number: str
+    status: TicketStatus
+    version: Annotated[int, Field(ge=1)]
+    sequence: Annotated[int, Field(ge=1)]
+    """The station's sequence at this change: dense, so that a gap can be seen."""
+    lines: tuple[TicketLine, ...]
+    table: str | None = None
+    placed_at: AwareDatetime
+    heard_at: AwareDatetime | None = None
+    heard_by: Slug | None = None
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+
+
+class HearTickets(Request, type="heard.ticket.hear.v1", topic="kitchen/hear"):
+    """The display says: these stand on my screen."""
+
+    ticket_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MAX_HEARD_AT_ONCE)]
+
+
+class StartTicket(Request, type="heard.ticket.start.v1", topic="kitchen/start"):
+    """A cook begins."""
+
+    ticket_id: UUID
+
+
+class BumpTicket(Request, type="heard.ticket.bump.v1", topic="kitchen/bump"):
+    """The food of this ticket is ready and leaves the station."""
+
+    ticket_id: UUID
+
+
+class ReadStation(Query, type="heard.station.read.v1", topic="kitchen/read-station"):
+    """Ask for a snapshot of a station, page by page.
+
+    Pages run by the sequence of each ticket's last change: a ticket that changes
+    while the pages are read gets a higher sequence, and so is never missed.
+    """
+
+    station: Slug
+    after: Annotated[int, Field(ge=0)] = 0
+
+
+class TicketState(
+    State,
+    type="heard.ticket.v1",
+    topic="kitchen/{station}/ticket/{ticket_id}",
+    about="station",
+):
+    """An open ticket: retained, so that connecting costs one subscription."""
+
+    station: Slug
+    ticket_id: UUID
+    ticket: Ticket
+
+
+class TicketEnded(
+    Event, type="heard.ticket.ended.v1", topic="kitchen/{station}/ticket-ended", about="station"
+):
+    """A ticket was bumped or cancelled and is open no more."""
+
+    station: Slug
+    ticket: Ticket
+
+
+class StationHead(State, type="heard.station.head.v1", topic="kitchen/{station}", about="station"):
+    """The beat of a station: how far its sequence has come, and how much is open."""
+
+    station: Slug
+    sequence: Annotated[int, Field(ge=0)]
+    open: Annotated[int, Field(ge=0)]
+    every_s: Annotated[float, Field(gt=0)]
+    """The time between beats; who has missed two of them is not current."""

@@ -1,0 +1,80 @@
+"""What a device is told of its request."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.identifiers import Slug
+from schemas.kitchen import Ticket, TicketStatus
+from schemas.message import DeviceReply, Part
+from schemas.money import Currency, Minor
+from schemas.orders import OrderStatus
+from schemas.refusals import RefusalCode
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class OrderReceipt(Part):
+    """An order request was done."""
+
+    kind: Literal["order"] = "order"
+    order_id: UUID
+    number: str
+    status: OrderStatus
+    version: int
+    currency: Currency
+    total_minor: Minor
+
+
+class TicketReceipt(Part):
+    """A ticket request was done."""
+
+    kind: Literal["ticket"] = "ticket"
+    ticket_id: UUID
+    status: TicketStatus
+    version: int
+
+
+class HeardReceipt(Part):
+    """These tickets are known to be heard. What ended in the meantime is not listed."""
+
+    kind: Literal["heard"] = "heard"
+    ticket_ids: tuple[UUID, ...]
+
+
+class StationPage(Part):
+    """One page of a station's open tickets, by the sequence of their last change."""
+
+    kind: Literal["station"] = "station"
+    station: Slug
+    sequence: int
+    """The station's sequence when the page was read."""
+    open: int
+    tickets: tuple[Ticket, ...]
+    more: bool
+
+
+Result = Annotated[
+    OrderReceipt | TicketReceipt | HeardReceipt | StationPage, Field(discriminator="kind")
+]
+
+
+class Reply(DeviceReply, type="heard.reply.v1", topic=""):
+    """Accepted or rejected: the word that lets a device clear its outbox."""
+
+    request: UUID | None
+    """The id of the request; None where it could not be read."""
+    outcome: Outcome
+    result: Result | None = None
+    code: RefusalCode | None = None
+    message: str | None = None
+    """For people: what was wrong, and what to do."""
