@@ -1,0 +1,223 @@
+"""Who may say and hear what: the one access policy, rendered for each broker.
+
+A rule names roles, a verb, a plane and the rest of the topic; `{self}` stands for
+the device's own name. The tenant is never in a rule: it is the device's own, and
+every tenant for the services.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol, Self
+
+from broker_config.secret import SecretHash
+from schemas.devices import Role
+from schemas.identifiers import is_slug
+from schemas.topics import MAX_TOPIC_BYTES, ROOT, Plane, matches, plane_filter
+
+SERVICES_USERNAME: Final = "heard-services"
+ADMIN_USERNAME: Final = "heard-admin"
+
+
+class Verb(StrEnum):
+    """What one does with a topic."""
+
+    PUBLISH = "publish"
+    SUBSCRIBE = "subscribe"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the policy.
+
+    `plane` None stands for all planes; then `tail` follows the tenant at once.
+    """
+
+    roles: frozenset[Role]
+    verb: Verb
+    plane: Plane | None
+    tail: str
+
+
+def _rule(roles: set[Role], verb: Verb, plane: Plane | None, *tails: str) -> tuple[Rule, ...]:
+    return tuple(Rule(frozenset(roles), verb, plane, tail) for tail in tails)
+
+
+_DEVICES: Final = set(Role) - {Role.SERVICE}
+_SERVICE: Final = {Role.SERVICE}
+
+RULES: Final[tuple[Rule, ...]] = (
+    *_rule(_DEVICES, Verb.PUBLISH, Plane.TELEMETRY, "{self}/#"),
+    *_rule(_DEVICES, Verb.PUBLISH, Plane.PRESENCE, "{self}"),
+    *_rule(_DEVICES, Verb.SUBSCRIBE, Plane.REPLY, "{self}"),
+    *_rule({Role.POS}, Verb.PUBLISH, Plane.REQUEST, "{self}/orders/#"),
+    *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.STATE, "menu/#", "orders/#"),
+    *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.EVENT, "orders/#"),
+    *_rule({Role.KITCHEN_DISPLAY}, Verb.PUBLISH, Plane.REQUEST, "{self}/kitchen/#"),
+    *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.STATE, "kitchen/#", "menu/#"),
+    *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "kitchen/#"),
+    *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/#"),
+    *_rule({Role.TRACKER}, Verb.SUBSCRIBE, Plane.STATE, "delivery/{self}/#"),
+    *_rule({Role.MANAGER}, Verb.PUBLISH, Plane.REQUEST, "{self}/#"),
+    *_rule({Role.MANAGER}, Verb.SUBSCRIBE, None, "#"),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.STATE, "#"),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.EVENT, "#"),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.REPLY, "+"),
+    # Only to clear what a removed device left behind: it cannot do so itself.
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.PRESENCE, "+"),
+    *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.REQUEST, "#"),
+    *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.TELEMETRY, "#"),
+    *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.PRESENCE, "#"),
+    *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.STATE, "#"),
+    *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.EVENT, "#"),
+)
+"""The policy. What no line allows is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks: a device of one tenant, or a service (of every tenant).
+
+    Raises:
+        ValueError: a name could not stand in a topic, and so might widen a filter.
+    """
+
+    tenant: str
+    """Empty for a service, which belongs to no tenant."""
+    device: str
+    role: Role
+
+    def __post_init__(self) -> None:
+        needed = [self.device] if self.role is Role.SERVICE else [self.tenant, self.device]
+        for name in needed:
+            if not is_slug(name):
+                raise ValueError(f"{name!r} is not [a-z0-9-]{{1,64}}: it cannot name a device")
+        if self.role is Role.SERVICE and self.tenant:
+            raise ValueError(f"a service is of no tenant, not of {self.tenant!r}")
+
+    @classmethod
+    def service(cls, name: str = SERVICES_USERNAME) -> Self:
+        """Make the identity of a service's account."""
+        return cls(tenant="", device=name, role=Role.SERVICE)
+
+    @property
+    def username(self) -> str:
+        """The MQTT user name, and at the same time the only client id it may use."""
+        return self.device if self.role is Role.SERVICE else username_of(self.tenant, self.device)
+
+
+def username_of(tenant: str, device: str) -> str:
+    """Name a device for a broker; no colon can stand in either part, so no two clash."""
+    return f"{tenant}:{device}"
+
+
+class Grant(NamedTuple):
+    """One right: to publish to, or to subscribe within, a filter."""
+
+    verb: Verb
+    filter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a broker must know to let somebody in."""
+
+    identity: Identity
+    secret: SecretHash
+
+
+class Directory(Protocol):
+    """Where the embedded broker looks up who may connect."""
+
+    async def find(self, username: str) -> Credential | None:
+        """Return the credential of `username`; None where it does not exist or is revoked.
+
+        `username` is whatever a stranger sent: any text, of any length.
+        """
+        ...
+
+
+def grants(identity: Identity) -> list[Grant]:
+    """List everything `identity` may do, in the policy's order."""
+    tenant = "+" if identity.role is Role.SERVICE else identity.tenant
+    found = []
+    for rule in RULES:
+        if identity.role not in rule.roles:
+            continue
+        tail = rule.tail.replace("{self}", identity.device)
+        filter_ = (
+            f"{ROOT}/{tenant}/{tail}"
+            if rule.plane is None
+            else plane_filter(rule.plane, tenant=tenant, tail=tail)
+        )
+        found.append(Grant(rule.verb, filter_))
+    return found
+
+
+def may_publish(identity: Identity, topic: str) -> bool:
+    """Tell whether `identity` may publish to `topic`; never on a topic that is none."""
+    return is_topic(topic) and _granted(identity, Verb.PUBLISH, topic)
+
+
+def may_receive(identity: Identity, topic: str) -> bool:
+    """Tell whether a message on `topic` may be handed to `identity`."""
+    return is_topic(topic) and _granted(identity, Verb.SUBSCRIBE, topic)
+
+
+def may_subscribe(identity: Identity, filter_: str) -> bool:
+    """Tell whether `identity` may subscribe to `filter_`.
+
+    Only where one grant covers whatever the filter could ever match: a filter is
+    never narrowed silently, so who subscribes knows what will come.
+    """
+    return is_filter(filter_) and any(
+        verb is Verb.SUBSCRIBE and covers(granted, filter_) for verb, granted in grants(identity)
+    )
+
+
+def _granted(identity: Identity, wanted: Verb, topic: str) -> bool:
+    return any(verb is wanted and matches(granted, topic) for verb, granted in grants(identity))
+
+
+def _is_name(text: str) -> bool:
+    if not text or "\0" in text:
+        return False
+    try:
+        return len(text.encode()) <= MAX_TOPIC_BYTES
+    except UnicodeEncodeError:  # lone surrogates: nothing that UTF-8 on the wire can carry
+        return False
+
+
+def is_topic(text: str) -> bool:
+    """Tell whether one may publish to this at all (MQTT 3.1.1, 4.7)."""
+    return _is_name(text) and "+" not in text and "#" not in text
+
+
+def is_filter(text: str) -> bool:
+    """Tell whether this is a subscription filter (MQTT 3.1.1, 4.7.1)."""
+    if not _is_name(text):
+        return False
+    *above, last = text.split("/")
+    return all(level == "+" or not {"+", "#"} & set(level) for level in above) and (
+        last in {"+", "#"} or not {"+", "#"} & set(last)
+    )
+
+
+def covers(granted: str, wanted: str) -> bool:
+    """Tell whether every topic that `wanted` can match is matched by `granted` too.
+
+    Both must be filters. Where `granted` says ``+/#`` (any topic at all), a bare ``#``
+    is refused although it means the same: too strict, never too generous.
+    """
+    if wanted.startswith("$") and granted[:1] in {"+", "#"}:
+        return False
+    given, asked = granted.split("/"), wanted.split("/")
+    for position, level in enumerate(given):
+        if level == "#":
+            return True
+        if position >= len(asked) or asked[position] == "#":
+            return False
+        if level not in {"+", asked[position]}:
+            return False
+    return len(given) == len(asked)
