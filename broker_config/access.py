@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, Self
 
 from broker_config.secret import SecretHash
@@ -138,7 +139,8 @@ class Directory(Protocol):
         ...
 
 
-def grants(identity: Identity) -> list[Grant]:
+@lru_cache(maxsize=4096)
+def grants(identity: Identity) -> tuple[Grant, ...]:
     """List everything `identity` may do, in the policy's order."""
     tenant = "+" if identity.role is Role.SERVICE else identity.tenant
     found = []
@@ -152,7 +154,7 @@ def grants(identity: Identity) -> list[Grant]:
             else plane_filter(rule.plane, tenant=tenant, tail=tail)
         )
         found.append(Grant(rule.verb, filter_))
-    return found
+    return tuple(found)
 
 
 def may_publish(identity: Identity, topic: str) -> bool:

@@ -20,12 +20,10 @@ class Capabilities:
     """``$share/…`` spreads messages over equal workers."""
     sessions_survive_restart: bool
     """A persistent session, with its subscriptions and queue, outlives a clean restart."""
-    sessions_survive_kill: bool
-    """The same after ``kill -9``, for what was acknowledged some seconds before."""
     retained_survive_restart: bool
     """Retained messages outlive a clean restart."""
-    retained_survive_kill: bool
-    """The same after ``kill -9``, for what was acknowledged some seconds before."""
+    acknowledged_survives_kill: bool
+    """All that was acknowledged outlives ``kill -9``."""
     redelivers_in_flight: bool
     """What was sent at QoS 1 and not acknowledged comes again after a reconnect."""
     keeps_publish_qos: bool
@@ -43,9 +41,8 @@ EMBEDDED: Final = Capabilities(
     mqtt5=False,
     shared_subscriptions=False,
     sessions_survive_restart=False,
-    sessions_survive_kill=False,
     retained_survive_restart=False,
-    retained_survive_kill=False,
+    acknowledged_survives_kill=False,
     redelivers_in_flight=True,
     keeps_publish_qos=True,
     refuses_subscriptions_openly=True,
@@ -58,9 +55,8 @@ MOSQUITTO: Final = Capabilities(
     mqtt5=True,
     shared_subscriptions=True,
     sessions_survive_restart=True,
-    sessions_survive_kill=True,
     retained_survive_restart=True,
-    retained_survive_kill=True,
+    acknowledged_survives_kill=False,
     redelivers_in_flight=True,
     keeps_publish_qos=True,
     refuses_subscriptions_openly=True,

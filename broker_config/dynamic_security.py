@@ -1,0 +1,188 @@
+"""Mosquitto's dynamic security: commands to build, answers to read.
+
+Nothing here sends anything. Whoever holds the connection of `ADMIN_USERNAME`
+publishes a batch on `REQUEST_TOPIC` and hears the answers on `RESPONSE_TOPIC`,
+in order and, by their correlation data, told from those to anybody else.
+
+Rights hang on a role of each device's own, for Mosquitto takes ``%u`` literally.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from broker_config.access import Identity, Verb, grants
+
+REQUEST_TOPIC: Final = "$CONTROL/dynamic-security/v1"
+RESPONSE_TOPIC: Final = f"{REQUEST_TOPIC}/response"
+MAX_BATCH: Final = 200
+"""Commands in one message: enough to be fast, few enough to stay far below 1 MiB."""
+
+Json = dict[str, Any]
+
+_ABSENT: Final = {"Client not found", "Role not found"}
+
+
+class DynamicSecurityRefused(Exception):
+    """Mosquitto refused a command; the text says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command, and whether it may find nothing to do."""
+
+    body: Json
+    absent_is_fine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What goes out in one message."""
+
+    correlation: str
+    commands: tuple[Command, ...]
+
+    @property
+    def payload(self) -> bytes:
+        """The message, in JSON."""
+        bodies = [{**one.body, "correlationData": self.correlation} for one in self.commands]
+        return json.dumps({"commands": bodies}, separators=(",", ":")).encode()
+
+
+def acls(identity: Identity) -> list[Json]:
+    """Render what `identity` may do as Mosquitto's access list.
+
+    Subscribing and receiving are two rights to Mosquitto, so each grant to subscribe
+    becomes both: a session kept from better days must not hear what is now refused.
+    """
+    entries = []
+    for verb, filter_ in grants(identity):
+        types = (
+            ("publishClientSend",)
+            if verb is Verb.PUBLISH
+            else ("subscribePattern", "publishClientReceive")
+        )
+        entries += [acl(acltype, filter_) for acltype in types]
+    return entries
+
+
+def acl(acltype: str, filter_: str) -> Json:
+    """Render one entry that allows."""
+    return {"acltype": acltype, "topic": filter_, "priority": 0, "allow": True}
+
+
+def add(identity: Identity, secret: str) -> tuple[Command, ...]:
+    """Build what adds `identity`, or puts it in the place of what bore its name before.
+
+    An older connection under the name is closed: its rights may have been others.
+    """
+    name = identity.username
+    return (
+        *revoke(name),
+        Command({"command": "createRole", "rolename": name, "acls": acls(identity)}),
+        Command(
+            {
+                "command": "createClient",
+                "username": name,
+                "clientid": name,
+                "password": secret,
+                "roles": [{"rolename": name, "priority": 0}],
+            }
+        ),
+    )
+
+
+def rotate(username: str, secret: str) -> tuple[Command, ...]:
+    """Build what gives an account a new secret; whoever holds the old one is put out."""
+    return (Command({"command": "setClientPassword", "username": username, "password": secret}),)
+
+
+def disable(username: str) -> tuple[Command, ...]:
+    """Build what locks an account and closes its connection, and keeps its rights."""
+    return (Command({"command": "disableClient", "username": username}),)
+
+
+def enable(username: str) -> tuple[Command, ...]:
+    """Build what unlocks an account."""
+    return (Command({"command": "enableClient", "username": username}),)
+
+
+def revoke(username: str) -> tuple[Command, ...]:
+    """Build what removes an account with its rights, and closes its connection.
+
+    An account that is not there is no error: it may be revoked twice.
+    """
+    return (
+        Command({"command": "deleteClient", "username": username}, absent_is_fine=True),
+        Command({"command": "deleteRole", "rolename": username}, absent_is_fine=True),
+    )
+
+
+def list_accounts() -> tuple[Command, ...]:
+    """Build what asks for the names of all accounts; `account_names` reads the answer."""
+    return (Command({"command": "listClients", "verbose": False}),)
+
+
+def batches(commands: Iterable[Command], *, correlation: str) -> list[Batch]:
+    """Divide commands into messages that Mosquitto takes.
+
+    Args:
+        commands: in the order in which they shall be done.
+        correlation: any text of the caller's own, by which it knows its answers.
+    """
+    waiting = list(commands)
+    return [
+        Batch(f"{correlation}/{start}", tuple(waiting[start : start + MAX_BATCH]))
+        for start in range(0, len(waiting), MAX_BATCH)
+    ]
+
+
+def answers(batch: Batch, payload: bytes) -> list[Json] | None:
+    """Read Mosquitto's answers to `batch`.
+
+    Returns:
+        The answers, one for each command and in their order; None where the message
+        answers somebody else's batch.
+
+    Raises:
+        DynamicSecurityRefused: a command failed, or the answer cannot be read.
+    """
+    responses = _responses(payload)
+    if not any(answer.get("correlationData") == batch.correlation for answer in responses):
+        return None
+    if len(responses) != len(batch.commands):
+        raise DynamicSecurityRefused(
+            f"{len(batch.commands)} commands were sent and {len(responses)} answered"
+        )
+    refusals = []
+    for command, answer in zip(batch.commands, responses, strict=True):
+        error = answer.get("error")
+        if error and not (command.absent_is_fine and error in _ABSENT):
+            body = command.body
+            about = body.get("username") or body.get("rolename") or ""
+            refusals.append(f"{body['command']} {about}: {error}")
+    if refusals:
+        raise DynamicSecurityRefused("; ".join(refusals))
+    return responses
+
+
+def account_names(responses: Sequence[Json]) -> list[str]:
+    """Read the names out of the answers to `list_accounts`."""
+    names: list[str] = []
+    for answer in responses:
+        clients = answer.get("data", {}).get("clients", [])
+        names += [one if isinstance(one, str) else one["username"] for one in clients]
+    return names
+
+
+def _responses(payload: bytes) -> list[Json]:
+    try:
+        responses = json.loads(payload)["responses"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DynamicSecurityRefused(f"Mosquitto's answer is not understood: {error}") from error
+    if not isinstance(responses, list) or not all(isinstance(one, dict) for one in responses):
+        raise DynamicSecurityRefused("Mosquitto's answer is not a list of answers")
+    return responses
