@@ -71,8 +71,8 @@ Result = Annotated[
 class Reply(DeviceReply, type="heard.reply.v1", topic=""):
     """Accepted or rejected: the word that lets a device clear its outbox."""
 
-    request: UUID | None
-    """The id of the request; None where it could not be read."""
+    request: UUID | None = None
+    """The id of the request; None, and so not on the wire, where it could not be read."""
     outcome: Outcome
     result: Result | None = None
     code: RefusalCode | None = None
