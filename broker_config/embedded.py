@@ -1,0 +1,190 @@
+"""The embedded broker: amqtt in this process, on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Awaitable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Final, Self
+
+import uvloop
+
+from broker_config.access import Credential, Directory
+from broker_config.capabilities import EMBEDDED, Capabilities
+from broker_config.embedded_connection import Connection
+from broker_config.embedded_door import Door
+
+_LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
+_STOP_PATIENCE_S: Final = 2.0
+_BACKLOG: Final = 1024
+
+
+class NotLoopback(ValueError):
+    """The embedded broker has no TLS, so it serves this machine alone."""
+
+
+class BrokerNotStarted(RuntimeError):
+    """The embedded broker could not start, or does not run."""
+
+
+class EmbeddedBroker:
+    """A broker in this process, for one machine and MQTT 3.1.1.
+
+    It runs on a thread with an event loop of its own: services that compute, or wait
+    for a disk, do not keep it from answering pings. It keeps nothing through a restart.
+
+    >>> async with EmbeddedBroker(directory) as broker:
+    ...     print(broker.host, broker.port)
+
+    Args:
+        directory: who may connect. It is asked on the event loop that entered this
+            context, so that it may use that loop's database.
+        host: an address of this machine's loopback.
+        port: 0 takes a free port of the system's; see `port`.
+
+    Raises:
+        NotLoopback: `host` is reachable from elsewhere.
+    """
+
+    capabilities: Final[Capabilities] = EMBEDDED
+
+    def __init__(self, directory: Directory, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        if host not in _LOOPBACK:
+            raise NotLoopback(
+                f"the embedded broker listens on loopback only, not on {host}: "
+                "use Mosquitto for devices on other machines"
+            )
+        self._directory = directory
+        self._wanted = (host, port)
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._door: Door | None = None
+        self._stopping: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+        self._started: Future[tuple[str, int]] = Future()
+
+    @property
+    def host(self) -> str:
+        """The address it listens on."""
+        return self._address()[0]
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._address()[1]
+
+    def _address(self) -> tuple[str, int]:
+        if not self._started.done():
+            raise BrokerNotStarted("the embedded broker has no port before it has started")
+        return self._started.result()
+
+    async def start(self) -> None:
+        """Listen; on return clients may connect.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._home = asyncio.get_running_loop()
+        self._started = Future()
+        self._thread = threading.Thread(target=self._run, name="heard-broker", daemon=True)
+        self._thread.start()
+        try:
+            await asyncio.wrap_future(self._started)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Put everybody out and end, within two seconds; to do so twice is no error."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        loop, stopping = self._loop, self._stopping
+        if loop is not None and stopping is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(stopping.set)
+        await asyncio.to_thread(thread.join, _STOP_PATIENCE_S)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def put_out(self, username: str) -> None:
+        """Close an account's connection and drop its session; call it after a revocation.
+
+        The directory must no longer know the account (or its old secret), or the client
+        just comes again.
+        """
+        door = self._door
+        if door is not None:
+            await self._inside(door.put_out(username))
+
+    async def _inside(self, doing: Any) -> None:
+        if self._loop is None:
+            raise BrokerNotStarted("the embedded broker does not run")
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(doing, self._loop))
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - it is raised where `start` waits
+            if not self._started.done():
+                self._started.set_exception(error)
+
+    async def _serve(self) -> None:
+        # What a client does wrong is answered to that client; it is no news for the log.
+        for name in ("amqtt", "transitions"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self._loop = loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._door = door = Door(self._find)
+        await door.engine.start()
+        server = await loop.create_server(
+            lambda: Connection(door.opened), sock=_listening(*self._wanted)
+        )
+        self._started.set_result(server.sockets[0].getsockname()[:2])
+        try:
+            await self._stopping.wait()
+        finally:
+            server.close()
+            await door.close()
+            await door.engine.shutdown()
+            await server.wait_closed()
+
+    async def _find(self, username: str) -> Credential | None:
+        if self._home is None:
+            raise BrokerNotStarted("the embedded broker does not run")
+        found: Awaitable[Credential | None] = asyncio.wrap_future(
+            asyncio.run_coroutine_threadsafe(_ask(self._directory, username), self._home)
+        )
+        return await found
+
+
+async def _ask(directory: Directory, username: str) -> Credential | None:
+    return await directory.find(username)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        listener.settimeout(0)
+    except OSError:
+        listener.close()
+        raise
+    return listener

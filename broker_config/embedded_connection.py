@@ -1,0 +1,222 @@
+"""One socket of the embedded broker, as amqtt's reader and writer of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from amqtt.adapters import ReaderAdapter, WriterAdapter
+from amqtt.mqtt.connect import ConnectPacket
+
+from schemas.topics import MAX_TOPIC_BYTES
+
+MAX_PAYLOAD_BYTES: Final = 2 * 1024 * 1024
+_MAX_PACKET_BYTES: Final = MAX_PAYLOAD_BYTES + MAX_TOPIC_BYTES + 16
+_MAX_FIRST_PACKET_BYTES: Final = 64 * 1024
+_PAUSE_ABOVE_BYTES: Final = 256 * 1024
+
+
+class ProtocolViolation(Exception):
+    """A client sent what MQTT 3.1.1 forbids, or more than is taken here."""
+
+
+class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignore[misc]  # amqtt's bases are untyped
+    """The bytes of one client, to and fro.
+
+    What is written in one turn of the loop leaves in one system call, and with
+    TCP_NODELAY it leaves at once.
+    """
+
+    def __init__(self, opened: Callable[[Connection], None]) -> None:
+        self._opened = opened
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._position = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._outgoing: list[bytes] = []
+        self._paused = False
+        self._ended = False
+        self._heard_at = self._loop.time()
+        self._silence: asyncio.TimerHandle | None = None
+        self._limit = _MAX_FIRST_PACKET_BYTES
+        self.connect: ConnectPacket | None = None
+        """The client's first packet, once it was read and found good."""
+        self.gone = asyncio.Event()
+        """Set when the broker is done with this client, its will included."""
+
+    # What the event loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: called by the event loop."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError(f"a TCP transport was expected, not {transport!r}")
+        self._transport = transport
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in: called by the event loop."""
+        self._buffer += data
+        self._heard_at = self._loop.time()
+        if self._waiter is not None:
+            self._wake()
+        elif len(self._buffer) - self._position > _PAUSE_ABOVE_BYTES and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Note that nothing more comes: called by the event loop."""
+        self._end()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Note that the client is away: called by the event loop."""
+        self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._waiter = None
+
+    # Reading
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read exactly `n` bytes.
+
+        Raises:
+            asyncio.IncompleteReadError: the client went away before.
+            ProtocolViolation: more was announced than is taken here.
+        """
+        if n > self._limit:
+            raise ProtocolViolation(f"{n} bytes at once: at most {self._limit} are taken")
+        while len(self._buffer) - self._position < n:
+            await self._more(n)
+        return self._take(n)
+
+    def feed_eof(self) -> None:
+        """Do as if the client had gone: amqtt's interface."""
+        self._end()
+
+    async def next_packet(self) -> tuple[int, bytes] | None:
+        """Read one whole packet: its first byte, and what follows its length.
+
+        Returns:
+            None when the client has gone.
+
+        Raises:
+            ProtocolViolation: its length is wrong, or more than is taken here.
+        """
+        try:
+            while (header := self._header()) is None:
+                await self._more(2)
+            first, start, length = header
+            if length > self._limit:
+                raise ProtocolViolation(f"a packet of {length} bytes: {self._limit} are taken")
+            self._position = start
+            return first, await self.read(length)
+        except asyncio.IncompleteReadError:
+            return None
+
+    def _header(self) -> tuple[int, int, int] | None:
+        """Read ahead: the first byte, where the body starts, and its length in bytes."""
+        length = shift = 0
+        for position in range(self._position + 1, min(self._position + 5, len(self._buffer))):
+            byte = self._buffer[position]
+            length |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return self._buffer[self._position], position + 1, length
+            shift += 7
+        if shift == 28:
+            raise ProtocolViolation("a packet's length is longer than four bytes")
+        return None
+
+    def _take(self, n: int) -> bytes:
+        end = self._position + n
+        taken = bytes(memoryview(self._buffer)[self._position : end])
+        self._position = end
+        return taken
+
+    async def _more(self, wanted: int) -> None:
+        if self._ended:
+            raise asyncio.IncompleteReadError(bytes(self._buffer[self._position :]), wanted)
+        if self._limit == _MAX_PACKET_BYTES and self._position:
+            del self._buffer[: self._position]
+            self._position = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def accepted(self, keepalive_s: int) -> None:
+        """Let the client in: read its first packet once more, and mind its silence."""
+        self._position = 0
+        self._limit = _MAX_PACKET_BYTES
+        if keepalive_s and not self._ended:
+            self._mind_silence(keepalive_s * 1.5)
+
+    def _mind_silence(self, patience_s: float) -> None:
+        silent_s = self._loop.time() - self._heard_at
+        if silent_s >= patience_s:
+            self.abort()
+            return
+        self._silence = self._loop.call_later(
+            patience_s - silent_s + 0.01, self._mind_silence, patience_s
+        )
+
+    # Writing
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, together with all others of this turn of the loop."""
+        if self._ended:
+            return
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(data)
+
+    def _flush(self) -> None:
+        if self._outgoing and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+
+    async def drain(self) -> None:
+        """Do nothing: how much may be under way is bounded where messages are sent."""
+
+    @property
+    def backlog_bytes(self) -> int:
+        """How much was written and has not left yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    async def close(self) -> None:
+        """Send what is written, and end."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+        self._end()
+
+    def abort(self) -> None:
+        """End at once; what was not sent is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._end()
+
+    # What amqtt asks
+
+    def get_peer_info(self) -> tuple[str, int] | None:
+        """Tell the client's address and port; None when it is gone already."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        return (peer[0], peer[1]) if peer else None
+
+    def get_ssl_info(self) -> None:
+        """Tell that there is no TLS: it never leaves this machine."""

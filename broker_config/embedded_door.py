@@ -1,0 +1,130 @@
+"""Who is let in to the embedded broker: judged before amqtt knows of anybody.
+
+amqtt looks up, and even replaces, a session before it asks who is there: a stranger
+who only knew a name could put its owner out. Nobody gets that far here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from amqtt.mqtt.connack import (
+    BAD_USERNAME_PASSWORD,
+    IDENTIFIER_REJECTED,
+    NOT_AUTHORIZED,
+    UNACCEPTABLE_PROTOCOL_VERSION,
+    ConnackPacket,
+)
+from amqtt.mqtt.connect import ConnectPacket
+
+from broker_config.access import Credential, Identity, may_publish
+from broker_config.embedded_connection import Connection
+from broker_config.embedded_engine import Engine
+
+CONNECT_PATIENCE_S: Final = 10.0
+"""Who has not said who it is by then is put out."""
+
+Find = Callable[[str], Awaitable[Credential | None]]
+
+
+class Refused(Exception):
+    """A client may not come in; `code` is MQTT's word for why."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Door:
+    """Lets clients in, one at a time under each name, and puts them out.
+
+    Args:
+        find: looks up a credential by user name.
+    """
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._live: dict[str, Connection] = {}
+        self._admitted: dict[str, Identity] = {}
+        self._callers: set[asyncio.Task[None]] = set()
+        self._connections: set[Connection] = set()
+        self.engine = Engine(self._admitted)
+
+    def opened(self, connection: Connection) -> None:
+        """Begin with a new connection."""
+        if self.engine.silent:
+            connection.abort()
+            return
+        self._connections.add(connection)
+        task = asyncio.get_running_loop().create_task(self._receive(connection))
+        self._callers.add(task)
+        task.add_done_callback(self._callers.discard)
+
+    async def put_out(self, username: str) -> None:
+        """Close the connection under a name, its will unsaid, and drop what was kept for it."""
+        if (connection := self._live.get(username)) is not None:
+            self.engine.unsay_will(username)
+            connection.abort()
+            await connection.gone.wait()
+        await self.engine.forget(username)
+
+    async def close(self) -> None:
+        """Put everybody out; wills stay unsaid, for it is the broker that leaves."""
+        self.engine.silent = True
+        for connection in list(self._connections):
+            connection.abort()
+        if self._callers:
+            _, slow = await asyncio.wait(self._callers, timeout=1.0)
+            for task in slow:
+                task.cancel()
+
+    async def _receive(self, connection: Connection) -> None:
+        username = ""
+        try:
+            async with asyncio.timeout(CONNECT_PATIENCE_S):
+                connect, identity = await self._admit(connection)
+            username = identity.username
+            await self._take_over(username, connection)
+            if (known := self.engine.identity_of(username)) is not None and known != identity:
+                await self.engine.forget(username)  # another device bore the name then
+            self._admitted[username] = identity
+            connection.connect = connect
+            connection.accepted(connect.keep_alive)
+            await self.engine.serve(connection)
+        except Refused as refusal:
+            connection.write(ConnackPacket.build(0, refusal.code).to_bytes())
+        except Exception:  # noqa: BLE001, S110 - whatever a stranger sends, only it is put out
+            pass
+        finally:
+            await connection.close()
+            self._connections.discard(connection)
+            if self._live.get(username) is connection:
+                await self.engine.forget(username, only_clean=True)
+                del self._live[username]
+                self._admitted.pop(username, None)
+            connection.gone.set()
+
+    async def _take_over(self, username: str, connection: Connection) -> None:
+        """Put out who is in under this name: the newest connection counts (MQTT 3.1.4-2)."""
+        while (older := self._live.get(username)) is not None:
+            older.abort()
+            await older.gone.wait()
+        self._live[username] = connection
+
+    async def _admit(self, connection: Connection) -> tuple[ConnectPacket, Identity]:
+        connect = await ConnectPacket.from_stream(connection)
+        if connect.proto_name != "MQTT" or connect.proto_level != 4:
+            raise Refused(UNACCEPTABLE_PROTOCOL_VERSION)
+        if not connect.username_flag or not connect.password_flag:
+            raise Refused(BAD_USERNAME_PASSWORD)
+        credential = await self._find(connect.username)
+        if credential is None or not credential.secret.verify(connect.password or ""):
+            raise Refused(BAD_USERNAME_PASSWORD)
+        identity = credential.identity
+        if connect.client_id != identity.username or connect.username != identity.username:
+            raise Refused(IDENTIFIER_REJECTED)
+        if connect.will_flag and not may_publish(identity, connect.will_topic or ""):
+            raise Refused(NOT_AUTHORIZED)
+        return connect, identity
