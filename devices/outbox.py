@@ -1,0 +1,276 @@
+"""The durable outbox: what a device has asked, until it is answered.
+
+A request is written here, and the disk has said that it has it, before it is ever
+published; it leaves only when its reply has come. So a device may lose power at any
+moment and still knows, when it starts again, what it has to send once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+from uuid import UUID
+
+log = logging.getLogger("heard.devices.outbox")
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS request (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id       BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    topic    TEXT NOT NULL,
+    payload  BLOB NOT NULL,
+    created  TEXT NOT NULL
+)
+"""
+_PUT: Final = "INSERT OR IGNORE INTO request (id, topic, payload, created) VALUES (?, ?, ?, ?)"
+_CLEAR: Final = "DELETE FROM request WHERE id = ?"
+_WAITING: Final = "SELECT id, topic, payload, created FROM request ORDER BY position"
+
+
+class OutboxInUse(RuntimeError):
+    """Another process or object has this outbox open; a device has one outbox, open once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is in use: stop the other process, or give this device its own")
+        self.path = path
+
+
+class OutboxBroken(RuntimeError):
+    """The outbox cannot be read or written: no space, no permission, or not an outbox."""
+
+    def __init__(self, path: Path, why: object) -> None:
+        super().__init__(f"the outbox {path} cannot be used: {why}")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request as it waits.
+
+    Attributes:
+        id: the request's id, under which its reply will come.
+        topic: where it is published.
+        payload: the bytes that are published, each time the same.
+        created: when it was asked, by the device's clock, in UTC.
+    """
+
+    id: UUID
+    topic: str
+    payload: bytes
+    created: datetime
+
+
+class Outbox:
+    """Requests in one SQLite file that survive kill -9 and power cuts.
+
+    The file is held exclusively while open: the lock goes with the process, however
+    it ends. All methods may be called from any thread.
+
+    Args:
+        path: the file; it and its folder are made when absent.
+
+    Raises:
+        OutboxInUse: the file is already open, here or in another process.
+        OutboxBroken: the file cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(
+                path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise OutboxBroken(path, error) from error
+        try:
+            # Exclusive before WAL: then the lock lasts until close, and no file of
+            # shared memory is needed.
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            with self._transaction():
+                self._database.execute(_SCHEMA)
+        except sqlite3.Error as error:
+            self._database.close()
+            if getattr(error, "sqlite_errorcode", None) in {
+                sqlite3.SQLITE_BUSY,
+                sqlite3.SQLITE_LOCKED,
+            }:
+                raise OutboxInUse(path) from error
+            raise OutboxBroken(path, error) from error
+
+    def put(self, id: UUID, topic: str, payload: bytes, created: datetime) -> None:  # noqa: A002 - the word of CloudEvents
+        """Keep one request; when this returns, it survives a power cut.
+
+        Raises:
+            OutboxBroken: the disk did not take it.
+        """
+        self.commit(puts=[Entry(id, topic, payload, created)])
+
+    def put_many(self, entries: Iterable[Entry]) -> None:
+        """Keep many requests with one write to the disk: all of them or none.
+
+        Raises:
+            OutboxBroken: the disk did not take them.
+        """
+        self.commit(puts=entries)
+
+    def clear(self, id: UUID) -> None:  # noqa: A002 - the word of CloudEvents
+        """Forget an answered request; one that is not there is no error.
+
+        Raises:
+            OutboxBroken: the disk did not take it.
+        """
+        self.commit(clears=[id])
+
+    def commit(self, *, puts: Iterable[Entry] = (), clears: Iterable[UUID] = ()) -> None:
+        """Keep and forget in one transaction. An id that is already there stays as it was.
+
+        Raises:
+            OutboxBroken: the disk did not take it; nothing has changed.
+        """
+        rows = [(e.id.bytes, e.topic, e.payload, e.created.isoformat()) for e in puts]
+        gone = [(id_.bytes,) for id_ in clears]
+        try:
+            with self._lock, self._transaction():
+                if gone:
+                    self._database.executemany(_CLEAR, gone)
+                if rows:
+                    self._database.executemany(_PUT, rows)
+        except sqlite3.Error as error:
+            raise OutboxBroken(self.path, error) from error
+
+    def waiting(self) -> list[Entry]:
+        """Every request without a reply, in the order in which they were put."""
+        try:
+            with self._lock:
+                rows = self._database.execute(_WAITING).fetchall()
+        except sqlite3.Error as error:
+            raise OutboxBroken(self.path, error) from error
+        return [
+            Entry(UUID(bytes=id_), topic, payload, datetime.fromisoformat(created).astimezone(UTC))
+            for id_, topic, payload, created in rows
+        ]
+
+    def close(self) -> None:
+        """Give the file free. May be called twice."""
+        with self._lock:
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            # A failed COMMIT may have rolled back by itself: then there is nothing to undo.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+
+class OutboxWriter:
+    """Writes an outbox on a thread of its own: what came in meanwhile goes in one commit.
+
+    A commit costs a wait for the disk; so the busier the device, the more requests
+    share one. Clearing is lazy, at most `LAZY_S` late: a clear that a power cut undoes
+    only costs one more sending of a request that the services know already.
+
+    Args:
+        outbox: closed with the writer.
+        on_kept: called on the writer's thread with the ids that are now safe.
+        on_failed: called on the writer's thread with ids that the disk did not take.
+    """
+
+    LAZY_S: Final = 0.2
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        name: str,
+        on_kept: Callable[[list[UUID]], None],
+        on_failed: Callable[[list[UUID], OutboxBroken], None],
+    ) -> None:
+        self._outbox = outbox
+        self._on_kept = on_kept
+        self._on_failed = on_failed
+        self._work = threading.Condition()
+        self._puts: list[Entry] = []
+        self._clears: list[UUID] = []
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Have these kept; `on_kept` says when they are.
+
+        Raises:
+            RuntimeError: the writer is closed.
+        """
+        with self._work:
+            if self._closing:
+                raise RuntimeError(f"the outbox {self._outbox.path} is closed")
+            idle = not self._puts
+            self._puts.extend(entries)
+            if idle:
+                self._work.notify()
+
+    def clear(self, ids: Iterable[UUID]) -> None:
+        """Have these forgotten, soon."""
+        with self._work:
+            idle = not self._clears
+            self._clears.extend(ids)
+            if idle:
+                self._work.notify()
+
+    def close(self) -> None:
+        """Write what waits, then close the outbox."""
+        with self._work:
+            self._closing = True
+            self._work.notify()
+        self._thread.join()
+        self._outbox.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._work:
+                self._work.wait_for(lambda: self._puts or self._clears or self._closing)
+                self._work.wait_for(lambda: self._puts or self._closing, self.LAZY_S)
+                puts, self._puts = self._puts, []
+                clears, self._clears = self._clears, []
+                closing = self._closing
+            if puts or clears:
+                self._write(puts, clears)
+            if closing and not puts:
+                return
+
+    def _write(self, puts: list[Entry], clears: list[UUID]) -> None:
+        ids = [entry.id for entry in puts]
+        try:
+            self._outbox.commit(puts=puts, clears=clears)
+        except OutboxBroken as error:
+            log.error("%s", error)  # noqa: TRY400 - one line for people; the cause is in it
+            with self._work:
+                self._clears = clears + self._clears
+            if ids:
+                self._on_failed(ids, error)
+        else:
+            if ids:
+                self._on_kept(ids)
