@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
 from uuid import UUID
 
 import uuid_utils.compat
 from pydantic import StringConstraints
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 SLUG_PATTERN = r"^[a-z0-9-]{1,64}$"
 SLUG = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
@@ -49,9 +51,11 @@ def derived_id(at: datetime, *parts: str) -> UUID:
     second run adds nothing. The time goes where UUIDv7 keeps it (48 bits of
     milliseconds); the 74 bits that are else random are a SHA-256 of the parts.
     """
-    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    # Each part with its length, so that no two lists of parts read the same.
+    told = "".join(f"{len(part)}:{part}" for part in parts)
+    digest = hashlib.sha256(told.encode()).digest()
     noise = int.from_bytes(digest[:10], "big")
-    milliseconds = int(at.timestamp() * 1000) & ((1 << 48) - 1)
+    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1) & ((1 << 48) - 1)
     rand_a = noise >> 68
     rand_b = noise & ((1 << 62) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)

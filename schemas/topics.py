@@ -80,7 +80,15 @@ class Route:
         return "/".join(levels)
 
     def filter(self, **values: str) -> str:
-        """Build a subscription filter; what is not given becomes ``+``."""
+        """Build a subscription filter; what is not given becomes ``+``.
+
+        Raises:
+            TopicMismatch: a value could not stand in a topic. Even a ``+`` is none: a
+                name that came from outside must not widen what is read.
+        """
+        for name, value in values.items():
+            if SLUG.fullmatch(value) is None:
+                raise TopicMismatch(f"{name}={value!r} cannot stand in {self.template}")
         levels = [
             literal or "" if name is None else values.get(name, "+")
             for name, literal in self._levels
@@ -159,3 +167,11 @@ def values_for(names: tuple[str, ...], *sources: Mapping[str, object]) -> dict[s
                 found[name] = str(value)
                 break
     return found
+
+
+def state_marker(name: str) -> str:
+    """A topic among the states on which no state ever stands.
+
+    The services publish to it to learn that they have been sent all that is retained.
+    """
+    return Route("state/marker/{name}").topic(tenant="heard-services", name=name)

@@ -1,0 +1,74 @@
+"""The transition tables are sound, and the diagrams draw just them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pytest
+
+from schemas.diagrams import ended_states, initial_states, state_diagram
+from schemas.kitchen import OPEN_TICKET, TICKET_STEPS, TicketStatus, TicketStep
+from schemas.orders import OPEN_ORDER, ORDER_STEPS, OrderStatus, OrderStep
+
+# Any for the key: a mapping is invariant in it, so no one type fits both tables.
+Table = Mapping[Any, StrEnum]
+
+
+@dataclass(frozen=True)
+class Machine:
+    steps: Table
+    states: type[StrEnum]
+    moves: type[StrEnum]
+    open: frozenset[StrEnum]
+    first: StrEnum
+
+    @property
+    def ended(self) -> set[StrEnum]:
+        return set(self.states) - self.open
+
+    def reached_from(self, state: StrEnum) -> set[StrEnum]:
+        reached, waiting = {state}, [state]
+        while waiting:
+            before = waiting.pop()
+            further = {after for (from_, _), after in self.steps.items() if from_ == before}
+            waiting += further - reached
+            reached |= further
+        return reached
+
+
+machines = pytest.mark.parametrize(
+    "machine",
+    [
+        Machine(ORDER_STEPS, OrderStatus, OrderStep, OPEN_ORDER, OrderStatus.PLACED),
+        Machine(TICKET_STEPS, TicketStatus, TicketStep, OPEN_TICKET, TicketStatus.SENT),
+    ],
+    ids=["order", "ticket"],
+)
+
+
+@machines
+def test_every_state_is_reached_from_the_first_and_every_step_is_used(machine: Machine) -> None:
+    assert machine.reached_from(machine.first) == set(machine.states)
+    assert {step for _, step in machine.steps} == set(machine.moves)
+    assert initial_states(machine.steps) == [machine.first]
+
+
+@machines
+def test_no_step_leads_out_of_an_ended_state_and_each_open_one_can_end(machine: Machine) -> None:
+    assert set(ended_states(machine.steps)) == machine.ended
+    assert {state for state, _ in machine.steps} == machine.open
+    for state in machine.open:
+        assert machine.reached_from(state) & machine.ended, f"{state} can never end"
+
+
+@machines
+def test_the_diagram_draws_every_step_and_nothing_else(machine: Machine) -> None:
+    head, *drawn = [line.strip() for line in state_diagram(machine.steps).splitlines()]
+    assert head == "stateDiagram-v2"
+    expected = {f"{before} --> {after}: {step}" for (before, step), after in machine.steps.items()}
+    expected |= {f"[*] --> {machine.first}"} | {f"{end} --> [*]" for end in machine.ended}
+    assert set(drawn) == expected
+    assert len(drawn) == len(expected)

@@ -1,0 +1,171 @@
+"""Payloads as they stand on the wire, made from the exported JSON Schemas.
+
+Made from the schema and read by the models, they show that both say the same.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from schemas.identifiers import derived_id
+from schemas.json_schema import definitions
+from schemas.message import Message
+
+Schema = dict[str, Any]
+
+REJECTED = "rejected"
+"""The kind of reply that has no result."""
+
+NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+
+_TIMES = st.datetimes(
+    datetime(2000, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    datetime(2099, 12, 31),  # noqa: DTZ001 - the same
+    timezones=st.just(UTC),
+).map(datetime.isoformat)
+
+
+def _resolve(schema: Schema) -> Schema:
+    if "$ref" not in schema:
+        return schema
+    resolved: Schema = definitions()[str(schema["$ref"]).rpartition("/")[2]]
+    return resolved
+
+
+def payloads(message: type[Message]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any payload of a message that its schema allows."""
+    found: st.SearchStrategy[dict[str, Any]] = _any(definitions()[message.__name__])
+    return found
+
+
+def _any(schema: Schema) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - a case each
+    schema = _resolve(schema)
+    if "const" in schema:
+        return st.just(schema["const"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    branches = schema.get("anyOf") or schema.get("oneOf")
+    if branches:
+        return st.one_of([_any(branch) for branch in branches])
+    if schema["type"] == "object":
+        required = set(schema.get("required", ()))
+        fields = {name: _any(field) for name, field in schema["properties"].items()}
+        return st.fixed_dictionaries(
+            {name: field for name, field in fields.items() if name in required},
+            optional={name: field for name, field in fields.items() if name not in required},
+        )
+    if schema["type"] == "array":
+        least = schema.get("minItems", 0)
+        return st.lists(_any(schema["items"]), min_size=least, max_size=max(3, least))
+    if schema["type"] == "string":
+        return _text(schema)
+    return _number(schema)
+
+
+def _text(schema: Schema) -> st.SearchStrategy[str]:
+    if schema.get("format") == "uuid":
+        return st.uuids().map(str)
+    if schema.get("format") == "date-time":
+        return _TIMES
+    if "pattern" in schema:
+        return st.from_regex(schema["pattern"].replace("$", r"\Z"))
+    # No surrogates: they are no text, and UTF-8 has no form for them.
+    return st.text(
+        st.characters(codec="utf-8"),
+        min_size=schema.get("minLength", 0),
+        max_size=schema.get("maxLength", 40),
+    )
+
+
+def _number(schema: Schema) -> st.SearchStrategy[Any]:
+    if schema["type"] == "boolean":
+        return st.booleans()
+    if schema["type"] == "null":
+        return st.none()
+    if schema["type"] == "integer":
+        return st.integers(schema.get("minimum", 0), schema.get("maximum", 2**53))
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    return st.floats(
+        low if above is None else above,
+        high if below is None else below,
+        exclude_min=above is not None,
+        exclude_max=below is not None,
+        allow_nan=False,
+        allow_infinity=False,
+    )
+
+
+def variants(message: type[Message]) -> list[str]:
+    """The kinds of result a message may carry; one unnamed kind for most messages."""
+    schema = definitions()[message.__name__]
+    for field in schema["properties"].values():
+        for branch in field.get("anyOf", ()):
+            if "oneOf" in branch:
+                return [*(_kind(option) for option in branch["oneOf"]), REJECTED]
+    return [""]
+
+
+def _kind(schema: Schema) -> str:
+    return str(_resolve(schema)["properties"]["kind"]["const"])
+
+
+def sample(message: type[Message], variant: str = "") -> dict[str, Any]:
+    """One plain payload of a message with every field filled, the same each time."""
+    schema = definitions()[message.__name__]
+    fields: Schema = dict(schema["properties"])
+    if variant:  # a reply has a result, or says why there is none
+        unused = {"result"} if variant == REJECTED else {"code", "message"}
+        fields = {name: field for name, field in fields.items() if name not in unused}
+    found: dict[str, Any] = _one(message.__name__, {**schema, "properties": fields}, variant)
+    if variant == REJECTED:
+        found["outcome"] = REJECTED
+    return found
+
+
+def sample_id(name: str) -> UUID:
+    """An id that always belongs to a name."""
+    return derived_id(NOON, "sample", name)
+
+
+_TEXTS = {
+    "currency": "GBP",
+    "number": "ORD-260314120000-A1B2",
+    "station": "grill",
+    "item": "chicken-tikka",
+    "name": "Chicken Tikka",
+    "device": "pos-1",
+    "heard_by": "kds-grill-1",
+    "table": "12",
+}
+
+
+def _one(name: str, schema: Schema, variant: str) -> Any:  # noqa: PLR0911 - a case each
+    schema = _resolve(schema)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "oneOf" in schema:
+        chosen = [branch for branch in schema["oneOf"] if _kind(branch) == variant]
+        return _one(name, chosen[0], variant)
+    if "anyOf" in schema:
+        return _one(name, schema["anyOf"][0], variant)
+    kind = schema["type"]
+    if kind == "object":
+        return {field: _one(field, of, variant) for field, of in schema["properties"].items()}
+    if kind == "array":
+        return [_one(name.removesuffix("s"), schema["items"], variant)]
+    if kind == "boolean":
+        return True
+    if kind in {"integer", "number"}:
+        return max(1, schema.get("minimum", 1))
+    if schema.get("format") == "uuid":
+        return str(sample_id(name))
+    if schema.get("format") == "date-time":
+        return NOON.isoformat().replace("+00:00", "Z")
+    return _TEXTS.get(name, "a")
