@@ -1,0 +1,145 @@
+"""The parts of the documents that are drawn from the code.
+
+A document holds ``<!-- generated: NAME -->`` … ``<!-- end -->``; what stands between is
+written by ``python -m tests.house.generate_docs`` (``make docs``), and a test fails where
+it is stale.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from schemas.attribute_docs import attribute_docs, summary
+from schemas.catalogue import MESSAGES
+from schemas.diagrams import order_states, ticket_states
+from schemas.refusals import RefusalCode
+from schemas.topics import DEVICE_PLANES
+
+ROOT: Final = Path(__file__).parent.parent.parent
+
+_BLOCK: Final = re.compile(
+    r"(?P<head><!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)",
+    re.DOTALL,
+)
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def topics() -> str:
+    """Every topic, with who publishes on it, how it travels and what it carries."""
+    rows = [
+        (
+            f"`{message.route.template}`",
+            "that device alone" if message.plane in DEVICE_PLANES else "services",
+            f"{message.qos}{', retained' if message.retain else ''}",
+            f"`{message.__name__}`",
+            summary(message),
+        )
+        for message in sorted(MESSAGES, key=lambda message: message.route.template)
+    ]
+    return _table(("topic", "who publishes", "QoS", "message", "what it says"), rows)
+
+
+def refusals() -> str:
+    """Every code of a refusal."""
+    docs = attribute_docs(RefusalCode)
+    rows = [(f"`{code}`", docs.get(code.name, "")) for code in RefusalCode]
+    return _table(("code", "meaning"), rows)
+
+
+def commands() -> str:
+    """Every command of the command line."""
+    group: click.Command = importlib.import_module("cli.main").cli
+    rows = [
+        (f"`heard {' '.join(path)}`", command.get_short_help_str(limit=120))
+        for path, command in walk(group)
+        if not isinstance(command, click.Group)
+    ]
+    return _table(("command", "what it does"), rows)
+
+
+def walk(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command below a group, the group itself included, hidden ones left out."""
+    if command.hidden:
+        return
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            yield from walk(below, (*path, name))
+
+
+def settings() -> str:
+    """Every setting, with its environment variable and default."""
+    cls: Any = importlib.import_module("cli.settings").Settings
+    prefix = str(cls.model_config.get("env_prefix", "")).upper()
+    docs = attribute_docs(cls)
+    rows = []
+    for name, field in cls.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = "" if field.is_required() or default in {None, ""} else f"`{default}`"
+        told = " ".join((field.description or docs.get(name, "")).split())
+        rows.append((f"`{name}`", f"`{prefix}{name.upper()}`", shown, told))
+    return _table(("in `heard.toml`", "variable", "default", "what it says"), rows)
+
+
+def _mermaid(draw: Callable[[], str]) -> Callable[[], str]:
+    return lambda: f"```mermaid\n{draw()}\n```"
+
+
+GENERATORS: Final[dict[str, Callable[[], str]]] = {
+    "topics": topics,
+    "refusals": refusals,
+    "order-states": _mermaid(order_states),
+    "ticket-states": _mermaid(ticket_states),
+    "commands": commands,
+    "settings": settings,
+}
+
+
+class UnknownBlock(LookupError):
+    """A document asks for a block that nothing generates."""
+
+
+def renewed(text: str) -> str:
+    """A document's text with every generated block written anew."""
+
+    def write(block: re.Match[str]) -> str:
+        name = block["name"]
+        if name not in GENERATORS:
+            raise UnknownBlock(f"nothing generates {name!r}: there are {sorted(GENERATORS)}")
+        return f"{block['head']}\n{GENERATORS[name]()}\n\n{block['tail']}"
+
+    return _BLOCK.sub(write, text)
+
+
+def documents() -> list[Path]:
+    """The documents that may hold generated blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def main() -> None:
+    """Write every stale block anew, and say which documents changed."""
+    for path in documents():
+        old = path.read_text()
+        new = renewed(old)
+        if new != old:
+            path.write_text(new)
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
