@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -27,11 +28,10 @@ def _named(path: Path) -> str:
 
 def _files() -> list[Path]:
     """What belongs to the repository: tracked, or new and not ignored."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT, capture_output=True, check=False,
-    )  # fmt: skip
-    if listed.returncode != 0:  # an unpacked archive, or a machine without git
+    git = shutil.which("git")
+    listing = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = git and subprocess.run([git, *listing], cwd=ROOT, capture_output=True, check=False)
+    if not listed or listed.returncode != 0:  # a machine without git, or an unpacked archive
         return [path for path in ROOT.glob("[!.]*/**/*") if path.is_file()]
     paths = (ROOT / os.fsdecode(name) for name in listed.stdout.split(b"\0") if name)
     return [path for path in paths if path.is_file()]
