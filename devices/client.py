@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 from uuid import UUID
 
 from devices.connection import Address, CannotConnect, Connection, Packet, Received, Waker
+from devices.options import OnProblem, OnReply
 from devices.pending import DEVICE_THREADS, Pending
 from devices.requests import Requests
 from devices.resending import Patience, Reconnecting
@@ -32,9 +33,6 @@ _ANSWER_S: Final = 10.0
 """How long the broker may take to let us in, and to take our subscriptions."""
 _GOODBYE_S: Final = 2.0
 _SAME_PROBLEM_S: Final = 30.0
-
-OnReply = Callable[[UUID, Reply], None]
-OnProblem = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -120,7 +118,7 @@ class DeviceClient:
         self._on_problem = on_problem
         self._said: dict[str, float] = {}
 
-        self._packets: deque[Packet] = deque()
+        self._packets: deque[Packet] = deque(maxlen=1000)
         # Only the device's own thread touches these two.
         self._epoch = new_id()
         self._online_at = float("inf")
@@ -134,7 +132,7 @@ class DeviceClient:
                 outbox,
                 name=device,
                 patience=self._patience,
-                wake=self._waker.wake,
+                wake=self._wake,
                 report=self._report,
             )
         except BaseException:
@@ -244,9 +242,13 @@ class DeviceClient:
         return self._requests.question(id_, packet, expires_s)
 
     def _publish(self, message: Message) -> None:
-        """Say it now if online, else never. From any thread."""
-        if self.online:
-            self._packets.append(self._packet(message, new_id(), datetime.now(UTC)))
+        """Say it once, now or at the next connection; at most the newest are held."""
+        self._packets.append(self._packet(message, new_id(), datetime.now(UTC)))
+        self._wake()
+
+    def _wake(self) -> None:
+        # The device's own thread looks for work before it waits: it need not wake itself.
+        if threading.current_thread() is not self._thread:
             self._waker.wake()
 
     def _report(self, problem: str) -> None:
@@ -349,12 +351,13 @@ class DeviceClient:
                 keep = now + 1.0
                 connection.keep_alive()
                 self._requests.expire(now)
+            # What the device decides now goes out in the same round.
+            look = self._looked(now)
             self._requests.take_mail()
             while self._packets:
                 connection.publish(self._packets.popleft())
             for packet in self._requests.due(now):
                 connection.publish(packet)
-            look = self._looked(now)
             until = min(beat, keep, look, self._requests.next_due())
             self._handle(connection.wait(until - time.monotonic() if until > now else 0.0))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Unpack
 from uuid import UUID
 
 from devices.client import DeviceClient
 from devices.connection import Received
+from devices.options import DeviceOptions
 from devices.pending import Pending
 from schemas.envelope import envelope_of
 from schemas.menu import MenuItem
@@ -42,8 +43,8 @@ class PointOfSale(DeviceClient):
     said by the handle.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, host: str, port: int, **options: Unpack[DeviceOptions]) -> None:
+        super().__init__(host, port, **options)
         self._menu: dict[str, MenuItem] = {}
         self._menu_filter = MenuItem.route.filter(tenant=self.tenant)
         self._menu_route = MenuItem.route

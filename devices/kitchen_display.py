@@ -1,0 +1,212 @@
+"""The kitchen display: a station's open tickets, and whether that is the truth."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Final, Unpack
+from uuid import UUID
+
+from devices.client import DeviceClient
+from devices.connection import Received
+from devices.options import DeviceOptions
+from devices.pending import Pending, Unanswered
+from devices.station_view import Ask, Changes, Freshness, StationView
+from schemas.envelope import envelope_of
+from schemas.kitchen import (
+    MAX_HEARD_AT_ONCE,
+    BumpTicket,
+    HearTickets,
+    ReadStation,
+    StartTicket,
+    StationHead,
+    Ticket,
+    TicketEnded,
+    TicketState,
+    TicketStatus,
+)
+from schemas.replies import HeardReceipt, StationPage, TicketReceipt
+
+_PAGE_S: Final = 10.0
+"""How long a page of a snapshot may take before the snapshot begins again."""
+
+OnChange = Callable[[Changes, Freshness], None]
+
+
+class KitchenDisplay(DeviceClient):
+    """A screen at one station.
+
+    It shows the station's open tickets, says of each by itself that it is heard, and
+    knows whether what it shows is the truth: `freshness`. It asks for a snapshot
+    whenever it connects and whenever something is missing.
+
+    That it hears a ticket is not written to the outbox: a display that starts again
+    finds the ticket unheard, and hears it again. What the cook does is.
+
+    Args:
+        host: the broker's host name or address.
+        port: the broker's port.
+        station: the station whose tickets it shows.
+        on_change: told what has changed on the screen, and how fresh it is: after
+            every batch of messages that changed something, and when the freshness
+            changes. Tickets are said to be heard after it has returned.
+        hear_every_s: the least time between two requests that say which are heard:
+            the first goes at once, a burst costs few.
+        grace_s: how long a message may be out of order before a snapshot is asked for.
+        options: see `DeviceClient`.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        station: str,
+        on_change: OnChange | None = None,
+        hear_every_s: float = 0.03,
+        grace_s: float = 1.0,
+        **options: Unpack[DeviceOptions],
+    ) -> None:
+        super().__init__(host, port, **options)
+        self.station: Final = station
+        self._on_change = on_change
+        self._hear_every_s = hear_every_s
+        self._view = StationView(station, grace_s=grace_s)
+        self._view_lock = threading.Lock()
+        self._told = Freshness.SILENT
+        self._unheard: dict[UUID, None] = {}
+        self._hearing: set[UUID] = set()
+        self._hear_at = float("-inf")
+        where = {"tenant": self.tenant, "station": station}
+        self._head_topic = StationHead.route.topic(**where)
+        self._ended_topic = TicketEnded.route.topic(**where)
+        self._ticket_filter = TicketState.route.filter(**where)
+
+    @property
+    def tickets(self) -> list[Ticket]:
+        """The open tickets, the oldest order first."""
+        with self._view_lock:
+            return self._view.tickets
+
+    @property
+    def freshness(self) -> Freshness:
+        """Whether `tickets` is the truth, at this moment."""
+        with self._view_lock:
+            return self._view.freshness(time.monotonic())
+
+    @property
+    def sequence(self) -> int:
+        """Up to which of the station's changes nothing is missing."""
+        with self._view_lock:
+            return self._view.sequence
+
+    def start_ticket(self, ticket_id: UUID) -> Pending[TicketReceipt]:
+        """A cook begins with this ticket; returns at once."""
+        return self._request(StartTicket(ticket_id=ticket_id))
+
+    def bump(self, ticket_id: UUID) -> Pending[TicketReceipt]:
+        """The food of this ticket is ready and leaves the station; returns at once."""
+        return self._request(BumpTicket(ticket_id=ticket_id))
+
+    # -- on the device's own thread ---------------------------------------------------
+
+    def _filters(self) -> list[str]:
+        return [self._ticket_filter, self._head_topic, self._ended_topic]
+
+    def _connected(self, now: float) -> None:
+        with self._view_lock:
+            self._view.connected(now)
+            self._note(self._view.tickets)
+
+    def _disconnected(self, now: float) -> None:  # noqa: ARG002 - the hook's shape
+        with self._view_lock:
+            self._view.disconnected()
+
+    def _receive(self, message: Received, now: float) -> None:
+        if message.topic == self._head_topic:
+            if message.payload:
+                head: StationHead = (
+                    envelope_of(StationHead).model_validate_json(message.payload).data
+                )
+                with self._view_lock:
+                    self._view.beat(head, now, retained=message.retained)
+        elif message.topic == self._ended_topic:
+            ended: TicketEnded = envelope_of(TicketEnded).model_validate_json(message.payload).data
+            with self._view_lock:
+                self._view.end(ended.ticket, now)
+        else:
+            ticket_id = UUID(TicketState.route.parse(message.topic)["ticket_id"])
+            if not message.payload:
+                with self._view_lock:
+                    self._view.cleared(ticket_id, now)
+                return
+            state: TicketState = envelope_of(TicketState).model_validate_json(message.payload).data
+            if state.ticket.ticket_id != ticket_id:
+                raise ValueError(f"it speaks of {state.ticket.ticket_id}")
+            with self._view_lock:
+                self._view.show(state.ticket, now)
+
+    def _tick(self, now: float) -> float:
+        with self._view_lock:
+            changes = self._view.take_changes()
+            freshness = self._view.freshness(now)
+            ask = self._view.ask(now)
+            look = self._view.next_look(now)
+        if changes or freshness is not self._told:
+            self._told = freshness
+            if self._on_change is not None:
+                self._call(self._on_change, changes, freshness)
+            for ticket_id in changes.ended:
+                self._unheard.pop(ticket_id, None)
+            self._note(changes.shown)
+        if ask is not None:
+            self._read(ask)
+        return min(look, self._hear(now))
+
+    def _note(self, tickets: Iterable[Ticket]) -> None:
+        for ticket in tickets:
+            if ticket.status is not TicketStatus.SENT:
+                self._unheard.pop(ticket.ticket_id, None)
+            elif ticket.ticket_id not in self._hearing:
+                self._unheard[ticket.ticket_id] = None
+
+    def _hear(self, now: float) -> float:
+        """Say which tickets stand on the screen; returns when next."""
+        if not self._unheard:
+            return float("inf")
+        if now < self._hear_at:
+            return self._hear_at
+        ids = tuple(islice(self._unheard, MAX_HEARD_AT_ONCE))
+        for ticket_id in ids:
+            del self._unheard[ticket_id]
+        self._hearing.update(ids)
+        self._hear_at = now + self._hear_every_s
+        heard: Pending[HeardReceipt] = self._ask(HearTickets(ticket_ids=ids))
+
+        def answered(pending: Pending[HeardReceipt]) -> None:
+            self._hearing.difference_update(ids)
+            if pending.error is not None and not isinstance(pending.error, Unanswered):
+                self._report(f"tickets could not be heard: {pending.error}")
+
+        heard.then(answered)
+        return self._hear_at if self._unheard else float("inf")
+
+    def _read(self, ask: Ask) -> None:
+        """Ask for a page of a snapshot."""
+        question = ReadStation(station=self.station, after=ask.after)
+        pending: Pending[StationPage] = self._ask(question, expires_s=_PAGE_S)
+
+        def answered(pending: Pending[StationPage]) -> None:
+            now = time.monotonic()
+            if pending.error is not None:
+                if not isinstance(pending.error, Unanswered):
+                    self._report(f"no snapshot of {self.station}: {pending.error}")
+                with self._view_lock:
+                    self._view.failed(ask, now)
+                return
+            with self._view_lock:
+                self._view.page(ask, pending.result(0), now)
+
+        pending.then(answered)

@@ -1,0 +1,157 @@
+"""Simulated guests and cooks, for a demonstration and for trying a menu out."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Mapping
+from typing import Final, Self
+from uuid import UUID
+
+from devices.kitchen_display import KitchenDisplay
+from devices.pending import Pending
+from devices.pos import PointOfSale
+from schemas.kitchen import TicketStatus
+from schemas.menu import MenuItem
+from schemas.orders import LineRequest
+from schemas.replies import TicketReceipt
+
+_NOTES: Final = ("no onions", "well done", "extra hot", "allergy: nuts", "sauce on the side")
+
+
+class _Simulated:
+    """Something that happens on a thread of its own until it is stopped."""
+
+    def __init__(self, name: str) -> None:
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop, promptly. May be called twice."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class SimulatedGuests(_Simulated):
+    """Guests who order at one till: they arrive at random (a Poisson process).
+
+    Args:
+        pos: where they order; started and closed by its owner.
+        menu: what they choose from; None takes what the till has received.
+        rate_per_minute: how many orders a minute on average.
+        seed: the same seed gives the same guests; None gives others each time.
+    """
+
+    def __init__(
+        self,
+        pos: PointOfSale,
+        *,
+        menu: Mapping[str, MenuItem] | None = None,
+        rate_per_minute: float = 12.0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(f"guests at {pos.device}")
+        if rate_per_minute <= 0:
+            raise ValueError(f"rate_per_minute must be above 0, not {rate_per_minute}")
+        self.orders = 0
+        """How many orders were placed."""
+        self._pos = pos
+        self._menu = menu
+        self._rate_per_s = rate_per_minute / 60
+        self._rng = random.Random(seed)  # noqa: S311 - guests, not secrets
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._rng.expovariate(self._rate_per_s)):
+            menu = self._pos.menu if self._menu is None else self._menu
+            choice = sorted(item.item for item in list(menu.values()) if item.available)
+            if not choice:
+                continue
+            # A closed till takes no orders: its owner is about to stop us.
+            with contextlib.suppress(RuntimeError):
+                self._pos.place_order(self._lines(choice), table=self._table())
+                self.orders += 1
+
+    def _lines(self, choice: list[str]) -> list[LineRequest]:
+        rng = self._rng
+        wanted = min(len(choice), rng.choices((1, 2, 3, 4, 6), (20, 35, 25, 15, 5))[0])
+        return [
+            LineRequest(
+                item=item,
+                quantity=rng.choices((1, 2, 3, 4), (75, 18, 5, 2))[0],
+                note=rng.choice(_NOTES) if rng.random() < 0.08 else "",
+            )
+            for item in rng.sample(choice, wanted)
+        ]
+
+    def _table(self) -> str | None:
+        """Two of three guests sit down."""
+        return str(self._rng.randint(1, 20)) if self._rng.random() < 0.67 else None
+
+
+class SimulatedCook(_Simulated):
+    """A cook who starts and bumps one station's tickets after plausible times.
+
+    Args:
+        display: the station's display; started and closed by its owner.
+        start_after_s: least and longest time from a ticket's coming to its start.
+        cook_s: least and longest time from its start to its bump.
+        speed: 60 makes a minute a second.
+        seed: the same seed gives the same cook; None gives another each time.
+    """
+
+    def __init__(
+        self,
+        display: KitchenDisplay,
+        *,
+        start_after_s: tuple[float, float] = (5.0, 40.0),
+        cook_s: tuple[float, float] = (60.0, 300.0),
+        speed: float = 1.0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(f"cook at {display.station}")
+        if speed <= 0:
+            raise ValueError(f"speed must be above 0, not {speed}")
+        self._display = display
+        self._start_after_s = start_after_s
+        self._cook_s = cook_s
+        self._speed = speed
+        self._rng = random.Random(seed)  # noqa: S311 - a cook, not a secret
+        self._due: dict[tuple[UUID, bool], float] = {}
+        self._asked: dict[tuple[UUID, bool], Pending[TicketReceipt]] = {}
+
+    def _run(self) -> None:
+        while not self._stopped.wait(min(0.25, 0.5 / self._speed + 0.02)):
+            with contextlib.suppress(RuntimeError):  # a closed display: we are stopped soon
+                self._work(time.monotonic())
+
+    def _work(self, now: float) -> None:
+        """Look at every open ticket; its step is due once, some time after it was seen."""
+        steps = {}
+        for ticket in self._display.tickets:
+            begun = ticket.status is TicketStatus.STARTED
+            step = steps[ticket.ticket_id, begun] = (ticket.ticket_id, begun)
+            if step not in self._due:
+                span = self._cook_s if begun else self._start_after_s
+                self._due[step] = now + self._rng.uniform(*span) / self._speed
+            if now >= self._due[step] and step not in self._asked:
+                act = self._display.bump if begun else self._display.start_ticket
+                self._asked[step] = act(ticket.ticket_id)
+        self._due = {step: at for step, at in self._due.items() if step in steps}
+        self._asked = {step: asked for step, asked in self._asked.items() if step in steps}
