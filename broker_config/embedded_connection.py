@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.mqtt.connect import ConnectPacket
@@ -51,9 +51,7 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: called by the event loop."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"a TCP transport was expected, not {transport!r}")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
         raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._opened(self)

@@ -7,6 +7,7 @@ who only knew a name could put its owner out. Nobody gets that far here.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -22,6 +23,8 @@ from amqtt.mqtt.connect import ConnectPacket
 from broker_config.access import Credential, Identity, may_publish
 from broker_config.embedded_connection import Connection
 from broker_config.embedded_engine import Engine
+
+_log: Final = logging.getLogger(__name__)
 
 CONNECT_PATIENCE_S: Final = 10.0
 """Who has not said who it is by then is put out."""
@@ -95,8 +98,8 @@ class Door:
             await self.engine.serve(connection)
         except Refused as refusal:
             connection.write(ConnackPacket.build(0, refusal.code).to_bytes())
-        except Exception:  # noqa: BLE001, S110 - whatever a stranger sends, only it is put out
-            pass
+        except Exception:  # noqa: BLE001 - whatever a stranger sends, only it is put out
+            _log.debug("a client was put out", exc_info=True)
         finally:
             await connection.close()
             self._connections.discard(connection)

@@ -89,7 +89,7 @@ class MqttClient:
         self.session_present = False
         self._changed = threading.Condition()
         self._reason: str | None = None
-        self._gone = False
+        self._answered = self._gone = False
         self._granted: dict[int, list[int]] = {}
         self._acknowledged: set[int] = set()
         self._address = address
@@ -117,6 +117,7 @@ class MqttClient:
         self._paho.on_disconnect = self._on_disconnect
         self._paho.on_message = self._on_message
         self._paho.on_subscribe = self._on_subscribe
+        self._paho.on_unsubscribe = self._on_subscribe
         self._paho.on_publish = self._on_publish
 
     # What one does
@@ -129,15 +130,15 @@ class MqttClient:
         """
         extra: dict[str, Any] = {}
         if self._mqtt5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
             if not self._clean:
                 properties.SessionExpiryInterval = 3600
             extra = {"clean_start": self._clean, "properties": properties}
-        self._gone = False
+        self._answered = self._gone = False
         self._reason = None
         self._paho.connect(self._address.host, self._address.port, self._keepalive_s, **extra)
         self._paho.loop_start()
-        self._wait(lambda: self.connected or self._gone or self._reason, "an answer to CONNECT")
+        self._wait(lambda: self._gone or self._answered, "an answer to CONNECT")
         if not self.connected:
             self._paho.loop_stop()
             raise ConnectionRefused(self._reason or "the connection was closed")
@@ -185,6 +186,14 @@ class MqttClient:
             link.shutdown(socket.SHUT_RDWR)
         self._wait(lambda: self._gone, "the link to be cut")
         self._paho.loop_stop()
+
+    def freeze(self) -> None:
+        """Fall silent with the link open, as a machine does that hangs; `thaw` ends it."""
+        self._paho.loop_stop()
+
+    def thaw(self) -> None:
+        """Close what `freeze` left open."""
+        self._paho._sock_close()
 
     # What one waits for
 
@@ -239,6 +248,7 @@ class MqttClient:
         self, _client: paho.Client, _data: Any, flags: Any, reason: Any, _properties: Any
     ) -> None:
         with self._changed:
+            self._answered = True
             self.connected = not reason.is_failure
             self.session_present = flags.session_present
             self._reason = str(reason) if reason.is_failure else None
@@ -254,7 +264,12 @@ class MqttClient:
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         received = Received(
-            message.topic, message.payload, message.qos, message.retain, message.dup, message.mid
+            message.topic,
+            bytes(message.payload),
+            message.qos,
+            message.retain,
+            message.dup,
+            message.mid,
         )
         with self._changed:
             self.messages.append(received)
