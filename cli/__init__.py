@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""The command line, and the one place where everything is put together."""

@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""The kitchen: an order becomes a ticket per station, and each is heard."""

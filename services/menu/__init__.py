@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""The menu: what can be ordered, at what price, and which station makes it."""

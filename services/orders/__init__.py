@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""Orders: kept exactly once, priced from the menu, moved on by the kitchen."""

@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""Presence: which devices are there, weighed from births, wills and heartbeats."""

@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""What every area stands on: bus, router, inbox, outbox and relay, database, supervision."""

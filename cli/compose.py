@@ -1,0 +1,111 @@
+"""The composition root: builds each piece once and joins them. Tests call it too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import services.kitchen.handlers
+import services.orders.handlers
+from broker_config.access import SERVICES_USERNAME
+from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
+from schemas.topics import Plane, plane_filter
+from services.menu.handlers import router as menu_router
+from services.menu.store import StoredMenu
+from services.presence.handlers import PresenceBook
+from services.runtime.backbone import Backbone
+from services.runtime.bus import MqttBus
+from services.runtime.database import Database, is_away
+from services.runtime.moment import Clock, system_clock
+from services.runtime.ports import Ports
+from services.runtime.relay import Checkpoint, Relay, no_checkpoint
+from services.runtime.router import Router
+from services.runtime.worker import Worker
+
+SUBSCRIPTIONS = (
+    plane_filter(Plane.REQUEST),
+    plane_filter(Plane.PRESENCE),
+    plane_filter(Plane.TELEMETRY),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The pieces of a serving process."""
+
+    backbone: Backbone
+    worker: Worker
+    relay: Relay
+    presence: PresenceBook
+    router: Router
+    bus: MqttBus
+
+
+def assemble(
+    database: Database,
+    address: BrokerAddress,
+    services_secret: str,
+    *,
+    clock: Clock = system_clock,
+    checkpoint: Checkpoint = no_checkpoint,
+) -> Served:
+    """Join areas, worker, relay and bus into what serves.
+
+    Args:
+        database: migrated to the newest version.
+        address: where the broker is.
+        services_secret: the services' password there.
+        clock: the time of all decisions.
+        checkpoint: called where a crash would be worst.
+    """
+    relay = Relay(database, clock, checkpoint)
+    presence = PresenceBook(database, relay, clock)
+    router = area_router()
+    router.include(presence.router)
+    worker = Worker(
+        database, router, Ports(menu=StoredMenu()), relay, clock=clock, checkpoint=checkpoint
+    )
+    login = BrokerLogin(username=SERVICES_USERNAME, secret=services_secret)
+    bus = MqttBus(BrokerSettings(address=address, login=login), SUBSCRIPTIONS)
+    backbone = Backbone(
+        database,
+        bus,
+        router,
+        relay,
+        worker,
+        clock=clock,
+        first=(presence.start,),
+        beside=(presence.run, _beating(database, relay, clock)),
+    )
+    return Served(backbone, worker, relay, presence, router, bus)
+
+
+def area_router() -> Router:
+    """Every area's handlers, joined."""
+    router = Router()
+    for area in (
+        services.orders.handlers.router,
+        services.kitchen.handlers.router,
+        menu_router,
+    ):
+        router.include(area)
+    return router
+
+
+def _beating(database: Database, relay: Relay, clock: Clock) -> Callable[[], Awaitable[None]]:
+    """The stations' heads, every few seconds: by them displays know that they are current."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(services.kitchen.handlers.BEAT_S)
+            try:
+                async with database.read() as connection:
+                    heads = await services.kitchen.handlers.beats(connection, clock())
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                continue  # no beat is the truth: nobody knows whether a screen is current
+            relay.offer(heads, kept=False)
+
+    return beat

@@ -1,0 +1,123 @@
+"""What can be set: from flags, then ``HEARD_…`` variables, then ``heard.toml``."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from broker_config.settings import BrokerAddress
+
+FILE = "heard.toml"
+
+
+class BrokerKind(StrEnum):
+    """Which broker carries the messages."""
+
+    EMBEDDED = "embedded"
+    MOSQUITTO = "mosquitto"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def default_home() -> Path:
+    """Where Heard keeps its files for this user (XDG base directories)."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "heard"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its default."""
+
+    model_config = SettingsConfigDict(env_prefix="HEARD_", extra="forbid")
+
+    home: Annotated[
+        Path, Field(description="where files are kept: database, secrets, outboxes")
+    ] = Field(default_factory=default_home)
+    database: Annotated[
+        str | None,
+        Field(
+            description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; "
+            "without it, SQLite in the home folder"
+        ),
+    ] = None
+    broker: Annotated[
+        BrokerKind, Field(description="embedded (in the process of `heard up`) or mosquitto")
+    ] = BrokerKind.EMBEDDED
+    broker_host: Annotated[str, Field(description="where the broker listens")] = "127.0.0.1"
+    broker_port: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=65535,
+            description="its port; without it 1883, or for the embedded broker any free one "
+            "when 1883 is taken",
+        ),
+    ] = None
+    broker_tls: Annotated[bool, Field(description="speak TLS to the broker")] = False
+    broker_ca: Annotated[
+        Path | None, Field(description="the authority that signed the broker's certificate")
+    ] = None
+    services_secret: Annotated[
+        SecretStr | None,
+        Field(description="the services' password at the broker; without it, made and kept"),
+    ] = None
+    admin_secret: Annotated[
+        SecretStr | None,
+        Field(description="heard-admin's password at Mosquitto; without it, made and kept"),
+    ] = None
+    log_level: Annotated[str, Field(description="debug, info, warning or error")] = "info"
+    log_format: Annotated[LogFormat, Field(description="text for people, json for machines")] = (
+        LogFormat.TEXT
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags first, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        path = Path(os.environ.get("HEARD_CONFIG", FILE))
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path))
+
+    @classmethod
+    def load(cls, **flags: Any) -> Settings:
+        """Read the settings; flags that were not given (None) do not count.
+
+        Raises:
+            pydantic.ValidationError: a value is wrong; the message names it.
+        """
+        return cls(**{name: value for name, value in flags.items() if value is not None})
+
+    @property
+    def database_url(self) -> str:
+        """The database's address, the default filled in."""
+        return self.database or f"sqlite:///{self.home / 'heard.db'}"
+
+    def address(self, port: int | None = None) -> BrokerAddress:
+        """Where the broker is; `port` where it was only known at start."""
+        return BrokerAddress(
+            host=self.broker_host,
+            port=port or self.broker_port or 1883,
+            tls=self.broker_tls,
+            ca_file=self.broker_ca,
+        )

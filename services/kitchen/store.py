@@ -1,0 +1,201 @@
+"""The kitchen's rows: stations with their sequence, tickets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Table,
+    Uuid,
+    func,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
+from services.runtime.context import Context
+from services.runtime.moment import Moment
+from services.runtime.tables import DOCUMENT, METADATA, SLUG
+from services.runtime.work import Draft, Row
+
+_STATUSES = ", ".join(f"'{status}'" for status in TicketStatus)
+_OPEN: Final = sorted(status.value for status in OPEN_TICKET)
+
+STATIONS: Final = Table(
+    "stations",
+    METADATA,
+    Column("tenant", SLUG, primary_key=True),
+    Column("station", SLUG, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    CheckConstraint("sequence >= 0", name="sequence"),
+)
+
+TICKETS: Final = Table(
+    "tickets",
+    METADATA,
+    Column("tenant", SLUG, primary_key=True),
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("station", SLUG, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    Column("order_number", String(32), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("lines", DOCUMENT, nullable=False),
+    Column("table", String(32)),
+    Column("placed_at", Moment, nullable=False),
+    Column("heard_at", Moment),
+    Column("heard_by", SLUG),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    ForeignKeyConstraint(["tenant", "order_id"], ["orders.tenant", "orders.order_id"]),
+    CheckConstraint(f"status in ({_STATUSES})", name="status"),
+    CheckConstraint("version >= 1", name="version"),
+    CheckConstraint("(heard_at is null) = (heard_by is null)", name="heard"),
+    CheckConstraint(
+        "heard_at is not null or status in ('sent', 'cancelled')", name="heard_before_made"
+    ),
+    CheckConstraint("(ended_at is not null) = (status in ('bumped', 'cancelled'))", name="ended"),
+    Index("ix_tickets_order", "tenant", "order_id"),
+)
+Index(
+    "ix_tickets_open",
+    TICKETS.c.tenant,
+    TICKETS.c.station,
+    TICKETS.c.sequence,
+    sqlite_where=TICKETS.c.status.in_(_OPEN),
+    postgresql_where=TICKETS.c.status.in_(_OPEN),
+)
+
+
+def to_ticket(row: Row) -> Ticket:
+    """Read a row."""
+    return Ticket.model_validate({name: row[name] for name in Ticket.model_fields})
+
+
+def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
+    """Write a row."""
+    row = {name: getattr(ticket, name) for name in Ticket.model_fields}
+    row["status"] = ticket.status.value
+    row["lines"] = [line.model_dump(mode="json") for line in ticket.lines]
+    return {"tenant": tenant, **row}
+
+
+async def next_sequence(context: Context, station: str) -> int:
+    """Count the station's sequence on, under its lock: dense, without gaps."""
+    row = await context.draft.get(STATIONS, context.tenant, station)
+    sequence = 1 if row is None else int(row["sequence"]) + 1
+    context.draft.put(
+        STATIONS, {"tenant": context.tenant, "station": station, "sequence": sequence}
+    )
+    return sequence
+
+
+async def prepare_stations(draft: Draft, keys: Collection[tuple[str, str]]) -> None:
+    """Read and lock the stations of a whole batch at once."""
+    await draft.work.fetch(STATIONS, keys)
+
+
+async def prepare_tickets(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
+    """Read and lock the tickets of a whole batch at once, then their stations."""
+    await draft.work.fetch(TICKETS, keys)
+    found = [draft.work.peek(TICKETS, key) for key in keys]
+    await prepare_stations(draft, {(row["tenant"], row["station"]) for row in found if row})
+
+
+async def ticket_for_update(context: Context, ticket_id: UUID) -> Ticket | None:
+    """Read one ticket, locked for this transaction."""
+    row = await context.draft.get(TICKETS, context.tenant, ticket_id)
+    return None if row is None else to_ticket(row)
+
+
+async def tickets_of(context: Context, order_id: UUID) -> list[Ticket]:
+    """All tickets of an order, as this message sees them; locked, in the order of their ids."""
+    query = (
+        select(TICKETS)
+        .where(TICKETS.c.tenant == context.tenant, TICKETS.c.order_id == order_id)
+        .order_by(TICKETS.c.ticket_id)
+        .with_for_update()
+    )
+    work = context.draft.work
+    for row in (await work.connection.execute(query)).mappings():
+        work.adopt(TICKETS, dict(row))
+    rows = [
+        row
+        for row in context.draft.rows(TICKETS)
+        if row["tenant"] == context.tenant and row["order_id"] == order_id
+    ]
+    return [to_ticket(row) for row in sorted(rows, key=lambda row: str(row["ticket_id"]))]
+
+
+def save(context: Context, ticket: Ticket) -> None:
+    """Keep a ticket, new or changed."""
+    context.draft.put(TICKETS, to_row(context.tenant, ticket))
+
+
+async def open_page(
+    connection: AsyncConnection, tenant: str, station: str, *, after: int, limit: int
+) -> list[Ticket]:
+    """Open tickets of a station by the sequence of their last change."""
+    query = (
+        select(TICKETS)
+        .where(
+            TICKETS.c.tenant == tenant,
+            TICKETS.c.station == station,
+            TICKETS.c.status.in_(_OPEN),
+            TICKETS.c.sequence > after,
+        )
+        .order_by(TICKETS.c.sequence)
+        .limit(limit)
+    )
+    return [to_ticket(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def open_tickets(connection: AsyncConnection, tenant: str) -> list[Ticket]:
+    """Every open ticket of a tenant, by station and sequence."""
+    query = (
+        select(TICKETS)
+        .where(TICKETS.c.tenant == tenant, TICKETS.c.status.in_(_OPEN))
+        .order_by(TICKETS.c.station, TICKETS.c.sequence)
+    )
+    return [to_ticket(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def heads(
+    connection: AsyncConnection, tenant: str | None = None, station: str | None = None
+) -> Sequence[tuple[str, str, int, int]]:
+    """``(tenant, station, sequence, open tickets)`` of every station, or of those asked for."""
+    counted = (
+        select(TICKETS.c.tenant, TICKETS.c.station, func.count().label("open"))
+        .where(TICKETS.c.status.in_(_OPEN))
+        .group_by(TICKETS.c.tenant, TICKETS.c.station)
+    )
+    if tenant is not None:
+        counted = counted.where(TICKETS.c.tenant == tenant)
+    if station is not None:
+        counted = counted.where(TICKETS.c.station == station)
+    open_ = counted.subquery()
+    query = select(
+        STATIONS.c.tenant,
+        STATIONS.c.station,
+        STATIONS.c.sequence,
+        func.coalesce(open_.c.open, 0),
+    ).outerjoin(
+        open_,
+        (STATIONS.c.tenant == open_.c.tenant) & (STATIONS.c.station == open_.c.station),
+    )
+    if tenant is not None:
+        query = query.where(STATIONS.c.tenant == tenant)
+    if station is not None:
+        query = query.where(STATIONS.c.station == station)
+    query = query.order_by(STATIONS.c.tenant, STATIONS.c.station)
+    return [(row[0], row[1], row[2], row[3]) for row in await connection.execute(query)]

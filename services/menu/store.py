@@ -1,0 +1,88 @@
+"""The menu's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    String,
+    Table,
+    delete,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.menu import MenuItem
+from services.runtime.among import among
+from services.runtime.tables import METADATA, SLUG
+from services.runtime.work import Draft, Row
+
+MENU_ITEMS: Final = Table(
+    "menu_items",
+    METADATA,
+    Column("tenant", SLUG, ForeignKey("tenants.tenant"), primary_key=True),
+    Column("item", SLUG, primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("category", String(64), nullable=False),
+    Column("station", SLUG, nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("available", Boolean, nullable=False),
+    CheckConstraint("price_minor >= 0", name="price"),
+)
+
+
+def to_item(row: Row) -> MenuItem:
+    """Read a row."""
+    return MenuItem.model_validate({name: row[name] for name in MenuItem.model_fields})
+
+
+def to_row(tenant: str, item: MenuItem) -> dict[str, Any]:
+    """Write a row."""
+    return {"tenant": tenant, **item.model_dump()}
+
+
+class StoredMenu:
+    """The menu as other areas see it: `services.runtime.ports.MenuPort`."""
+
+    async def items(
+        self, draft: Draft, tenant: str, ids: Collection[str]
+    ) -> Mapping[str, MenuItem]:
+        """See `MenuPort.items`."""
+        await draft.work.fetch(MENU_ITEMS, [(tenant, item) for item in ids])
+        found = {item: draft.work.peek(MENU_ITEMS, (tenant, item)) for item in ids}
+        return {item: to_item(row) for item, row in found.items() if row is not None}
+
+    async def prepare(self, draft: Draft, wanted: Collection[tuple[str, str]]) -> None:
+        """See `MenuPort.prepare`."""
+        await draft.work.fetch(MENU_ITEMS, wanted)
+
+
+async def menu_of(connection: AsyncConnection, tenant: str) -> Sequence[MenuItem]:
+    """The whole menu, by category and name."""
+    query = (
+        select(MENU_ITEMS)
+        .where(MENU_ITEMS.c.tenant == tenant)
+        .order_by(MENU_ITEMS.c.category, MENU_ITEMS.c.name, MENU_ITEMS.c.item)
+    )
+    return [to_item(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def write(
+    connection: AsyncConnection, tenant: str, put: Sequence[MenuItem], gone: Sequence[str]
+) -> None:
+    """Put items on the menu, over what stands there under their names; take others off."""
+    names = [item.item for item in put] + list(gone)
+    if names:
+        chosen = among(MENU_ITEMS.c.item, names, connection.dialect.name)
+        await connection.execute(
+            delete(MENU_ITEMS).where(MENU_ITEMS.c.tenant == tenant).where(chosen)
+        )
+    if put:
+        await connection.execute(MENU_ITEMS.insert(), [to_row(tenant, item) for item in put])

@@ -1,0 +1,11 @@
+"""All tables of all areas, in one register."""
+
+from __future__ import annotations
+
+import services.kitchen.store
+import services.menu.store
+import services.orders.store
+import services.presence.store  # noqa: F401 - each import registers its tables
+from services.runtime.tables import METADATA
+
+__all__ = ["METADATA"]

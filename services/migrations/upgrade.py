@@ -1,0 +1,75 @@
+"""Bring a database to the version of this code, or tell how far it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from services.migrations.schema import METADATA
+from services.runtime.database import Database
+
+_HOME: Final = Path(__file__).parent
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HOME))
+    return config
+
+
+def newest() -> str:
+    """The version that this code works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("the migrations are missing: heard is not installed whole")
+    return head
+
+
+async def version(database: Database) -> str | None:
+    """The version the database is at; None for one that was never set up."""
+    async with database.read() as connection:
+        return await connection.run_sync(_version)
+
+
+async def upgrade(database: Database) -> tuple[str | None, str]:
+    """Migrate to the newest version; return the version before and the one after.
+
+    Running it again, or from two processes at once, does no harm: the migration runs in
+    one transaction, and the second finds nothing left to do.
+    """
+    before = await version(database)
+    after = newest()
+    if before == after:
+        return before, after
+    async with database.write() as connection:
+        await connection.run_sync(_upgrade)
+    return before, after
+
+
+async def differences(database: Database) -> list[str]:
+    """What stands in the database otherwise than the code believes; empty when all is well."""
+    async with database.read() as connection:
+        return await connection.run_sync(_differences)
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _differences(connection: Connection) -> list[str]:
+    return [
+        str(each) for each in compare_metadata(MigrationContext.configure(connection), METADATA)
+    ]

@@ -1,0 +1,1 @@
+"""Who belongs: tenants, and the devices that hold credentials."""

@@ -1,0 +1,129 @@
+"""What a handler works with: who asks, what time it is, rows, and messages to emit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from schemas.envelope import encode, service_source
+from schemas.identifiers import new_id
+from schemas.message import Message
+from schemas.replies import Result
+from services.runtime.ports import Ports
+from services.runtime.work import Draft, UnitOfWork
+
+Tell = Callable[["Context", object], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message, ready to go; a row of the outbox, or a transient one that is not kept."""
+
+    tenant: str
+    message_id: UUID
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+    def row(self) -> Mapping[str, Any]:
+        """The row of the outbox."""
+        return {
+            "tenant": self.tenant,
+            "message_id": self.message_id,
+            "topic": self.topic,
+            "payload": self.payload.decode(),
+            "qos": self.qos,
+            "retain": self.retain,
+        }
+
+
+def outgoing(
+    message: Message,
+    *,
+    tenant: str,
+    now: datetime,
+    causation: UUID | None = None,
+    **address: str,
+) -> Outgoing:
+    """Write a message of the services down, with an id that sorts after all before it."""
+    message_id = new_id()
+    return Outgoing(
+        tenant,
+        message_id,
+        message.topic(tenant=tenant, **address),
+        encode(
+            message,
+            id=message_id,
+            source=service_source(tenant),
+            time=now,
+            causation=causation,
+        ),
+        message.qos,
+        message.retain,
+    )
+
+
+def clearing(message: type[Message], *, tenant: str, **address: str) -> Outgoing:
+    """The empty retained message that ends a state."""
+    topic = message.route.topic(tenant=tenant, **address)
+    return Outgoing(tenant, new_id(), topic, b"", 1, retain=True)
+
+
+class Context:
+    """One message's view of the world.
+
+    Attributes:
+        tenant: whose message it is; every row read or written is this tenant's.
+        device: who sent it, as the broker vouches by the topic.
+        request_id: the id of the request.
+        now: the time of the decision, aware, in UTC.
+        draft: rows, read once and written if this handler ends well.
+        ports: what other areas offer.
+    """
+
+    def __init__(
+        self,
+        work: UnitOfWork,
+        *,
+        tenant: str,
+        device: str,
+        request_id: UUID,
+        now: datetime,
+        ports: Ports,
+        tell: Tell,
+    ) -> None:
+        self.tenant: Final = tenant
+        self.device: Final = device
+        self.request_id: Final = request_id
+        self.now: Final = now
+        self.draft: Final = Draft(work)
+        self.ports: Final = ports
+        self.emitted: list[Outgoing] = []
+        self.result: Result | None = None
+        self._tell: Final = tell
+
+    async def emit(self, message: Message) -> None:
+        """Publish after the commit; areas that listen decide in this same transaction.
+
+        What an area emits while listening follows the message it listened to.
+        """
+        self.emitted.append(
+            outgoing(message, tenant=self.tenant, now=self.now, causation=self.request_id)
+        )
+        await self._tell(self, message)
+
+    async def tell(self, fact: object) -> None:
+        """Tell other areas, inside this transaction; nothing is published."""
+        await self._tell(self, fact)
+
+    def clear(self, message: type[Message], **address: str) -> None:
+        """End a retained state: whoever connects later does not see it any more."""
+        self.emitted.append(clearing(message, tenant=self.tenant, **address))
+
+    def answer(self, result: Result) -> None:
+        """Say what the accepted reply carries."""
+        self.result = result

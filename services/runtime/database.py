@@ -1,0 +1,163 @@
+"""The database: SQLite beside the process, or PostgreSQL.
+
+One engine, two kinds of connection: `write` opens a transaction that will change
+rows (on SQLite it takes the write lock at once, so that it can never fail half-way
+for want of it), `read` one that will not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+_READS: Final = "heard_reads"
+
+# An OLTP connection looks rows up by their keys and by nothing else. Plans are cached
+# per connection, and one made while a table was small would go on reading it whole.
+_POSTGRESQL_SETTINGS: Final = {
+    "application_name": "heard",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+
+class DatabaseUnusable(Exception):
+    """The database's address cannot be used; the message says what to change."""
+
+
+def parse_url(text: str) -> URL:
+    """Read a database address, choosing the asynchronous driver.
+
+    Raises:
+        DatabaseUnusable: it is neither SQLite nor PostgreSQL.
+    """
+    try:
+        url = make_url(text)
+    except SQLAlchemyError:
+        raise DatabaseUnusable(
+            f"{text!r} is no database address: use sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from None
+    match url.get_backend_name():
+        case "sqlite":
+            return url.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+asyncpg")
+    raise DatabaseUnusable(f"{url.drivername} is not supported: use sqlite or postgresql")
+
+
+class Database:
+    """One database, reached through an asynchronous engine."""
+
+    def __init__(self, url: str) -> None:
+        self.url: Final = parse_url(url)
+        self.engine: Final = self._engine()
+        self._one_writer = asyncio.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True for SQLite: one writer, no row locks."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def shown(self) -> str:
+        """The address without its password, for people."""
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string()
+
+    def _engine(self) -> AsyncEngine:
+        if not self.is_sqlite:
+            return create_async_engine(
+                self.url,
+                pool_size=5,
+                max_overflow=5,
+                pool_timeout=5,
+                connect_args={
+                    "timeout": 5,
+                    "command_timeout": 30,
+                    "server_settings": _POSTGRESQL_SETTINGS,
+                },
+            )
+        if self.url.database and self.url.database != ":memory:":
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(self.url, connect_args={"timeout": 30})
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes rows; committed at the end, rolled back on errors."""
+        # SQLite's own way to wait for another writer is to sleep and look again: in
+        # one process a lock is quicker and fair.
+        async with AsyncExitStack() as stack:
+            if self.is_sqlite:
+                await stack.enter_async_context(self._one_writer)
+            connection = await stack.enter_async_context(self.engine.connect())
+            await stack.enter_async_context(connection.begin())
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view of the rows; it never waits for a writer."""
+        async with self.engine.connect() as connection:
+            await connection.execution_options(
+                **(
+                    {_READS: True}
+                    if self.is_sqlite
+                    else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+                )
+            )
+            async with connection.begin():
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: `_begin_sqlite` does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: what was answered must survive a power cut, not only a crash.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get(_READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether an error means that the database cannot be reached, now.
+
+    What is away comes back: the work waits. Any other error is the work's own.
+    """
+    if isinstance(error, OSError | PoolTimeout | asyncio.TimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            return True
+        # 57P0x: the server is shutting down or starting; 53xxx: out of resources; 40xxx: rolled
+        # back for another's sake; 08xxx: the connection.
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        return state.startswith(("57P", "53", "40", "08")) or isinstance(error, InternalError)
+    return False

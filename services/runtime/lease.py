@@ -1,0 +1,105 @@
+"""Who serves: one process at a time, another may stand by.
+
+The relay's order and the order numbers rest on a single serving process. A second one
+waits until the first is gone, and takes over by itself. On PostgreSQL the lease is an
+advisory lock, which the server gives back when the connection dies; on SQLite it is a
+lock on a file beside the database, which the kernel gives back when the process dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import text
+
+from services.runtime.database import Database, is_away
+
+log = structlog.get_logger(__name__)
+
+_LOCK: Final = 0x48454152_44  # "HEARD"
+RETRY_S: Final = 0.5
+
+
+class LeaseLost(Exception):
+    """The database let another process serve: this one must stop at once."""
+
+
+@asynccontextmanager
+async def lease(database: Database) -> AsyncIterator[asyncio.Event]:
+    """Hold the right to serve; the event is set when it was lost.
+
+    Waits, and says so once, while another process serves.
+    """
+    if database.is_sqlite:
+        async with _file_lease(database) as lost:
+            yield lost
+    else:
+        async with _advisory_lease(database) as lost:
+            yield lost
+
+
+@asynccontextmanager
+async def _file_lease(database: Database) -> AsyncIterator[asyncio.Event]:
+    path = Path(f"{database.url.database}.lease")
+    with path.open("a") as file:  # noqa: ASYNC230 - an empty file beside the database
+        said = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                said = said or _stand_by(database)
+                await asyncio.sleep(RETRY_S)
+        yield asyncio.Event()
+
+
+@asynccontextmanager
+async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
+    lost = asyncio.Event()
+    said = False
+    while True:
+        try:
+            connection = await database.engine.connect()
+            break
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("database away; trying again", why=str(error)[:200])
+            await asyncio.sleep(RETRY_S)
+    try:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not await connection.scalar(
+            text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}
+        ):
+            said = said or _stand_by(database)
+            await asyncio.sleep(RETRY_S)
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(RETRY_S)
+                try:
+                    await connection.execute(text("SELECT 1"))
+                except Exception as error:  # noqa: BLE001 - whatever broke it, the lock is gone
+                    log.warning("the lease is lost", why=str(error)[:200])
+                    lost.set()
+                    return
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield lost
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+    finally:
+        await asyncio.shield(connection.invalidate() if lost.is_set() else connection.close())
+
+
+def _stand_by(database: Database) -> bool:
+    log.warning("another heard serves this database; standing by", database=database.shown)
+    return True

@@ -1,0 +1,187 @@
+"""Reading what arrives: every delivery becomes something that can be acted on.
+
+Nothing here raises on bad input, however bad: what cannot be understood becomes
+`Unfit`, with the reason and, wherever it can be found, the id to answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from schemas.catalogue import BY_TYPE, Located, locate
+from schemas.envelope import MAX_AGE, MAX_AHEAD, MAX_REQUEST_BYTES, device_source, envelope_of
+from schemas.identifiers import is_slug
+from schemas.message import Message, Request
+from schemas.refusals import RefusalCode
+from schemas.topics import Plane, TopicMismatch, device_of
+from services.runtime.bus import Delivery
+
+NOBODY: Final = "-"
+"""The tenant under which a message of no known tenant is kept in quarantine."""
+
+_ID: Final = re.compile(rb'"id"\s*:\s*"([0-9a-fA-F-]{36})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that was understood."""
+
+    delivery: Delivery
+    tenant: str
+    device: str
+    message: Message
+    request_id: UUID | None
+    """None for telemetry, which travels bare."""
+
+    def digest(self) -> str:
+        """What tells a repetition of a request from another one under the same id."""
+        text = f"{self.message.type_name}\n{self.message.model_dump_json()}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A message that cannot be acted on."""
+
+    delivery: Delivery
+    tenant: str
+    device: str | None
+    """Whom to answer; None where nobody waits for an answer."""
+    request_id: UUID | None
+    code: RefusalCode
+    reason: str
+
+
+def read(delivery: Delivery, now: datetime) -> Received | Unfit | None:
+    """Understand one delivery; None for what is nothing at all (a cleared retained topic)."""
+    try:
+        located = _locate(delivery.topic)
+    except TopicMismatch as error:
+        return _unknown_topic(delivery, str(error))
+    tenant, device = located.tenant, located.address.get("device", "")
+    if not issubclass(located.message, Request):
+        if not delivery.payload:
+            return None
+        return _read_notice(delivery, located)
+    if len(delivery.payload) > MAX_REQUEST_BYTES:
+        return Unfit(
+            delivery,
+            tenant,
+            device,
+            _find_id(delivery.payload[:4096]),
+            RefusalCode.TOO_LARGE,
+            f"{len(delivery.payload)} bytes; a request may have {MAX_REQUEST_BYTES}",
+        )
+    try:
+        envelope = envelope_of(located.message).model_validate_json(delivery.payload)
+    except ValidationError as error:
+        return _explain(delivery, located, error)
+    return _agreed(delivery, located, envelope, now)
+
+
+_locate = lru_cache(maxsize=4096)(locate)
+
+
+def _agreed(delivery: Delivery, located: Located, envelope: Any, now: datetime) -> Received | Unfit:
+    tenant, device = located.tenant, located.address["device"]
+
+    def unfit(code: RefusalCode, reason: str) -> Unfit:
+        return Unfit(delivery, tenant, device, envelope.id, code, reason)
+
+    if envelope.type != located.message.type_name:
+        if envelope.type not in BY_TYPE:
+            return unfit(RefusalCode.UNKNOWN_TYPE, f"type {envelope.type!r} is not known here")
+        return unfit(
+            RefusalCode.TOPIC_MISMATCH,
+            f"type {envelope.type!r} does not belong on this topic",
+        )
+    if envelope.source != device_source(tenant, device):
+        return unfit(
+            RefusalCode.TOPIC_MISMATCH,
+            f"source {envelope.source!r} is not the sender: it must be "
+            f"{device_source(tenant, device)!r}",
+        )
+    if not now - MAX_AGE <= envelope.time <= now + MAX_AHEAD:
+        return unfit(
+            RefusalCode.TIME_OUT_OF_RANGE,
+            f"time {envelope.time.isoformat()} is not within {MAX_AGE.days} days of "
+            f"{now.isoformat(timespec='seconds')}: check the device's clock",
+        )
+    return Received(delivery, tenant, device, envelope.data, envelope.id)
+
+
+def _read_notice(delivery: Delivery, located: Located) -> Received | Unfit:
+    tenant, device = located.tenant, located.address.get("device", "")
+    try:
+        if located.message.bare:
+            message = located.message.model_validate_json(delivery.payload)
+        else:
+            message = envelope_of(located.message).model_validate_json(delivery.payload).data
+    except ValidationError as error:
+        return Unfit(delivery, tenant, None, None, RefusalCode.INVALID, _first(error))
+    return Received(delivery, tenant, device, message, None)
+
+
+def _unknown_topic(delivery: Delivery, reason: str) -> Unfit | None:
+    sender = device_of(delivery.topic)
+    if sender is None:
+        levels = delivery.topic.split("/")
+        tenant = levels[2] if len(levels) > 2 and is_slug(levels[2]) else NOBODY
+        return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason)
+    tenant, device = sender
+    if f"/{Plane.REQUEST}/" not in delivery.topic:
+        return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason)
+    found = _find_id(delivery.payload[:4096])
+    return Unfit(delivery, tenant, device, found, RefusalCode.UNKNOWN_TYPE, reason)
+
+
+def _explain(delivery: Delivery, located: Located, error: ValidationError) -> Unfit:
+    """Say what is wrong with a request that did not validate, and find its id."""
+    tenant, device = located.tenant, located.address["device"]
+    try:
+        document = json.loads(delivery.payload)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        reason = "the payload is no JSON object in UTF-8"
+        found = _find_id(delivery.payload[:4096])
+        return Unfit(delivery, tenant, device, found, RefusalCode.UNREADABLE, reason)
+    found = _uuid(document.get("id"))
+    type_name = document.get("type")
+    if found is None or not isinstance(type_name, str):
+        return Unfit(delivery, tenant, device, found, RefusalCode.UNREADABLE, _first(error))
+    if type_name not in BY_TYPE:
+        reason = f"type {type_name!r:.140} is not known here"
+        return Unfit(delivery, tenant, device, found, RefusalCode.UNKNOWN_TYPE, reason)
+    if type_name != located.message.type_name:
+        reason = f"type {type_name!r} does not belong on this topic"
+        return Unfit(delivery, tenant, device, found, RefusalCode.TOPIC_MISMATCH, reason)
+    return Unfit(delivery, tenant, device, found, RefusalCode.INVALID, _first(error))
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "payload"
+    more = error.error_count() - 1
+    return f"{where}: {first['msg']}"[:240] + (f" (and {more} more)" if more else "")
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _find_id(head: bytes) -> UUID | None:
+    match = _ID.search(head)
+    return _uuid(match.group(1).decode()) if match else None

@@ -1,0 +1,127 @@
+"""Retained state is derived from the database.
+
+A broker may come back with nothing kept, or with what should have been cleared. On
+every connection the services listen to all that stands retained, compare it with what
+follows from the rows, put back what is missing and clear what should not be there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import select
+
+from schemas.identifiers import new_id
+from schemas.topics import Plane, plane_filter, state_marker
+from services.runtime.bus import Delivery, Session
+from services.runtime.context import Outgoing
+from services.runtime.database import Database
+from services.runtime.moment import Clock
+from services.runtime.relay import Relay
+from services.runtime.router import Router
+from services.runtime.tables import TENANTS
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What has to happen for the broker to stand as the database says."""
+
+    missing: list[Outgoing]
+    stray: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.stray)
+
+
+async def expected(database: Database, router: Router, clock: Clock) -> dict[str, Outgoing]:
+    """What should stand retained, by topic, for all tenants."""
+    found: dict[str, Outgoing] = {}
+    async with database.read() as connection:
+        tenants = list(await connection.scalars(select(TENANTS.c.tenant)))
+        for tenant in sorted(tenants):
+            for source in router.retained:
+                for message in await source(connection, tenant, clock()):
+                    found[message.topic] = message
+    return found
+
+
+async def listen(session: Session) -> tuple[dict[str, bytes], list[Delivery]]:
+    """Read everything that stands retained; return it, and what else came meanwhile.
+
+    A marker of our own, published after the subscription, shows where the retained
+    messages end: the broker keeps the order. Where it did not, what was missed is put
+    there once more, which changes nothing.
+    """
+    whole = plane_filter(Plane.STATE)
+    marker = state_marker(str(new_id()))
+    standing: dict[str, bytes] = {}
+    others: list[Delivery] = []
+    await session.subscribe(whole)
+    session.publish(marker, b"{}", qos=1, retain=False)
+    session.send_now()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            ended = False
+            while not ended:
+                batch = await session.receive(1_000)
+                for delivery in batch:
+                    if delivery.topic == marker:
+                        ended = True
+                    elif f"/{Plane.STATE}/" not in delivery.topic:
+                        others.append(delivery)
+                    elif delivery.retain:
+                        standing[delivery.topic] = delivery.payload
+                    else:
+                        standing.pop(delivery.topic, None)
+                session.acknowledge([each for each in batch if each not in others])
+                session.send_now()
+    except TimeoutError:
+        log.warning("the broker did not show its retained messages in time", in_s=PATIENCE_S)
+    await session.unsubscribe(whole)
+    return standing, others
+
+
+def compare(standing: dict[str, bytes], wanted: dict[str, Outgoing]) -> Difference:
+    """Hold what stands against what should; envelopes differ, their data must not."""
+    missing = [
+        message
+        for topic, message in wanted.items()
+        if topic not in standing or _data(standing[topic]) != _data(message.payload)
+    ]
+    return Difference(missing, sorted(standing.keys() - wanted.keys()))
+
+
+async def restore(
+    session: Session, relay: Relay, database: Database, router: Router, clock: Clock
+) -> list[Delivery]:
+    """Make the broker's retained state true; return other deliveries that came meanwhile."""
+    standing, others = await listen(session)
+    difference = compare(standing, await expected(database, router, clock))
+    if difference:
+        log.info(
+            "retained state put right",
+            put_back=len(difference.missing),
+            cleared=len(difference.stray),
+        )
+    relay.offer(difference.missing, kept=False)
+    relay.offer(
+        (Outgoing("", new_id(), topic, b"", 1, retain=True) for topic in difference.stray),
+        kept=False,
+    )
+    await relay.drain()
+    return others
+
+
+def _data(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)["data"]
+    except (ValueError, KeyError, TypeError):
+        return payload

@@ -1,0 +1,411 @@
+"""The worker: from deliveries to committed decisions and their answers.
+
+What is waiting is taken together, up to a limit, in one transaction. The fast way is
+to assume that nothing in the batch was seen before; the inbox's key catches what was,
+everything is rolled back, the known ones get their first answer again, and the rest
+is taken again. When that fails too, each message is taken alone, so that one bad row
+stops nobody else.
+
+Only after the commit are messages published and the deliveries acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from schemas.identifiers import new_id
+from schemas.message import Message, Query
+from schemas.refusals import RefusalCode
+from schemas.replies import Outcome, Reply
+from services.runtime.among import among
+from services.runtime.bus import Delivery, Session
+from services.runtime.context import Context, Outgoing, outgoing
+from services.runtime.database import Database, is_away
+from services.runtime.moment import Clock
+from services.runtime.ports import Ports
+from services.runtime.reception import Received, Unfit, read
+from services.runtime.refusal import Refusal
+from services.runtime.relay import Checkpoint, Relay, no_checkpoint
+from services.runtime.router import Asking, Notice, Router
+from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
+from services.runtime.work import Draft, UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+BATCH: Final = 256
+OUR_FAULT: Final = "a fault of ours: it is logged, and your request is kept for a person"
+WARY_FOR: Final = 20
+"""After a repetition was met, so many batches are first held against the inbox."""
+
+
+@dataclass(slots=True)
+class Decided:
+    """What a transaction will keep: answers by request, messages to publish, the hopeless."""
+
+    inbox: dict[tuple[str, UUID], dict[str, Any]] = field(default_factory=dict)
+    ready: list[Outgoing] = field(default_factory=list)
+    quarantine: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Sorted:
+    """A batch by what is to be done with it."""
+
+    requests: list[Received] = field(default_factory=list)
+    queries: list[Received] = field(default_factory=list)
+    unfit: list[Unfit] = field(default_factory=list)
+
+
+class Worker:
+    """Handles deliveries in batches.
+
+    Args:
+        database: where decisions are kept.
+        router: who handles what.
+        ports: what areas offer each other.
+        relay: who publishes what was decided.
+        clock: the time of decisions.
+        checkpoint: called where a crash would be worst.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        router: Router,
+        ports: Ports,
+        relay: Relay,
+        *,
+        clock: Clock,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
+        self._database: Final = database
+        self._router: Final = router
+        self._ports: Final = ports
+        self._relay: Final = relay
+        self._clock: Final = clock
+        self._checkpoint: Final = checkpoint
+        self._wary = 0
+        self.counts: Final[Counter[str]] = Counter()
+        self._busy = asyncio.Lock()
+
+    async def run(self, session: Session) -> None:
+        """Handle what the session brings until it is lost."""
+        while True:
+            await self._relay.room()
+            deliveries = await session.receive(BATCH)
+            # A batch that was begun is finished, even when the process is told to stop.
+            await asyncio.shield(self._finish(session, deliveries))
+
+    async def _finish(self, session: Session, deliveries: Sequence[Delivery]) -> None:
+        async with self._busy:
+            await self.handle(deliveries)
+            session.acknowledge(deliveries)
+            session.send_now()
+            self._checkpoint("acknowledged")
+
+    async def idle(self) -> None:
+        """Wait until the batch at hand is finished."""
+        async with self._busy:
+            return
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Decide a batch and hand what follows from it to the relay."""
+        now = self._clock()
+        batch = self._sort(deliveries, now)
+        if batch.requests or batch.unfit:
+            await self._until_kept(batch, now)
+        for query in batch.queries:
+            await self._answer(query, now)
+
+    def _sort(self, deliveries: Sequence[Delivery], now: datetime) -> Sorted:
+        batch = Sorted()
+        for delivery in deliveries:
+            entry = read(delivery, now)
+            if entry is None:
+                continue
+            if isinstance(entry, Unfit):
+                batch.unfit.append(entry)
+                self.counts[f"unfit:{entry.code}"] += 1
+                log.info("unfit", topic=entry.delivery.topic, code=entry.code, why=entry.reason)
+            elif isinstance(entry.message, Query):
+                batch.queries.append(entry)
+            elif type(entry.message) in self._router.handlers:
+                batch.requests.append(entry)
+            else:
+                self._notice(entry, now)
+        return batch
+
+    def _notice(self, entry: Received, now: datetime) -> None:
+        self.counts["notices"] += 1
+        listener = self._router.listeners.get(type(entry.message))
+        if listener is not None:
+            listener(Notice(entry.message, entry.tenant, entry.device, entry.delivery.retain, now))
+
+    async def _until_kept(self, batch: Sorted, now: datetime) -> None:
+        """Try until the database has taken the batch; while it is away, nothing is acked."""
+        pause = 0.1
+        while True:
+            try:
+                await self._keep(batch, now)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                self.counts["database away"] += 1
+                log.warning("database away; trying again", why=str(error)[:200], in_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+            else:
+                return
+
+    async def _keep(self, batch: Sorted, now: datetime) -> None:
+        requests: Sequence[Received] = batch.requests
+        if self._wary:
+            self._wary -= 1
+            requests = await self._answer_known(requests, now)
+        try:
+            await self._together(requests, batch.unfit, now)
+        except IntegrityError:
+            self._wary = WARY_FOR
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.exception("a batch failed; taking its messages one by one")
+        else:
+            return
+        requests = await self._answer_known(requests, now)
+        try:
+            await self._together(requests, batch.unfit, now)
+        except Exception as error:
+            if is_away(error):
+                raise
+            await self._one_by_one(requests, batch.unfit, now)
+
+    async def _one_by_one(
+        self, requests: Sequence[Received], unfit: Sequence[Unfit], now: datetime
+    ) -> None:
+        for each in requests:
+            for left in await self._answer_known([each], now):
+                try:
+                    await self._together([left], [], now)
+                except Exception as error:
+                    if is_away(error):
+                        raise
+                    log.exception("a request cannot be kept", topic=each.delivery.topic)
+                    await self._together([], [_hopeless(left)], now)
+        for bad in unfit:
+            await self._together([], [bad], now)
+
+    async def _together(
+        self, requests: Sequence[Received], unfit: Sequence[Unfit], now: datetime
+    ) -> None:
+        """Decide and keep these in one transaction, then hand their messages on."""
+        if not requests and not unfit:
+            return
+        decided = Decided()
+        async with self._database.write() as connection:
+            work = UnitOfWork(connection)
+            await self._prepare(work, requests)
+            for received in requests:
+                await self._decide(work, received, decided, now)
+            for bad in unfit:
+                if bad.device is not None:
+                    decided.ready.append(_rejection(bad, bad.device, now))
+                if bad.device is None or bad.code is RefusalCode.INTERNAL:
+                    decided.quarantine.append(_quarantine_row(bad, now))
+            await work.flush(
+                {
+                    OUTBOX: [message.row() for message in decided.ready],
+                    INBOX: list(decided.inbox.values()),
+                    QUARANTINE: decided.quarantine,
+                }
+            )
+            self._checkpoint("flushed")
+        self._checkpoint("committed")
+        self._relay.offer(decided.ready)
+        self._checkpoint("published")
+
+    async def _prepare(self, work: UnitOfWork, requests: Sequence[Received]) -> None:
+        kinds: dict[type[Message], list[tuple[str, Message]]] = {}
+        for received in requests:
+            kinds.setdefault(type(received.message), []).append((received.tenant, received.message))
+        draft = Draft(work)
+        for kind, asked in kinds.items():
+            for preparer in self._router.preparers.get(kind, ()):
+                await preparer(draft, self._ports, asked)
+
+    async def _decide(
+        self,
+        work: UnitOfWork,
+        received: Received,
+        decided: Decided,
+        now: datetime,
+    ) -> None:
+        request_id = received.request_id
+        if request_id is None:
+            return
+        key = (received.tenant, request_id)
+        digest = received.digest()
+        if (seen := decided.inbox.get(key)) is not None:  # the same request twice in one batch
+            decided.ready.append(_again(received, seen, digest, now))
+            return
+        context = Context(
+            work,
+            tenant=received.tenant,
+            device=received.device,
+            request_id=request_id,
+            now=now,
+            ports=self._ports,
+            tell=self._router.tell,
+        )
+        try:
+            await self._router.handlers[type(received.message)](received.message, context)
+        except Refusal as refusal:
+            self.counts[f"refused:{refusal.code}"] += 1
+            reply = _reply(request_id, code=refusal.code, message=refusal.message)
+        except SQLAlchemyError:
+            raise  # the transaction is broken, not the message
+        except Exception:
+            self.counts["faults"] += 1
+            log.exception("a handler failed", topic=received.delivery.topic)
+            reply = _reply(request_id, code=RefusalCode.INTERNAL, message=OUR_FAULT)
+            decided.quarantine.append(_quarantine_row(_hopeless(received), now))
+        else:
+            self.counts[f"done:{received.message.type_name}"] += 1
+            work.merge(context.draft.changes)
+            decided.ready.extend(context.emitted)
+            reply = Reply(request=request_id, outcome=Outcome.ACCEPTED, result=context.result)
+        answer = outgoing(
+            reply,
+            tenant=received.tenant,
+            now=now,
+            causation=request_id,
+            device=received.device,
+        )
+        decided.ready.append(answer)
+        decided.inbox[key] = {
+            "tenant": received.tenant,
+            "request_id": request_id,
+            "device": received.device,
+            "digest": digest,
+            "reply": reply.model_dump_json(),
+            "received_at": now,
+        }
+
+    async def _answer_known(self, requests: Sequence[Received], now: datetime) -> list[Received]:
+        """Give those that were answered before their first answer; return the others."""
+        seen: dict[tuple[str, UUID], Any] = {}
+        async with self._database.read() as connection:
+            for tenant in {each.tenant for each in requests}:
+                ids = [each.request_id for each in requests if each.tenant == tenant]
+                query = select(INBOX).where(INBOX.c.tenant == tenant)
+                chosen = among(INBOX.c.request_id, ids, connection.dialect.name)
+                for row in (await connection.execute(query.where(chosen))).mappings():
+                    seen[tenant, row["request_id"]] = row
+        fresh: list[Received] = []
+        again: list[Outgoing] = []
+        for each in requests:
+            known = seen.get((each.tenant, each.request_id)) if each.request_id else None
+            if known is None:
+                fresh.append(each)
+            else:
+                again.append(_again(each, known, each.digest(), now))
+        if again:
+            self._wary = WARY_FOR
+            self.counts["repeated"] += len(again)
+            self._relay.offer(again, kept=False)
+        return fresh
+
+    async def _answer(self, query: Received, now: datetime) -> None:
+        """Answer a question from one view of the rows; while the database is away, not at all."""
+        answerer = self._router.answerers.get(type(query.message))
+        if answerer is None or query.request_id is None:
+            return
+        try:
+            async with self._database.read() as connection:
+                asking = Asking(connection, query.tenant, query.device, query.request_id, now)
+                result = await answerer(query.message, asking)
+            reply = Reply(request=query.request_id, outcome=Outcome.ACCEPTED, result=result)
+        except Refusal as refusal:
+            reply = _reply(query.request_id, code=refusal.code, message=refusal.message)
+        except Exception:
+            # Whoever asked asks again; nothing was promised.
+            log.exception("a question could not be answered", topic=query.delivery.topic)
+            return
+        self.counts["answered"] += 1
+        self._relay.offer(
+            [
+                outgoing(
+                    reply,
+                    tenant=query.tenant,
+                    now=now,
+                    causation=query.request_id,
+                    device=query.device,
+                )
+            ],
+            kept=False,
+        )
+
+
+def _reply(request: UUID | None, *, code: RefusalCode, message: str) -> Reply:
+    return Reply(request=request, outcome=Outcome.REJECTED, code=code, message=message)
+
+
+def _again(received: Received, seen: Any, digest: str, now: datetime) -> Outgoing:
+    """The first answer once more; or a refusal, where another request came under its id."""
+    if seen["digest"] == digest and seen["device"] == received.device:
+        reply = Reply.model_validate_json(seen["reply"])
+    else:
+        reply = _reply(
+            received.request_id,
+            code=RefusalCode.REQUEST_ID_REUSED,
+            message="this id was used before for another request: make a new one",
+        )
+    return outgoing(
+        reply,
+        tenant=received.tenant,
+        now=now,
+        causation=received.request_id,
+        device=received.device,
+    )
+
+
+def _rejection(unfit: Unfit, device: str, now: datetime) -> Outgoing:
+    return outgoing(
+        _reply(unfit.request_id, code=unfit.code, message=unfit.reason),
+        tenant=unfit.tenant,
+        now=now,
+        causation=unfit.request_id,
+        device=device,
+    )
+
+
+def _hopeless(received: Received) -> Unfit:
+    return Unfit(
+        received.delivery,
+        received.tenant,
+        received.device,
+        received.request_id,
+        RefusalCode.INTERNAL,
+        OUR_FAULT,
+    )
+
+
+def _quarantine_row(unfit: Unfit, now: datetime) -> dict[str, Any]:
+    return {
+        "tenant": unfit.tenant,
+        "entry_id": new_id(),
+        "topic": unfit.delivery.topic.replace("\x00", "\N{SYMBOL FOR NULL}"),
+        "payload": unfit.delivery.payload,
+        "reason": f"{unfit.code}: {unfit.reason}".replace("\x00", "\N{SYMBOL FOR NULL}"),
+        "received_at": now,
+    }
