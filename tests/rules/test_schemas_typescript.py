@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from schemas.refusals import RefusalCode
 from schemas.topics import Plane
 from schemas.typescript import types
 
-COMPILER = "typescript@5.9.3"
+LOCKED = Path(__file__).parent / "typescript"
 
 every_message = pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
 
@@ -113,20 +114,24 @@ def _compiler() -> Path:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("no node and npm on this machine: the TypeScript compiler was not run")
+    lock = (LOCKED / "package-lock.json").read_bytes()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = cache / "heard-tests" / COMPILER
+    home = cache / "heard-tests" / hashlib.sha256(lock).hexdigest()[:16]
     compiler = home / "node_modules" / ".bin" / "tsc"
     if not compiler.exists():
-        home.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(LOCKED, home, dirs_exist_ok=True)
         installed = subprocess.run(
-            [npm, "install", "--prefix", str(home), "--no-save", "--no-audit", "--no-fund",
-             "--ignore-scripts", COMPILER],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if installed.returncode != 0:
-            # In CI the registry is there, and a compiler that was not run proves nothing.
+            # In CI packages can be had, and a compiler that was not run proves nothing.
             say = pytest.fail if os.environ.get("CI") else pytest.skip
-            say(f"npm could not install {COMPILER}: {installed.stderr.strip()[-300:]}")
+            say(f"npm could not install the compiler: {installed.stderr.strip()[-300:]}")
     return compiler
 
 
