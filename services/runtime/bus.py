@@ -1,6 +1,6 @@
 """The bus: one MQTT connection of the services, behind a small port of ours.
 
-This is the only room that knows aiomqtt. Four things of aiomqtt 2.5 and paho 2 are
+This is the only room that knows aiomqtt. What follows of aiomqtt 2.5 and paho 2 is
 worked around here and nowhere else:
 
 - paho acknowledges a message before anyone has handled it. `manual_ack_set` leaves
@@ -9,7 +9,8 @@ worked around here and nowhere else:
 - aiomqtt's iterator costs a task a message and its queue drops what it cannot take.
   Messages go into a queue of ours and are taken in batches.
 - awaiting each PUBACK before the next publish saturates early. Publishing returns at
-  once; confirmations come to a callback, by message id.
+  once; confirmations come to a callback, by message id. Writing does not wait for the
+  next turn of the loop.
 - a topic in broken UTF-8 raises inside the callback and would end the connection.
   Such a message is acknowledged, counted and dropped: it belongs to nobody.
 """
@@ -103,6 +104,7 @@ class MqttSession:
         self._lost: BaseException | None = None
         self._confirmed: Callable[[int], None] | None = None
         self._told_of_loss: Callable[[], None] | None = None
+        self._stuck = False  # True while the socket takes no more and we wait for it
         self.dropped = 0
         self._paho.manual_ack_set(True)  # noqa: FBT003 - paho's own signature
         # The window is the relay's: paho's own would be searched at every PUBACK.
@@ -112,8 +114,31 @@ class MqttSession:
         self._paho.on_publish = self._on_publish
 
     def opened(self) -> None:
-        """Watch for the end of the connection, now that there is one."""
+        """Take over, now that there is a connection: its writing, and the watch for its end."""
+        self._paho.on_socket_register_write = self._on_writable_wanted
+        self._paho.on_socket_unregister_write = self._on_writable_unwanted
+        if self._paho.want_write():
+            self._on_writable_wanted(None, None, self._paho.socket())
         self._aiomqtt._disconnected.add_done_callback(self._on_lost)  # noqa: SLF001 - the same
+
+    def _on_writable_wanted(self, _client: Any, _userdata: Any, _socket: Any) -> None:
+        # aiomqtt would wake the loop through a pipe and wait for the socket to be writable,
+        # which it nearly always is: just write, a moment later, all that is there by then.
+        asyncio.get_running_loop().call_soon(self._write)
+
+    def _on_writable_unwanted(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        if self._stuck:
+            self._stuck = False
+            asyncio.get_running_loop().remove_writer(sock)
+
+    def _write(self) -> None:
+        if self._lost is not None or self._paho.socket() is None:
+            return
+        with suppress(OSError, ValueError):  # the reader notices what is broken
+            self._paho.loop_write()
+            if self._paho.want_write() and not self._stuck:
+                self._stuck = True
+                asyncio.get_running_loop().add_writer(self._paho.socket(), self._write)
 
     def _on_message(self, _client: Any, _userdata: Any, message: Any) -> None:
         try:
@@ -180,9 +205,8 @@ class MqttSession:
 
     def send_now(self) -> None:
         """See `Session.send_now`."""
-        if self._lost is None and self._paho.want_write():
-            with suppress(OSError, ValueError):  # the reader notices what is broken
-                self._paho.loop_write()
+        if self._paho.want_write():
+            self._write()
 
     async def subscribe(self, *filters: str) -> None:
         """See `Session.subscribe`."""

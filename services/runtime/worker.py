@@ -55,6 +55,7 @@ class Decided:
     inbox: dict[tuple[str, UUID], dict[str, Any]] = field(default_factory=dict)
     ready: list[Outgoing] = field(default_factory=list)
     quarantine: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -231,6 +232,7 @@ class Worker:
             )
             self._checkpoint("flushed")
         self._checkpoint("committed")
+        self.counts.update(decided.counts)
         self._relay.offer(decided.ready)
         self._checkpoint("published")
 
@@ -270,17 +272,17 @@ class Worker:
         try:
             await self._router.handlers[type(received.message)](received.message, context)
         except Refusal as refusal:
-            self.counts[f"refused:{refusal.code}"] += 1
+            decided.counts[f"refused:{refusal.code}"] += 1
             reply = _reply(request_id, code=refusal.code, message=refusal.message)
         except SQLAlchemyError:
             raise  # the transaction is broken, not the message
         except Exception:
-            self.counts["faults"] += 1
+            decided.counts["faults"] += 1
             log.exception("a handler failed", topic=received.delivery.topic)
             reply = _reply(request_id, code=RefusalCode.INTERNAL, message=OUR_FAULT)
             decided.quarantine.append(_quarantine_row(_hopeless(received), now))
         else:
-            self.counts[f"done:{received.message.type_name}"] += 1
+            decided.counts[f"done:{received.message.type_name}"] += 1
             work.merge(context.draft.changes)
             decided.ready.extend(context.emitted)
             reply = Reply(request=request_id, outcome=Outcome.ACCEPTED, result=context.result)
