@@ -29,7 +29,11 @@ CREATE TABLE IF NOT EXISTS request (
     created  TEXT NOT NULL
 )
 """
-_PUT: Final = "INSERT OR IGNORE INTO request (id, topic, payload, created) VALUES (?, ?, ?, ?)"
+# Not INSERT OR IGNORE: that would also swallow what breaks another constraint.
+_PUT: Final = (
+    "INSERT INTO request (id, topic, payload, created) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (id) DO NOTHING"
+)
 _CLEAR: Final = "DELETE FROM request WHERE id = ?"
 _WAITING: Final = "SELECT id, topic, payload, created FROM request ORDER BY position"
 
