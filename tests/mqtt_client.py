@@ -134,13 +134,11 @@ class MqttClient:
             if not self._clean:
                 properties.SessionExpiryInterval = 3600
             extra = {"clean_start": self._clean, "properties": properties}
-        self._answered = self._gone = False
-        self._reason = None
         self._paho.connect(self._address.host, self._address.port, self._keepalive_s, **extra)
         self._paho.loop_start()
-        self._wait(lambda: self._gone or self._answered, "an answer to CONNECT")
+        self._wait(self._is_answered, "an answer to CONNECT")
         if not self.connected:
-            self._paho.loop_stop()
+            self._finish()
             raise ConnectionRefused(self._reason or "the connection was closed")
         return self
 
@@ -175,8 +173,7 @@ class MqttClient:
     def disconnect(self) -> None:
         """Leave cleanly: the will is not published."""
         self._paho.disconnect()
-        self._paho.loop_stop()
-        self.connected = False
+        self._finish()
 
     def cut(self) -> None:
         """Cut the link as a lost network does: no DISCONNECT is sent."""
@@ -185,7 +182,7 @@ class MqttClient:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             link.shutdown(socket.SHUT_RDWR)
         self._wait(lambda: self._gone, "the link to be cut")
-        self._paho.loop_stop()
+        self._finish()
 
     def freeze(self) -> None:
         """Fall silent with the link open, as a machine does that hangs; `thaw` ends it."""
@@ -193,7 +190,7 @@ class MqttClient:
 
     def thaw(self) -> None:
         """Close what `freeze` left open."""
-        self._paho._sock_close()
+        self._finish()
 
     # What one waits for
 
@@ -229,6 +226,14 @@ class MqttClient:
     def wait_until_gone(self) -> None:
         """Wait until the broker has closed the connection."""
         self._wait(lambda: self._gone, "the broker to close the connection")
+
+    def _finish(self) -> None:
+        self._paho.loop_stop()
+        self._paho._reset_sockets()  # else they are left to the garbage collector, with a warning
+        self.connected = False
+
+    def _is_answered(self) -> bool:
+        return any((self._answered, self._gone))
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + DEADLINE_S
