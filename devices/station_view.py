@@ -309,8 +309,11 @@ class StationView:
         if self.sequence == before:
             return
         self._hole_since = now if self._hole_since is not None else None
+        self._forget_ended()
+
+    def _forget_ended(self) -> None:
+        """A change up to `sequence` is never taken again: these need no memory."""
         if self._snapshot is None and self._ended:
-            # A change up to `sequence` is never taken again: these need no memory.
             self._ended = {
                 id_: at for id_, at in self._ended.items() if at is None or at > self.sequence
             }
@@ -366,6 +369,7 @@ class StationView:
         self._doubtful = False
         self._hole_since = None
         self._advance(now)
+        self._forget_ended()
         self._look(now)
 
 
