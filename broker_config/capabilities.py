@@ -1,6 +1,7 @@
 """What a broker can do: a value, asked once, never guessed.
 
-Each value is shown by a test in ``tests/contract``, the shortfalls too.
+Each value is shown by a test in ``tests/contract``, the shortfalls too. The application
+needs none of it in order to be right: only a reply after the commit proves anything.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What may be expected of a broker. The application needs none of it to be right."""
+    """What may be expected of a broker."""
 
     name: str
     mqtt5: bool
     """MQTT 5 clients are accepted."""
+    qos2: bool
+    """QoS 2 is taken; else a QoS 2 publish ends the connection, and a subscription gets 1."""
     shared_subscriptions: bool
     """``$share/…`` spreads messages over equal workers."""
     sessions_survive_restart: bool
@@ -26,12 +29,10 @@ class Capabilities:
     """All that was acknowledged outlives ``kill -9``."""
     redelivers_in_flight: bool
     """What was sent at QoS 1 and not acknowledged comes again after a reconnect."""
-    keeps_publish_qos: bool
-    """A message goes out with at most the QoS with which it came in."""
-    refuses_subscriptions_openly: bool
-    """A refused filter is answered with 0x80, so that the client knows."""
-    runs_devices_change: bool
-    """Devices are added, rotated and revoked with no restart."""
+    refuses_publish_openly: bool
+    """A publish that is not allowed is answered so; else it is acknowledged, and lost."""
+    refuses_will_at_connect: bool
+    """A will on a topic that is not allowed is refused at once; else when it is due."""
     loopback_only: bool
     """It listens to this machine alone."""
 
@@ -39,27 +40,28 @@ class Capabilities:
 EMBEDDED: Final = Capabilities(
     name="embedded",
     mqtt5=False,
+    qos2=False,
     shared_subscriptions=False,
     sessions_survive_restart=False,
     retained_survive_restart=False,
     acknowledged_survives_kill=False,
     redelivers_in_flight=True,
-    keeps_publish_qos=True,
-    refuses_subscriptions_openly=True,
-    runs_devices_change=True,
+    refuses_publish_openly=False,
+    refuses_will_at_connect=True,
     loopback_only=True,
 )
 
 MOSQUITTO: Final = Capabilities(
     name="mosquitto",
     mqtt5=True,
+    qos2=True,
     shared_subscriptions=True,
     sessions_survive_restart=True,
     retained_survive_restart=True,
     acknowledged_survives_kill=False,
     redelivers_in_flight=True,
-    keeps_publish_qos=True,
-    refuses_subscriptions_openly=True,
-    runs_devices_change=True,
+    # To MQTT 3.1.1, which has no word for it; MQTT 5 clients are told.
+    refuses_publish_openly=False,
+    refuses_will_at_connect=False,
     loopback_only=False,
 )

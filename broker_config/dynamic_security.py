@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from broker_config.access import Identity, Verb, grants
+from schemas.devices import Role
 
 REQUEST_TOPIC: Final = "$CONTROL/dynamic-security/v1"
 RESPONSE_TOPIC: Final = f"{REQUEST_TOPIC}/response"
@@ -66,6 +67,10 @@ def acls(identity: Identity) -> list[Json]:
             else ("subscribePattern", "publishClientReceive")
         )
         entries += [acl(acltype, filter_) for acltype in types]
+        if identity.role is Role.SERVICE and verb is Verb.SUBSCRIBE:
+            # Equal workers may divide the messages among them; to Mosquitto this is
+            # another filter than the one that is shared.
+            entries.append(acl("subscribePattern", f"$share/+/{filter_}"))
     return entries
 
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from amqtt.adapters import BufferReader
 from amqtt.mqtt.connack import (
     BAD_USERNAME_PASSWORD,
     IDENTIFIER_REJECTED,
@@ -19,9 +20,10 @@ from amqtt.mqtt.connack import (
     ConnackPacket,
 )
 from amqtt.mqtt.connect import ConnectPacket
+from amqtt.mqtt.packet import CONNECT, MQTTFixedHeader
 
 from broker_config.access import Credential, Identity, may_publish
-from broker_config.embedded_connection import Connection
+from broker_config.embedded_connection import Connection, ProtocolViolation
 from broker_config.embedded_engine import Engine
 
 _log: Final = logging.getLogger(__name__)
@@ -29,15 +31,20 @@ _log: Final = logging.getLogger(__name__)
 CONNECT_PATIENCE_S: Final = 10.0
 """Who has not said who it is by then is put out."""
 
+_UNSUPPORTED_TO_MQTT5: Final = b"\x20\x03\x00\x84\x00"
+"""MQTT 5's own CONNACK: its clients do not understand the older one."""
+
 Find = Callable[[str], Awaitable[Credential | None]]
 
 
 class Refused(Exception):
-    """A client may not come in; `code` is MQTT's word for why."""
+    """A client may not come in; `answer` is the packet that tells it why."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+    def __init__(self, answer: int | bytes) -> None:
+        super().__init__(answer)
+        self.answer: bytes = (
+            answer if isinstance(answer, bytes) else ConnackPacket.build(0, answer).to_bytes()
+        )
 
 
 class Door:
@@ -97,7 +104,7 @@ class Door:
             connection.accepted(connect.keep_alive)
             await self.engine.serve(connection)
         except Refused as refusal:
-            connection.write(ConnackPacket.build(0, refusal.code).to_bytes())
+            connection.write(refusal.answer)
         except Exception:  # noqa: BLE001 - whatever a stranger sends, only it is put out
             _log.debug("a client was put out", exc_info=True)
         finally:
@@ -117,9 +124,7 @@ class Door:
         self._live[username] = connection
 
     async def _admit(self, connection: Connection) -> tuple[ConnectPacket, Identity]:
-        connect = await ConnectPacket.from_stream(connection)
-        if connect.proto_name != "MQTT" or connect.proto_level != 4:
-            raise Refused(UNACCEPTABLE_PROTOCOL_VERSION)
+        connect = await _read_connect(connection)
         if not connect.username_flag or not connect.password_flag:
             raise Refused(BAD_USERNAME_PASSWORD)
         credential = await self._find(connect.username)
@@ -131,3 +136,16 @@ class Door:
         if connect.will_flag and not may_publish(identity, connect.will_topic or ""):
             raise Refused(NOT_AUTHORIZED)
         return connect, identity
+
+
+async def _read_connect(connection: Connection) -> ConnectPacket:
+    """Read a client's first packet; of anything but MQTT 3.1.1 only the version is looked at."""
+    packet = await connection.next_packet()
+    if packet is None or packet[0] != CONNECT << 4:
+        raise ProtocolViolation("the first packet is no CONNECT")
+    first, body = packet
+    if body[:6] != b"\x00\x04MQTT" or body[6:7] != b"\x04":
+        is_mqtt5 = body[6:7] == b"\x05"
+        raise Refused(_UNSUPPORTED_TO_MQTT5 if is_mqtt5 else UNACCEPTABLE_PROTOCOL_VERSION)
+    header = MQTTFixedHeader(first >> 4, 0, len(body))
+    return await ConnectPacket.from_stream(BufferReader(body), fixed_header=header)

@@ -161,6 +161,10 @@ class MqttClient:
         if qos:
             self._wait(lambda: info.mid in self._acknowledged, f"the PUBACK for {topic}")
 
+    def publish_unanswered(self, topic: str, payload: bytes = b"", *, qos: int = 1) -> None:
+        """Publish, and wait for no acknowledgement."""
+        self._paho.publish(topic, payload, qos)
+
     def publish_all(self, messages: list[tuple[str, bytes]]) -> None:
         """Publish many at QoS 1, pipelined, and wait until all are acknowledged."""
         mids = {self._paho.publish(topic, payload, 1).mid for topic, payload in messages}
