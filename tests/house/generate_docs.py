@@ -90,7 +90,7 @@ def settings() -> str:
     rows = []
     for name, field in cls.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        shown = "" if field.is_required() or default in {None, ""} else f"`{default}`"
+        shown = "" if field.is_required() or default is None or default == "" else f"`{default}`"
         told = " ".join((field.description or docs.get(name, "")).split())
         rows.append((f"`{name}`", f"`{prefix}{name.upper()}`", shown, told))
     return _table(("in `heard.toml`", "variable", "default", "what it says"), rows)
