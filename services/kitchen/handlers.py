@@ -39,10 +39,10 @@ router: Final = Router()
 
 
 @router.prepare(PlaceOrder)
-async def lock_stations_ahead(
+async def read_stations_ahead(
     draft: Draft, ports: Ports, asked: Sequence[tuple[str, PlaceOrder]]
 ) -> None:
-    """Read and lock the stations of the whole batch, known from the menu, in one query."""
+    """Read the stations of the whole batch, known from the menu, in one query."""
     wanted: dict[str, set[str]] = {}
     for tenant, request in asked:
         wanted.setdefault(tenant, set()).update(line.item for line in request.lines)
@@ -57,7 +57,7 @@ async def lock_stations_ahead(
 async def read_tickets_ahead(
     draft: Draft, _ports: Ports, asked: Sequence[tuple[str, HearTickets]]
 ) -> None:
-    """Read all tickets of the batch in one query, and lock their stations."""
+    """Read all tickets of the batch in one query, and their stations."""
     await store.prepare_tickets(
         draft, {(tenant, each) for tenant, request in asked for each in request.ticket_ids}
     )
@@ -101,7 +101,7 @@ async def hear_tickets(request: HearTickets, context: Context) -> None:
     """The display has them on its screen. Hearing again what was heard changes nothing."""
     known: list[UUID] = []
     for ticket_id in request.ticket_ids:
-        ticket = await store.ticket_for_update(context, ticket_id)
+        ticket = await store.ticket_of(context, ticket_id)
         if ticket is None:
             raise Refusal(RefusalCode.NOT_FOUND, f"there is no ticket {ticket_id}")
         if not rules.is_open(ticket):
@@ -183,7 +183,7 @@ async def _cut(order: Order, context: Context, chosen: Collection[int] | None = 
 
 
 async def _ticket(context: Context, ticket_id: UUID) -> Ticket:
-    ticket = await store.ticket_for_update(context, ticket_id)
+    ticket = await store.ticket_of(context, ticket_id)
     if ticket is None:
         raise Refusal(RefusalCode.NOT_FOUND, f"there is no ticket {ticket_id}")
     return ticket

@@ -23,9 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
 from services.runtime.context import Context
+from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
-from services.runtime.work import Draft, Row
+from services.runtime.work import SHELVED, Draft, Row
 
 _STATUSES = ", ".join(f"'{status}'" for status in TicketStatus)
 _OPEN: Final = sorted(status.value for status in OPEN_TICKET)
@@ -37,6 +38,7 @@ STATIONS: Final = Table(
     Column("station", SLUG, primary_key=True),
     Column("sequence", BigInteger, nullable=False),
     CheckConstraint("sequence >= 0", name="sequence"),
+    info={GUARD: "sequence", SHELVED: True},
 )
 
 TICKETS: Final = Table(
@@ -66,6 +68,7 @@ TICKETS: Final = Table(
     ),
     CheckConstraint("(ended_at is not null) = (status in ('bumped', 'cancelled'))", name="ended"),
     Index("ix_tickets_order", "tenant", "order_id"),
+    info={GUARD: "version", SHELVED: True},
 )
 Index(
     "ix_tickets_open",
@@ -91,7 +94,7 @@ def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
 
 
 async def next_sequence(context: Context, station: str) -> int:
-    """Count the station's sequence on, under its lock: dense, without gaps."""
+    """Count the station's sequence on: dense, without gaps."""
     row = await context.draft.get(STATIONS, context.tenant, station)
     sequence = 1 if row is None else int(row["sequence"]) + 1
     context.draft.put(
@@ -101,30 +104,29 @@ async def next_sequence(context: Context, station: str) -> int:
 
 
 async def prepare_stations(draft: Draft, keys: Collection[tuple[str, str]]) -> None:
-    """Read and lock the stations of a whole batch at once."""
+    """Read the stations of a whole batch at once."""
     await draft.work.fetch(STATIONS, keys)
 
 
 async def prepare_tickets(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
-    """Read and lock the tickets of a whole batch at once, then their stations."""
+    """Read the tickets of a whole batch at once, then their stations."""
     await draft.work.fetch(TICKETS, keys)
     found = [draft.work.peek(TICKETS, key) for key in keys]
     await prepare_stations(draft, {(row["tenant"], row["station"]) for row in found if row})
 
 
-async def ticket_for_update(context: Context, ticket_id: UUID) -> Ticket | None:
-    """Read one ticket, locked for this transaction."""
+async def ticket_of(context: Context, ticket_id: UUID) -> Ticket | None:
+    """Read one ticket."""
     row = await context.draft.get(TICKETS, context.tenant, ticket_id)
     return None if row is None else to_ticket(row)
 
 
 async def tickets_of(context: Context, order_id: UUID) -> list[Ticket]:
-    """All tickets of an order, as this message sees them; locked, in the order of their ids."""
+    """All tickets of an order, as this message sees them, in the order of their ids."""
     query = (
         select(TICKETS)
         .where(TICKETS.c.tenant == context.tenant, TICKETS.c.order_id == order_id)
         .order_by(TICKETS.c.ticket_id)
-        .with_for_update()
     )
     work = context.draft.work
     for row in (await work.connection.execute(query)).mappings():

@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.menu import MenuItem
 from services.runtime.among import among
+from services.runtime.flush import GUARD
 from services.runtime.tables import METADATA, SLUG
-from services.runtime.work import Draft, Row
+from services.runtime.work import SHELVED, Draft, Row
 
 MENU_ITEMS: Final = Table(
     "menu_items",
@@ -35,7 +36,21 @@ MENU_ITEMS: Final = Table(
     Column("currency", String(3), nullable=False),
     Column("available", Boolean, nullable=False),
     CheckConstraint("price_minor >= 0", name="price"),
+    info={SHELVED: True},
 )
+
+MENUS: Final = Table(
+    "menus",
+    METADATA,
+    Column("tenant", SLUG, ForeignKey("tenants.tenant"), primary_key=True),
+    Column("menu", SLUG, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    CheckConstraint("version >= 1", name="version"),
+    info={GUARD: "version", SHELVED: True},
+)
+"""One row a menu; its version grows with every change of any of its items."""
+
+MAIN: Final = "main"
 
 
 def to_item(row: Row) -> MenuItem:
@@ -55,12 +70,17 @@ class StoredMenu:
         self, draft: Draft, tenant: str, ids: Collection[str]
     ) -> Mapping[str, MenuItem]:
         """See `MenuPort.items`."""
-        await draft.work.fetch(MENU_ITEMS, [(tenant, item) for item in ids])
+        work = draft.work
+        await work.fetch(MENUS, [(tenant, MAIN)])
+        if work.peek(MENUS, (tenant, MAIN)) is not None:
+            work.rely(MENUS, (tenant, MAIN))
+        await work.fetch(MENU_ITEMS, [(tenant, item) for item in ids])
         found = {item: draft.work.peek(MENU_ITEMS, (tenant, item)) for item in ids}
         return {item: to_item(row) for item, row in found.items() if row is not None}
 
     async def prepare(self, draft: Draft, wanted: Collection[tuple[str, str]]) -> None:
         """See `MenuPort.prepare`."""
+        await draft.work.fetch(MENUS, {(tenant, MAIN) for tenant, _ in wanted})
         await draft.work.fetch(MENU_ITEMS, wanted)
 
 
@@ -80,6 +100,12 @@ async def write(
     """Put items on the menu, over what stands there under their names; take others off."""
     names = [item.item for item in put] + list(gone)
     if names:
+        newer = MENUS.update().values(version=MENUS.c.version + 1)
+        counted = await connection.execute(
+            newer.where(MENUS.c.tenant == tenant, MENUS.c.menu == MAIN)
+        )
+        if counted.rowcount == 0:
+            await connection.execute(MENUS.insert().values(tenant=tenant, menu=MAIN, version=1))
         chosen = among(MENU_ITEMS.c.item, names, connection.dialect.name)
         await connection.execute(
             delete(MENU_ITEMS).where(MENU_ITEMS.c.tenant == tenant).where(chosen)

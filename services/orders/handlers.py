@@ -96,7 +96,7 @@ async def close_order(request: CloseOrder, context: Context) -> None:
 @router.during(TicketMoved)
 async def follow_the_kitchen(moved: TicketMoved, context: Context) -> None:
     """Move the order on with its tickets: the first started, the last bumped."""
-    order = await store.order_for_update(context, moved.order_id)
+    order = await store.order_of(context, moved.order_id)
     if order is None:
         return
     if moved.open_tickets == 0 and order.status in {OrderStatus.PLACED, OrderStatus.PREPARING}:
@@ -116,7 +116,7 @@ async def _priced(
 
 
 async def _open(context: Context, request: AddLines | CancelOrder | CloseOrder) -> Order:
-    order = await store.order_for_update(context, request.order_id)
+    order = await store.order_of(context, request.order_id)
     if order is None:
         raise Refusal(RefusalCode.NOT_FOUND, f"there is no order {request.order_id}")
     return order

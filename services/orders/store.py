@@ -21,9 +21,10 @@ from sqlalchemy import (
 
 from schemas.orders import Order, OrderStatus
 from services.runtime.context import Context
+from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
-from services.runtime.work import Draft, Row
+from services.runtime.work import SHELVED, Draft, Row
 
 _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
 OPEN_ORDERS: Final = "status in ('placed', 'preparing', 'ready')"
@@ -49,6 +50,7 @@ ORDERS: Final = Table(
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("total_minor >= 0", name="total"),
     CheckConstraint("(status = 'cancelled') = (reason is not null)", name="reason"),
+    info={GUARD: "version", SHELVED: True},
 )
 Index(
     "ix_orders_open",
@@ -72,8 +74,8 @@ def to_row(tenant: str, order: Order) -> dict[str, Any]:
     return {"tenant": tenant, **row}
 
 
-async def order_for_update(context: Context, order_id: UUID) -> Order | None:
-    """Read one order, locked for this transaction."""
+async def order_of(context: Context, order_id: UUID) -> Order | None:
+    """Read one order."""
     row = await context.draft.get(ORDERS, context.tenant, order_id)
     return None if row is None else to_order(row)
 

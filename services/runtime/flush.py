@@ -1,58 +1,129 @@
-"""Writing many rows of many tables at once.
+"""Writing many rows of many tables at once: all of them, or none.
 
 On PostgreSQL all of it is one statement: each table's rows travel as one JSON
 parameter and are unpacked by the server (``jsonb_to_recordset``), inside one
-data-modifying ``WITH``. One round trip, one prepared statement per combination of
-tables, whatever the number of rows. On SQLite, which is in the process, each table
-is one ``executemany``.
+data-modifying ``WITH``. One round trip and one prepared statement per combination of
+tables, whatever the number of rows; the statement is its own transaction. On SQLite,
+which is in the process, each table is one ``executemany``.
+
+Every changed row names the version it was decided from, in the table's `guard` column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import to_json
-from sqlalchemy import Table, TextClause, bindparam, text
+from sqlalchemy import Table, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[str, Any]
-Rows = Mapping[Table, Sequence[Row]]
+
+GUARD: Final = "guard"
+"""In a table's `info`: the column that changes whenever the row does."""
+
+_WAS: Final = "was_"
+_DIVISION_BY_ZERO: Final = "22012"
 
 
-async def flush(connection: AsyncConnection, inserts: Rows, updates: Rows) -> None:
-    """Insert and update the rows; referenced tables first.
+class Stale(Exception):
+    """A row has changed since it was read; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A row as it was read, and as it shall be."""
+
+    before: Row
+    after: Row
+
+
+async def flush(
+    connection: AsyncConnection,
+    inserts: Mapping[Table, Sequence[Row]],
+    updates: Mapping[Table, Sequence[Changed]],
+    relied: Mapping[Table, Sequence[Row]],
+) -> None:
+    """Insert and update the rows, if those `relied` on still are as they were read.
 
     Raises:
+        Stale: a row to be changed, or relied on, is no longer as it was read.
         sqlalchemy.exc.IntegrityError: a row exists already, or breaks a constraint.
     """
-    inserts = _in_order(inserts)
-    updates = _in_order(updates)
     if connection.dialect.name == "postgresql":
-        statement = _statement(tuple(inserts), tuple(updates))
-        values = {
-            **{f"i_{table.name}": _json(table, rows) for table, rows in inserts.items()},
-            **{f"u_{table.name}": _json(table, rows) for table, rows in updates.items()},
-        }
-        await connection.execute(statement, values)
-        return
+        await _flush_at_once(connection, inserts, updates, relied)
+    else:
+        await _flush_in_turn(connection, inserts, updates, relied)
+
+
+async def _flush_at_once(
+    connection: AsyncConnection,
+    inserts: Mapping[Table, Sequence[Row]],
+    updates: Mapping[Table, Sequence[Changed]],
+    relied: Mapping[Table, Sequence[Row]],
+) -> None:
+    values: dict[str, Any] = {}
     for table, rows in inserts.items():
-        await connection.execute(table.insert(), [dict(row) for row in rows])
-    for table, rows in updates.items():
-        await connection.execute(
+        values[f"i_{table.name}"] = _json([_plain(table, row) for row in rows])
+    for table, changes in updates.items():
+        values[f"u_{table.name}"] = _json([_guarded(table, each) for each in changes])
+        values[f"n_{table.name}"] = len(changes)
+    for table, rows in relied.items():
+        values[f"r_{table.name}"] = _json([_plain(table, row) for row in rows])
+        values[f"m_{table.name}"] = len(rows)
+    names = (_sorted(inserts), _sorted(updates), _sorted(relied))
+    try:
+        await connection.execute(_statement(*names), values)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _DIVISION_BY_ZERO:
+            raise Stale from None
+        raise
+
+
+async def _flush_in_turn(
+    connection: AsyncConnection,
+    inserts: Mapping[Table, Sequence[Row]],
+    updates: Mapping[Table, Sequence[Changed]],
+    relied: Mapping[Table, Sequence[Row]],
+) -> None:
+    for table, rows in relied.items():
+        guard = table.c[table.info[GUARD]]
+        for row in rows:
+            query = select(func.count()).select_from(table).where(guard == row[guard.name])
+            for column in table.primary_key:
+                query = query.where(column == row[column.name])
+            if not await connection.scalar(query):
+                raise Stale
+    for table in _referred_first(inserts):
+        await connection.execute(table.insert(), [dict(row) for row in inserts[table]])
+    for table, changes in updates.items():
+        guard_name = table.info[GUARD]
+        done = await connection.execute(
             _update_by_key(table),
-            [{f"b_{column.name}": row[column.name] for column in table.columns} for row in rows],
+            [
+                {f"b_{name}": value for name, value in each.after.items()}
+                | {f"{_WAS}{guard_name}": each.before[guard_name]}
+                for each in changes
+            ],
         )
+        if done.rowcount != len(changes):
+            raise Stale
 
 
-def _in_order(rows: Rows) -> dict[Table, Sequence[Row]]:
-    """Tables in the order of their foreign keys, so that SQLite finds what is referred to."""
-    if len(rows) < 2:
-        return dict(rows)
-    order = _positions(next(iter(rows)))
-    return {table: rows[table] for table in sorted(rows, key=lambda table: order[table.name])}
+def _sorted(tables: Mapping[Table, object]) -> tuple[Table, ...]:
+    return tuple(sorted(tables, key=lambda table: table.name))
+
+
+def _referred_first(tables: Mapping[Table, object]) -> list[Table]:
+    if len(tables) < 2:
+        return list(tables)
+    order = _positions(next(iter(tables)))
+    return sorted(tables, key=lambda table: order[table.name])
 
 
 @cache
@@ -60,31 +131,48 @@ def _positions(table: Table) -> dict[str, int]:
     return {each.name: place for place, each in enumerate(table.metadata.sorted_tables)}
 
 
-def _json(table: Table, rows: Sequence[Row]) -> str:
-    names = [column.name for column in table.columns]
-    return to_json([{name: _plain(row[name]) for name in names} for row in rows]).decode()
+def _json(rows: list[dict[str, Any]]) -> str:
+    return to_json(rows).decode()
 
 
-def _plain(value: Any) -> Any:
+def _plain(table: Table, row: Row) -> dict[str, Any]:
     # PostgreSQL reads bytes from text in its own hexadecimal form.
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
+    return {
+        name: f"\\x{value.hex()}" if isinstance(value := row[name], bytes) else value
+        for name in table.c.keys()  # noqa: SIM118 - a collection of columns, not a mapping
+    }
+
+
+def _guarded(table: Table, change: Changed) -> dict[str, Any]:
+    guard = table.info[GUARD]
+    return {**_plain(table, change.after), f"{_WAS}{guard}": change.before[guard]}
 
 
 @cache
-def _statement(inserts: tuple[Table, ...], updates: tuple[Table, ...]) -> TextClause:
-    parts = [
-        *(f"i_{table.name}_ AS ({_insert(table)})" for table in inserts),
-        *(f"u_{table.name}_ AS ({_update(table)})" for table in updates),
+def _statement(
+    inserts: tuple[Table, ...], updates: tuple[Table, ...], relied: tuple[Table, ...]
+) -> TextClause:
+    parts = [f"i_{table.name}_ AS ({_insert(table)})" for table in inserts]
+    parts += [f"u_{table.name}_ AS ({_update(table)} RETURNING 1)" for table in updates]
+    parts += [f"r_{table.name}_ AS ({_same(table)})" for table in relied]
+    counts = [
+        *(f"(SELECT count(*) FROM u_{table.name}_) = :n_{table.name}" for table in updates),
+        *(f"(SELECT count(*) FROM r_{table.name}_) = :m_{table.name}" for table in relied),
     ]
-    return text(f"WITH {', '.join(parts)} SELECT 1")
+    # The only way to undo a statement from within is to make it fail.
+    proof = f"1 / (CASE WHEN {' AND '.join(counts) or 'true'} THEN 1 ELSE 0 END)"
+    return text(f"WITH {', '.join(parts)} SELECT {proof}")
 
 
 def _recordset(table: Table, parameter: str) -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-    columns = ", ".join(
+    columns = [
         f'"{column.name}" {column.type.compile(dialect=dialect)}' for column in table.columns
-    )
-    return f"jsonb_to_recordset(CAST(:{parameter} AS text)::jsonb) AS x({columns})"
+    ]
+    guard = table.info.get(GUARD)
+    if guard is not None:
+        columns.append(f'"{_WAS}{guard}" {table.c[guard].type.compile(dialect=dialect)}')
+    return f"jsonb_to_recordset(CAST(:{parameter} AS text)::jsonb) AS x({', '.join(columns)})"
 
 
 def _insert(table: Table) -> str:
@@ -94,20 +182,30 @@ def _insert(table: Table) -> str:
 
 
 def _update(table: Table) -> str:
-    keys = {column.name for column in table.primary_key}
+    keys = [column.name for column in table.primary_key]
+    guard = table.info[GUARD]
     changes = ", ".join(
         f'"{column.name}" = x."{column.name}"'
         for column in table.columns
         if column.name not in keys
     )
-    where = " AND ".join(f'"{table.name}"."{name}" = x."{name}"' for name in sorted(keys))
+    where = " AND ".join(f'"{table.name}"."{name}" = x."{name}"' for name in keys)
+    where += f' AND "{table.name}"."{guard}" = x."{_WAS}{guard}"'
     source = _recordset(table, f"u_{table.name}")
     return f'UPDATE "{table.name}" SET {changes} FROM {source} WHERE {where}'  # noqa: S608 - our own metadata
+
+
+def _same(table: Table) -> str:
+    names = [*(column.name for column in table.primary_key), table.info[GUARD]]
+    where = " AND ".join(f'"{table.name}"."{name}" = x."{name}"' for name in names)
+    source = _recordset(table, f"r_{table.name}")
+    return f'SELECT 1 FROM "{table.name}", {source} WHERE {where}'  # noqa: S608 - our own metadata
 
 
 @cache
 def _update_by_key(table: Table) -> Any:
     keys = {column.name for column in table.primary_key}
+    guard = table.c[table.info[GUARD]]
     statement = table.update().values(
         {
             column.name: bindparam(f"b_{column.name}")
@@ -117,4 +215,4 @@ def _update_by_key(table: Table) -> Any:
     )
     for column in table.primary_key:
         statement = statement.where(column == bindparam(f"b_{column.name}"))
-    return statement
+    return statement.where(guard == bindparam(f"{_WAS}{guard.name}"))

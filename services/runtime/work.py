@@ -1,8 +1,14 @@
-"""The unit of work: the rows one transaction has read and will write.
+"""The unit of work: the rows one decision has read and will write.
 
 A batch of messages shares one unit of work. Rows are read once, kept by their keys,
 changed in memory, and written together at the end: a batch of a hundred orders costs
 the database about as many round trips as one order does.
+
+Nothing is locked while it is decided. Each row carries a version (its `guard` column),
+and the write at the end says of every row which version it was decided from. If one has
+changed meanwhile, nothing is written at all (`Stale`) and the batch is decided again.
+So rows may also stay on a shelf from one batch to the next, and the commonest batch is a
+single round trip.
 
 Each message works on a `Draft` of its own. Only when its handler has ended well are
 the draft's rows taken over; so a refused message leaves nothing behind, and its
@@ -14,59 +20,101 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.among import among
-from services.runtime.flush import flush
+from services.runtime.flush import Changed, flush
 
 Row = Mapping[str, Any]
-Key = tuple[Any, ...]
+Key = tuple[str, Any]
 
-_ABSENT: Final = None
+SHELVED: Final = "shelved"
+"""In a table's `info`: its rows may stay in memory between batches."""
+
+SHELF_ROWS: Final = 50_000
+"""How many rows of one table stay; the oldest go first."""
 
 
 def key_of(table: Table, row: Row) -> Key:
-    """The primary key's values of a row, in the table's order."""
-    return tuple(row[column.name] for column in table.primary_key)
+    """The primary key's values of a row: the tenant, and the name or id."""
+    tenant, name = (row[column.name] for column in table.primary_key)
+    return tenant, name
+
+
+class Shelf:
+    """Rows that stay in memory from one unit of work to the next."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Table, dict[Key, Row]] = {}
+
+    def take(self, table: Table, key: Key) -> Row | None:
+        """A row that stayed, if it did."""
+        return self._rows.get(table, {}).get(key)
+
+    def keep(self, table: Table, rows: Mapping[Key, Row]) -> None:
+        """Let rows stay, where their table allows it."""
+        if not table.info.get(SHELVED):
+            return
+        shelved = self._rows.setdefault(table, {})
+        for key, row in rows.items():
+            shelved.pop(key, None)  # what is used moves to the end
+            shelved[key] = row
+        while len(shelved) > SHELF_ROWS:
+            del shelved[next(iter(shelved))]
+
+    def clear(self) -> None:
+        """Forget everything: somebody else may have written."""
+        self._rows.clear()
 
 
 class UnitOfWork:
-    """Rows by table and key, as this transaction sees them."""
+    """Rows by table and key, as this decision sees them.
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    Args:
+        connection: for reading, and for the one write at the end.
+        shelf: rows that stayed from before.
+    """
+
+    def __init__(self, connection: AsyncConnection, shelf: Shelf | None = None) -> None:
         self.connection: Final = connection
+        self._shelf: Final = Shelf() if shelf is None else shelf
         self._rows: dict[Table, dict[Key, Row | None]] = {}
-        self._stored: dict[Table, set[Key]] = {}
+        self._read: dict[Table, dict[Key, Row]] = {}
         self._changed: dict[Table, dict[Key, Row]] = {}
+        self._relied: dict[Table, set[Key]] = {}
 
     async def fetch(self, table: Table, keys: Iterable[Key]) -> None:
-        """Read and lock the rows of these keys ``(tenant, id)`` that are not known yet.
-
-        One query a tenant. Rows are locked in the order of their keys, everywhere, so
-        that two workers never wait for each other.
-        """
+        """Read the rows of these keys that are not known yet; one query a tenant."""
         known = self._rows.setdefault(table, {})
-        missing = sorted({key for key in keys if key not in known}, key=_sortable)
-        if not missing:
-            return
-        columns = tuple(table.primary_key)
-        query: Select[Any] = select(table).order_by(*columns).with_for_update()
-        for tenant in sorted({key[0] for key in missing}):
-            ids = [key[1] for key in missing if key[0] == tenant]
-            chosen = among(columns[1], ids, self.connection.dialect.name)
-            found = await self.connection.execute(query.where(columns[0] == tenant).where(chosen))
-            for row in found.mappings():
+        missing: dict[str, list[Any]] = {}
+        for key in keys:
+            if key in known:
+                continue
+            shelved = self._shelf.take(table, key)
+            if shelved is None:
+                missing.setdefault(key[0], []).append(key[1])
+                known[key] = None
+            else:
+                self.adopt(table, shelved)
+        tenant_column, name_column = table.primary_key
+        for tenant, names in missing.items():
+            chosen = among(name_column, names, self.connection.dialect.name)
+            query = select(table).where(tenant_column == tenant).where(chosen)
+            for row in (await self.connection.execute(query)).mappings():
                 self.adopt(table, dict(row))
-        for key in missing:
-            known.setdefault(key, _ABSENT)
 
     def adopt(self, table: Table, row: Row) -> None:
-        """Take in a row that a query of an area's store has read; a changed one stays."""
+        """Take in a row that was read; one that is known already stays as it is."""
         key = key_of(table, row)
-        if key not in self._changed.get(table, {}):
-            self._rows.setdefault(table, {})[key] = row
-        self._stored.setdefault(table, set()).add(key)
+        known = self._rows.setdefault(table, {})
+        if known.get(key) is None:
+            known[key] = row
+            self._read.setdefault(table, {})[key] = row
+
+    def rely(self, table: Table, key: Key) -> None:
+        """Decide only if this row, though it is not changed, is still the same at the end."""
+        self._relied.setdefault(table, set()).add(key)
 
     def known(self, table: Table, key: Key) -> bool:
         """Tell whether the row was looked up already."""
@@ -87,18 +135,37 @@ class UnitOfWork:
             self._changed.setdefault(table, {}).update(rows)
 
     async def flush(self, appended: Mapping[Table, Sequence[Row]]) -> None:
-        """Write all changes, and the `appended` rows that nobody will read back."""
+        """Write all changes, and the `appended` rows that nobody will read back.
+
+        Raises:
+            Stale: a row was changed by somebody else meanwhile; nothing was written.
+            sqlalchemy.exc.IntegrityError: a row exists already, or breaks a constraint.
+        """
         inserts: dict[Table, list[Row]] = {
             table: list(rows) for table, rows in appended.items() if rows
         }
-        updates: dict[Table, list[Row]] = {}
+        updates: dict[Table, list[Changed]] = {}
         for table, rows in self._changed.items():
-            stored = self._stored.get(table, set())
+            read = self._read.get(table, {})
             for key, row in rows.items():
-                (updates if key in stored else inserts).setdefault(table, []).append(row)
-        self._changed = {}
+                if key in read:
+                    updates.setdefault(table, []).append(Changed(read[key], row))
+                else:
+                    inserts.setdefault(table, []).append(row)
+        relied: dict[Table, list[Row]] = {}
+        for table, keys in self._relied.items():
+            rows_relied = [self._read[table][key] for key in keys if key in self._read[table]]
+            if rows_relied:
+                relied[table] = rows_relied
         if inserts or updates:
-            await flush(self.connection, inserts, updates)
+            await flush(self.connection, inserts, updates, relied)
+
+    def shelve(self) -> None:
+        """After the commit: let what was read and written stay for the next batch."""
+        for table, read in self._read.items():
+            self._shelf.keep(table, read)
+        for table, changed in self._changed.items():
+            self._shelf.keep(table, changed)
 
 
 class Draft:
@@ -108,8 +175,9 @@ class Draft:
         self.work: Final = work
         self.changes: dict[Table, dict[Key, Row]] = {}
 
-    async def get(self, table: Table, *key: Any) -> Row | None:
-        """Read one row by its key, locked for this transaction."""
+    async def get(self, table: Table, tenant: str, name: Any) -> Row | None:
+        """Read one row by its key."""
+        key = (tenant, name)
         drafted = self.changes.get(table, {}).get(key)
         if drafted is not None:
             return drafted
@@ -126,7 +194,3 @@ class Draft:
         merged = {key_of(table, row): row for row in self.work.rows(table)}
         merged.update(self.changes.get(table, {}))
         return list(merged.values())
-
-
-def _sortable(key: Key) -> tuple[str, ...]:
-    return tuple(str(part) for part in key)

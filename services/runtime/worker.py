@@ -2,8 +2,8 @@
 
 What is waiting is taken together, up to a limit, in one transaction. The fast way is
 to assume that nothing in the batch was seen before; the inbox's key catches what was,
-everything is rolled back, the known ones get their first answer again, and the rest
-is taken again. When that fails too, each message is taken alone, so that one bad row
+nothing is written, the known ones get their first answer again, and the rest is taken
+again. When that fails too, each message is taken alone, so that one bad row
 stops nobody else.
 
 Only after the commit are messages published and the deliveries acknowledged.
@@ -31,6 +31,7 @@ from services.runtime.among import among
 from services.runtime.bus import Delivery, Session
 from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.database import Database, is_away
+from services.runtime.flush import Stale
 from services.runtime.moment import Clock
 from services.runtime.ports import Ports
 from services.runtime.reception import Received, Unfit, read
@@ -38,12 +39,13 @@ from services.runtime.refusal import Refusal
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.router import Asking, Notice, Router
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
-from services.runtime.work import Draft, UnitOfWork
+from services.runtime.work import Draft, Shelf, UnitOfWork
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 256
 OUR_FAULT: Final = "a fault of ours: it is logged, and your request is kept for a person"
+STALE_TRIES: Final = 10
 WARY_FOR: Final = 20
 """After a repetition was met, so many batches are first held against the inbox."""
 
@@ -96,6 +98,7 @@ class Worker:
         self._clock: Final = clock
         self._checkpoint: Final = checkpoint
         self._wary = 0
+        self._shelf: Final = Shelf()
         self.counts: Final[Counter[str]] = Counter()
         self._busy = asyncio.Lock()
 
@@ -176,8 +179,10 @@ class Worker:
         try:
             await self._together(requests, batch.unfit, now)
         except IntegrityError:
+            self._shelf.clear()
             self._wary = WARY_FOR
         except Exception as error:
+            self._shelf.clear()
             if is_away(error):
                 raise
             log.exception("a batch failed; taking its messages one by one")
@@ -187,6 +192,7 @@ class Worker:
         try:
             await self._together(requests, batch.unfit, now)
         except Exception as error:
+            self._shelf.clear()
             if is_away(error):
                 raise
             await self._one_by_one(requests, batch.unfit, now)
@@ -209,12 +215,26 @@ class Worker:
     async def _together(
         self, requests: Sequence[Received], unfit: Sequence[Unfit], now: datetime
     ) -> None:
-        """Decide and keep these in one transaction, then hand their messages on."""
+        """Decide and keep these, all or none; again, where others changed the rows meanwhile."""
         if not requests and not unfit:
             return
+        for _ in range(STALE_TRIES):
+            try:
+                await self._attempt(requests, unfit, now)
+            except Stale:
+                self._shelf.clear()
+                self.counts["decided again"] += 1
+            else:
+                return
+        raise Stale
+
+    async def _attempt(
+        self, requests: Sequence[Received], unfit: Sequence[Unfit], now: datetime
+    ) -> None:
+        """Decide and keep these in one write, then hand their messages on."""
         decided = Decided()
-        async with self._database.write() as connection:
-            work = UnitOfWork(connection)
+        async with self._database.decide() as connection:
+            work = UnitOfWork(connection, self._shelf)
             await self._prepare(work, requests)
             for received in requests:
                 await self._decide(work, received, decided, now)
@@ -223,6 +243,7 @@ class Worker:
                     decided.ready.append(_rejection(bad, bad.device, now))
                 if bad.device is None or bad.code is RefusalCode.INTERNAL:
                     decided.quarantine.append(_quarantine_row(bad, now))
+            self._checkpoint("decided")
             await work.flush(
                 {
                     OUTBOX: [message.row() for message in decided.ready],
@@ -230,8 +251,8 @@ class Worker:
                     QUARANTINE: decided.quarantine,
                 }
             )
-            self._checkpoint("flushed")
         self._checkpoint("committed")
+        work.shelve()
         self.counts.update(decided.counts)
         self._relay.offer(decided.ready)
         self._checkpoint("published")

@@ -131,6 +131,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "device", name=op.f("pk_devices")),
     )
     op.create_table(
+        "menus",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("menu", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("version >= 1", name=op.f("ck_menus_version")),
+        sa.ForeignKeyConstraint(["tenant"], ["tenants.tenant"], name=op.f("fk_menus_tenant")),
+        sa.PrimaryKeyConstraint("tenant", "menu", name=op.f("pk_menus")),
+    )
+    op.create_table(
         "menu_items",
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("item", sa.String(length=64), nullable=False),
