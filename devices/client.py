@@ -118,6 +118,7 @@ class DeviceClient:
         self._on_problem = on_problem
         self._said: dict[str, float] = {}
 
+        self._topics: dict[type[Message], str] = {}
         self._packets: deque[Packet] = deque(maxlen=1000)
         # Only the device's own thread touches these two.
         self._epoch = new_id()
@@ -297,7 +298,7 @@ class DeviceClient:
 
     def _away(self, until: float) -> None:
         while not self._stop.is_set() and (now := time.monotonic()) < until:
-            self._requests.take_mail()
+            self._requests.take_mail(now)
             self._requests.expire(now)
             self._waker.sleep(min(until, self._looked(now)) - time.monotonic())
 
@@ -315,10 +316,13 @@ class DeviceClient:
             self._online_at = time.monotonic()
             self._connected(self._online_at)
             self._online.set()
+            self._requests.live(is_live=True)
             self._handle(early)
             self._stay(connection)
+            self._requests.live(is_live=False)
             self._leave(connection)
         finally:
+            self._requests.live(is_live=False)
             self._online.clear()
             connection.close()
             self._disconnected(time.monotonic())
@@ -332,7 +336,7 @@ class DeviceClient:
             if time.monotonic() > deadline:
                 raise CannotConnect(f"the broker at {self._address.host} does not answer")
             early += connection.wait(0.5)
-            self._requests.take_mail()
+            self._requests.take_mail(time.monotonic())
             if connection.granted and not asked:
                 asked = True
                 connection.subscribe([self._reply_topic, *self._filters()])
@@ -353,12 +357,12 @@ class DeviceClient:
                 self._requests.expire(now)
             # What the device decides now goes out in the same round.
             look = self._looked(now)
-            self._requests.take_mail()
+            self._requests.take_mail(now)
             while self._packets:
                 connection.publish(self._packets.popleft())
             for packet in self._requests.due(now):
                 connection.publish(packet)
-            until = min(beat, keep, look, self._requests.next_due())
+            until = min(beat, keep, look, self._requests.next_due(now))
             self._handle(connection.wait(until - time.monotonic() if until > now else 0.0))
 
     def _leave(self, connection: Connection) -> None:
@@ -411,7 +415,11 @@ class DeviceClient:
     # -- words ----------------------------------------------------------------------
 
     def _packet(self, message: Message, id_: UUID, at: datetime) -> Packet:
-        topic = message.topic(tenant=self.tenant, device=self.device)
+        topic = self._topics.get(type(message))
+        if topic is None:
+            # All that a device says stands on topics of its own name alone.
+            topic = message.topic(tenant=self.tenant, device=self.device)
+            self._topics[type(message)] = topic
         payload = encode(message, id=id_, source=self._source, time=at)
         return Packet(topic, payload, message.qos, message.retain)
 

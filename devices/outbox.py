@@ -190,16 +190,18 @@ class Outbox:
 
 
 class OutboxWriter:
-    """Writes an outbox on a thread of its own: what came in meanwhile goes in one commit.
+    """Writes an outbox so that what came in meanwhile goes in one commit.
 
     A commit costs a wait for the disk; so the busier the device, the more requests
-    share one. Clearing is lazy, at most `LAZY_S` late: a clear that a power cut undoes
-    only costs one more sending of a request that the services know already.
+    share one. Who may write at once calls `flush`; where nobody does, a thread of the
+    writer's own writes. Clearing is lazy, at most `LAZY_S` late: a clear that a power
+    cut undoes only costs one more sending of a request that the services know already.
 
     Args:
         outbox: closed with the writer.
-        on_kept: called on the writer's thread with the ids that are now safe.
-        on_failed: called on the writer's thread with ids that the disk did not take.
+        name: the thread's name.
+        on_kept: called, on the thread that wrote, with the ids that are now safe.
+        on_failed: called there with ids that the disk did not take, and why.
     """
 
     LAZY_S: Final = 0.2
@@ -216,14 +218,20 @@ class OutboxWriter:
         self._on_kept = on_kept
         self._on_failed = on_failed
         self._work = threading.Condition()
+        self._writing = threading.Lock()
         self._puts: list[Entry] = []
         self._clears: list[UUID] = []
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, entries: Iterable[Entry]) -> None:
+    def put(self, entries: Iterable[Entry], *, flushed: bool = False) -> None:
         """Have these kept; `on_kept` says when they are.
+
+        Args:
+            entries: the requests.
+            flushed: the caller sees to it that someone calls `flush` at once; it
+                spares waking the writer's thread.
 
         Raises:
             RuntimeError: the writer is closed.
@@ -231,9 +239,8 @@ class OutboxWriter:
         with self._work:
             if self._closing:
                 raise RuntimeError(f"the outbox {self._outbox.path} is closed")
-            idle = not self._puts
             self._puts.extend(entries)
-            if idle:
+            if not flushed:
                 self._work.notify()
 
     def clear(self, ids: Iterable[UUID]) -> None:
@@ -243,6 +250,22 @@ class OutboxWriter:
             self._clears.extend(ids)
             if idle:
                 self._work.notify()
+
+    def nudge(self) -> None:
+        """Nobody flushes from now on: the writer's thread sees to it."""
+        with self._work:
+            self._work.notify()
+
+    def flush(self) -> bool:
+        """Write what was put, now, on the calling thread; what is to be cleared goes along.
+
+        Returns:
+            Whether there was anything to write.
+        """
+        if not self._puts:
+            return False
+        self._write()
+        return True
 
     def close(self) -> None:
         """Write what waits, then close the outbox."""
@@ -257,24 +280,27 @@ class OutboxWriter:
             with self._work:
                 self._work.wait_for(lambda: self._puts or self._clears or self._closing)
                 self._work.wait_for(lambda: self._puts or self._closing, self.LAZY_S)
-                puts, self._puts = self._puts, []
-                clears, self._clears = self._clears, []
                 closing = self._closing
-            if puts or clears:
-                self._write(puts, clears)
-            if closing and not puts:
+            self._write()
+            if closing:
                 return
 
-    def _write(self, puts: list[Entry], clears: list[UUID]) -> None:
-        ids = [entry.id for entry in puts]
-        try:
-            self._outbox.commit(puts=puts, clears=clears)
-        except OutboxBroken as error:
-            log.error("%s", error)  # noqa: TRY400 - one line for people; the cause is in it
+    def _write(self) -> None:
+        with self._writing:
             with self._work:
-                self._clears = clears + self._clears
-            if ids:
-                self._on_failed(ids, error)
-        else:
-            if ids:
-                self._on_kept(ids)
+                puts, self._puts = self._puts, []
+                clears, self._clears = self._clears, []
+            if not puts and not clears:
+                return
+            ids = [entry.id for entry in puts]
+            try:
+                self._outbox.commit(puts=puts, clears=clears)
+            except OutboxBroken as error:
+                log.error("%s", error)  # noqa: TRY400 - one line for people; the cause is in it
+                with self._work:
+                    self._clears = clears + self._clears
+                if ids:
+                    self._on_failed(ids, error)
+            else:
+                if ids:
+                    self._on_kept(ids)

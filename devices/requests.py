@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from devices.connection import Packet
@@ -18,6 +18,12 @@ from devices.outbox import Entry, Outbox, OutboxBroken, OutboxWriter
 from devices.pending import Pending
 from devices.resending import Patience, Resending
 from schemas.replies import Reply
+
+_BUSY_GAP_S: Final = 0.006
+_GATHER_S: Final = 0.015
+"""A device that is asked more often than once in `_BUSY_GAP_S` (no person does that: a
+replay does) gathers for so long what it then writes at once: each write to the disk
+costs more than all else that an order costs here."""
 
 
 @dataclass(slots=True)
@@ -57,6 +63,10 @@ class Requests:
         self._lock = threading.Lock()
         self._emptied = threading.Condition(self._lock)
         self._closed = False
+        self._live = False
+        self._gap = 1.0
+        """The time between two requests, smoothed."""
+        self._last_asked = self._flush_at = float("-inf")
         self._kept: dict[UUID, _Asked] = {}
         self._questions: dict[UUID, _Asked] = {}
         self._mail: deque[Sequence[UUID]] = deque()
@@ -93,13 +103,20 @@ class Requests:
                     raise ValueError(f"{id_} stands in the outbox with another content")
                 handles.append(asked.pending)
             self._kept.update(new)
+            asked_at = time.monotonic()
+            self._gap += (min(asked_at - self._last_asked, 1.0) - self._gap) / 32
+            self._last_asked = asked_at
             if self._writer is not None:
                 # Inside the lock, so that the outbox has them in the order of asking.
                 self._writer.put(
-                    [Entry(id_, a.packet.topic, a.packet.payload, at) for id_, a in new.items()]
+                    [Entry(id_, a.packet.topic, a.packet.payload, at) for id_, a in new.items()],
+                    flushed=self._live,
                 )
         if self._writer is None:
             self._post(list(new))
+        elif self._live and time.monotonic() >= self._flush_at:
+            # Else the device's thread is gathering, and will look by itself.
+            self._wake()
         return handles
 
     def question(self, id_: UUID, packet: Packet, expires_s: float) -> Pending[Any]:
@@ -139,8 +156,22 @@ class Requests:
 
     # -- for the device's own thread --------------------------------------------------
 
-    def take_mail(self) -> None:
+    def live(self, *, is_live: bool) -> None:
+        """Tell whether the device's thread is at its work, and not away for seconds.
+
+        While it is, it writes to the disk itself: what is asked is then published with
+        one change of threads, not two. While it is not, the outbox's thread writes.
+        """
+        with self._lock:
+            self._live = is_live
+        if not is_live and self._writer is not None:
+            self._writer.nudge()
+
+    def take_mail(self, now: float) -> None:
         """Put in line what the disk has taken, and new questions."""
+        if self._live and self._writer is not None and now >= self._flush_at:
+            busy = self._writer.flush() and self._gap < _BUSY_GAP_S
+            self._flush_at = now + _GATHER_S if busy else now
         while self._mail:
             for id_ in self._mail.popleft():
                 if id_ in self._kept:
@@ -167,9 +198,10 @@ class Requests:
                 packets.append(asked.packet)
         return packets
 
-    def next_due(self) -> float:
-        """When `due` is to be asked next; inf for never."""
-        return min(self._light.next_due(), self._line.next_due())
+    def next_due(self, now: float) -> float:
+        """When to take the mail and to ask `due` next; inf for never."""
+        gathering = self._flush_at if self._flush_at > now else float("inf")
+        return min(gathering, self._light.next_due(), self._line.next_due())
 
     def expire(self, now: float) -> None:
         """Give up questions whose time is over."""
