@@ -118,6 +118,8 @@ class Grant(NamedTuple):
 
     verb: Verb
     filter: str
+    own: bool
+    """It names the device itself; else all of this tenant in this role have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def grants(identity: Identity) -> tuple[Grant, ...]:
             if rule.plane is None
             else plane_filter(rule.plane, tenant=tenant, tail=tail)
         )
-        found.append(Grant(rule.verb, filter_))
+        found.append(Grant(rule.verb, filter_, own="{self}" in rule.tail))
     return tuple(found)
 
 
@@ -174,12 +176,12 @@ def may_subscribe(identity: Identity, filter_: str) -> bool:
     never narrowed silently, so who subscribes knows what will come.
     """
     return is_filter(filter_) and any(
-        verb is Verb.SUBSCRIBE and covers(granted, filter_) for verb, granted in grants(identity)
+        grant.verb is Verb.SUBSCRIBE and covers(grant.filter, filter_) for grant in grants(identity)
     )
 
 
 def _granted(identity: Identity, wanted: Verb, topic: str) -> bool:
-    return any(verb is wanted and matches(granted, topic) for verb, granted in grants(identity))
+    return any(grant.verb is wanted and matches(grant.filter, topic) for grant in grants(identity))
 
 
 def _is_name(text: str) -> bool:

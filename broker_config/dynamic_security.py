@@ -4,17 +4,18 @@ Nothing here sends anything. Whoever holds the connection of `ADMIN_USERNAME`
 publishes a batch on `REQUEST_TOPIC` and hears the answers on `RESPONSE_TOPIC`,
 in order and, by their correlation data, told from those to anybody else.
 
-Rights hang on a role of each device's own, for Mosquitto takes ``%u`` literally.
+Rights that name the device hang on a role of its own, for Mosquitto takes ``%u``
+literally.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broker_config.access import Identity, Verb, grants
+from broker_config.access import Grant, Identity, Verb, grants
 from schemas.devices import Role
 
 REQUEST_TOPIC: Final = "$CONTROL/dynamic-security/v1"
@@ -24,8 +25,6 @@ MAX_BATCH: Final = 200
 
 Json = dict[str, Any]
 
-_ABSENT: Final = {"Client not found", "Role not found"}
-
 
 class DynamicSecurityRefused(Exception):
     """Mosquitto refused a command; the text says which, and why."""
@@ -33,10 +32,10 @@ class DynamicSecurityRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command, and whether it may find nothing to do."""
+    """One command, and the error that only says there is nothing to do."""
 
     body: Json
-    absent_is_fine: bool = False
+    tolerated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +52,65 @@ class Batch:
         return json.dumps({"commands": bodies}, separators=(",", ":")).encode()
 
 
-def acls(identity: Identity) -> list[Json]:
-    """Render what `identity` may do as Mosquitto's access list.
+@dataclass(frozen=True, slots=True)
+class MosquittoRole:
+    """A named list of rights."""
+
+    name: str
+    acls: tuple[Json, ...]
+
+    @property
+    def body(self) -> Json:
+        """The role as Mosquitto writes it."""
+        return {"rolename": self.name, "acls": list(self.acls)}
+
+
+def own_role(identity: Identity) -> MosquittoRole:
+    """Render the rights that name the device itself; a service has all of its here."""
+    is_service = identity.role is Role.SERVICE
+    granted = [grant for grant in grants(identity) if grant.own or is_service]
+    entries = list(_entries(granted))
+    if is_service:
+        # Equal workers may divide the messages among them; to Mosquitto this is
+        # another filter than the one that is shared.
+        entries += [
+            acl("subscribePattern", f"$share/+/{grant.filter}")
+            for grant in granted
+            if grant.verb is Verb.SUBSCRIBE
+        ]
+    return MosquittoRole(identity.username, tuple(entries))
+
+
+def common_role(identity: Identity) -> MosquittoRole | None:
+    """Render the rights that all of this tenant in this role share; None where there are none.
+
+    Mosquitto writes all its accounts anew at each change: shared rights halve the file.
+    No device is called so, for a slash stands in no name.
+    """
+    granted = [grant for grant in grants(identity) if not grant.own]
+    if identity.role is Role.SERVICE or not granted:
+        return None
+    return MosquittoRole(f"{identity.tenant}/{identity.role}", tuple(_entries(granted)))
+
+
+def role_names(identity: Identity) -> list[Json]:
+    """Render which roles an account has."""
+    roles = [own_role(identity), common_role(identity)]
+    return [{"rolename": role.name, "priority": 0} for role in roles if role is not None]
+
+
+def _entries(granted: Iterable[Grant]) -> Iterator[Json]:
+    """Render grants as Mosquitto's access list.
 
     Subscribing and receiving are two rights to Mosquitto, so each grant to subscribe
     becomes both: a session kept from better days must not hear what is now refused.
     """
-    entries = []
-    for verb, filter_ in grants(identity):
-        types = (
-            ("publishClientSend",)
-            if verb is Verb.PUBLISH
-            else ("subscribePattern", "publishClientReceive")
-        )
-        entries += [acl(acltype, filter_) for acltype in types]
-        if identity.role is Role.SERVICE and verb is Verb.SUBSCRIBE:
-            # Equal workers may divide the messages among them; to Mosquitto this is
-            # another filter than the one that is shared.
-            entries.append(acl("subscribePattern", f"$share/+/{filter_}"))
-    return entries
+    for grant in granted:
+        if grant.verb is Verb.PUBLISH:
+            yield acl("publishClientSend", grant.filter)
+        else:
+            yield acl("subscribePattern", grant.filter)
+            yield acl("publishClientReceive", grant.filter)
 
 
 def acl(acltype: str, filter_: str) -> Json:
@@ -87,17 +126,24 @@ def add(identity: Identity, secret: str) -> tuple[Command, ...]:
     name = identity.username
     return (
         *revoke(name),
-        Command({"command": "createRole", "rolename": name, "acls": acls(identity)}),
+        *_create(common_role(identity)),
+        *_create(own_role(identity)),
         Command(
             {
                 "command": "createClient",
                 "username": name,
                 "clientid": name,
                 "password": secret,
-                "roles": [{"rolename": name, "priority": 0}],
+                "roles": role_names(identity),
             }
         ),
     )
+
+
+def _create(role: MosquittoRole | None) -> tuple[Command, ...]:
+    if role is None:
+        return ()
+    return (Command({"command": "createRole", **role.body}, "Role already exists"),)
 
 
 def rotate(username: str, secret: str) -> tuple[Command, ...]:
@@ -121,8 +167,8 @@ def revoke(username: str) -> tuple[Command, ...]:
     An account that is not there is no error: it may be revoked twice.
     """
     return (
-        Command({"command": "deleteClient", "username": username}, absent_is_fine=True),
-        Command({"command": "deleteRole", "rolename": username}, absent_is_fine=True),
+        Command({"command": "deleteClient", "username": username}, "Client not found"),
+        Command({"command": "deleteRole", "rolename": username}, "Role not found"),
     )
 
 
@@ -165,7 +211,7 @@ def answers(batch: Batch, payload: bytes) -> list[Json] | None:
     refusals = []
     for command, answer in zip(batch.commands, responses, strict=True):
         error = answer.get("error")
-        if error and not (command.absent_is_fine and error in _ABSENT):
+        if error and error != command.tolerated:
             body = command.body
             about = body.get("username") or body.get("rolename") or ""
             refusals.append(f"{body['command']} {about}: {error}")

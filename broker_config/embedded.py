@@ -149,11 +149,10 @@ class EmbeddedBroker:
             logging.getLogger(name).setLevel(logging.ERROR)
         self._loop = loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        listener = _listening(*self._wanted)
         self._door = door = Door(self._find)
         await door.engine.start()
-        server = await loop.create_server(
-            lambda: Connection(door.opened), sock=_listening(*self._wanted)
-        )
+        server = await loop.create_server(lambda: Connection(door.opened), sock=listener)
         self._started.set_result(server.sockets[0].getsockname()[:2])
         try:
             await self._stopping.wait()

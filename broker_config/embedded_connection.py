@@ -106,6 +106,15 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
         """Do as if the client had gone: amqtt's interface."""
         self._end()
 
+    async def first_byte(self) -> int | None:
+        """Look at the next byte, and leave it; None when the client has gone."""
+        try:
+            while len(self._buffer) <= self._position:
+                await self._more(1)
+        except asyncio.IncompleteReadError:
+            return None
+        return self._buffer[self._position]
+
     async def next_packet(self) -> tuple[int, bytes] | None:
         """Read one whole packet: its first byte, and what follows its length.
 

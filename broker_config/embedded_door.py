@@ -140,12 +140,12 @@ class Door:
 
 async def _read_connect(connection: Connection) -> ConnectPacket:
     """Read a client's first packet; of anything but MQTT 3.1.1 only the version is looked at."""
-    packet = await connection.next_packet()
-    if packet is None or packet[0] != CONNECT << 4:
+    first = await connection.first_byte()
+    if first != CONNECT << 4 or (packet := await connection.next_packet()) is None:
         raise ProtocolViolation("the first packet is no CONNECT")
-    first, body = packet
+    body = packet[1]
     if body[:6] != b"\x00\x04MQTT" or body[6:7] != b"\x04":
         is_mqtt5 = body[6:7] == b"\x05"
         raise Refused(_UNSUPPORTED_TO_MQTT5 if is_mqtt5 else UNACCEPTABLE_PROTOCOL_VERSION)
-    header = MQTTFixedHeader(first >> 4, 0, len(body))
+    header = MQTTFixedHeader(CONNECT, 0, len(body))
     return await ConnectPacket.from_stream(BufferReader(body), fixed_header=header)

@@ -87,7 +87,7 @@ def allowed(session: Session, topic: str, action: Action | None) -> bool:
     return identity is not None and _judge(identity, topic, action)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _judge(identity: Identity, topic: str, action: Action | None) -> bool:
     if action is Action.PUBLISH:
         return may_publish(identity, topic)

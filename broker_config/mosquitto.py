@@ -14,7 +14,14 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from broker_config.access import ADMIN_USERNAME, Credential
-from broker_config.dynamic_security import REQUEST_TOPIC, Json, acl, acls
+from broker_config.dynamic_security import (
+    REQUEST_TOPIC,
+    Json,
+    acl,
+    common_role,
+    own_role,
+    role_names,
+)
 from broker_config.secret import SecretHash
 
 PLUGIN_NAME: Final = "mosquitto_dynamic_security.so"
@@ -179,10 +186,19 @@ def _tls(settings: MosquittoSettings) -> list[str]:
 def _security(admin: SecretHash, credentials: Iterable[Credential]) -> str:
     accounts = sorted(credentials, key=lambda one: one.identity.username)
     control = f"{REQUEST_TOPIC.removesuffix('/v1')}/#"
-    admin_acls = [
-        acl(acltype, control)
-        for acltype in ("publishClientSend", "publishClientReceive", "subscribePattern")
-    ]
+    admin_role = {
+        "rolename": ADMIN_USERNAME,
+        "acls": [
+            acl(acltype, control)
+            for acltype in ("publishClientSend", "publishClientReceive", "subscribePattern")
+        ],
+    }
+    roles = {
+        role.name: role.body
+        for one in accounts
+        for role in (common_role(one.identity), own_role(one.identity))
+        if role is not None
+    }
     document: Json = {
         "defaultACLAccess": {
             "publishClientSend": False,
@@ -193,23 +209,23 @@ def _security(admin: SecretHash, credentials: Iterable[Credential]) -> str:
             "unsubscribe": True,
         },
         "clients": [
-            _client(ADMIN_USERNAME, admin),
-            *(_client(one.identity.username, one.secret) for one in accounts),
+            _client(ADMIN_USERNAME, admin, [{"rolename": ADMIN_USERNAME, "priority": 0}]),
+            *(
+                _client(one.identity.username, one.secret, role_names(one.identity))
+                for one in accounts
+            ),
         ],
         "groups": [],
-        "roles": [
-            {"rolename": ADMIN_USERNAME, "acls": admin_acls},
-            *({"rolename": one.identity.username, "acls": acls(one.identity)} for one in accounts),
-        ],
+        "roles": [admin_role, *(roles[name] for name in sorted(roles))],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def _client(username: str, secret: SecretHash) -> Json:
+def _client(username: str, secret: SecretHash, roles: list[Json]) -> Json:
     return {
         "username": username,
         "clientid": username,
-        "roles": [{"rolename": username, "priority": 0}],
+        "roles": roles,
         "password": secret.digest_base64,
         "salt": secret.salt_base64,
         "iterations": secret.iterations,

@@ -98,7 +98,7 @@ def test_a_device_speaks_under_its_own_name_alone(
 
 @given(who=devices)
 def test_what_may_be_subscribed_may_be_received(who: Identity) -> None:
-    for verb, filter_ in grants(who):
+    for verb, filter_, _ in grants(who):
         if verb is Verb.SUBSCRIBE:
             assert may_subscribe(who, filter_)
             example = filter_.replace("+", "x").replace("#", "y")
