@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Awaitable
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -45,6 +46,8 @@ class EmbeddedBroker:
             context, so that it may use that loop's database.
         host: an address of this machine's loopback.
         port: 0 takes a free port of the system's; see `port`.
+        recheck_s: seconds after which the directory is asked again about everybody who is
+            in, so that a revocation by another process counts too; see `put_out`.
 
     Raises:
         NotLoopback: `host` is reachable from elsewhere.
@@ -52,7 +55,14 @@ class EmbeddedBroker:
 
     capabilities: Final[Capabilities] = EMBEDDED
 
-    def __init__(self, directory: Directory, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        recheck_s: float = 10.0,
+    ) -> None:
         if host not in _LOOPBACK:
             raise NotLoopback(
                 f"the embedded broker listens on loopback only, not on {host}: "
@@ -60,6 +70,7 @@ class EmbeddedBroker:
             )
         self._directory = directory
         self._wanted = (host, port)
+        self._recheck_s = recheck_s
         self._home: asyncio.AbstractEventLoop | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
@@ -154,13 +165,21 @@ class EmbeddedBroker:
         await door.engine.start()
         server = await loop.create_server(lambda: Connection(door.opened), sock=listener)
         self._started.set_result(server.sockets[0].getsockname()[:2])
+        rechecking = loop.create_task(self._recheck(door))
         try:
             await self._stopping.wait()
         finally:
+            rechecking.cancel()
             server.close()
             await door.close()
             await door.engine.shutdown()
             await server.wait_closed()
+
+    async def _recheck(self, door: Door) -> None:
+        while True:
+            await asyncio.sleep(self._recheck_s)
+            with suppress(Exception):  # the directory is away: nobody was revoked by that
+                await door.put_out_revoked()
 
     async def _find(self, username: str) -> Credential | None:
         if self._home is None:

@@ -58,6 +58,7 @@ class Door:
         self._find = find
         self._live: dict[str, Connection] = {}
         self._admitted: dict[str, Identity] = {}
+        self._credentials: dict[str, Credential] = {}
         self._callers: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
         self.engine = Engine(self._admitted)
@@ -80,6 +81,16 @@ class Door:
             await connection.gone.wait()
         await self.engine.forget(username)
 
+    async def put_out_revoked(self) -> None:
+        """Put out whom the directory no longer knows, or knows by another secret or role.
+
+        A directory that cannot answer changes nothing: its being away is no revocation.
+        """
+        for username, admitted in list(self._credentials.items()):
+            found = await self._find(username)
+            if found != admitted and self._credentials.get(username) is admitted:
+                await self.put_out(username)
+
     async def close(self) -> None:
         """Put everybody out; wills stay unsaid, for it is the broker that leaves."""
         self.engine.silent = True
@@ -94,12 +105,14 @@ class Door:
         username = ""
         try:
             async with asyncio.timeout(CONNECT_PATIENCE_S):
-                connect, identity = await self._admit(connection)
+                connect, credential = await self._admit(connection)
+            identity = credential.identity
             username = identity.username
             await self._take_over(username, connection)
             if (known := self.engine.identity_of(username)) is not None and known != identity:
                 await self.engine.forget(username)  # another device bore the name then
             self._admitted[username] = identity
+            self._credentials[username] = credential
             connection.connect = connect
             connection.accepted(connect.keep_alive)
             await self.engine.serve(connection)
@@ -114,6 +127,7 @@ class Door:
                 await self.engine.forget(username, only_clean=True)
                 del self._live[username]
                 self._admitted.pop(username, None)
+                self._credentials.pop(username, None)
             connection.gone.set()
 
     async def _take_over(self, username: str, connection: Connection) -> None:
@@ -123,7 +137,7 @@ class Door:
             await older.gone.wait()
         self._live[username] = connection
 
-    async def _admit(self, connection: Connection) -> tuple[ConnectPacket, Identity]:
+    async def _admit(self, connection: Connection) -> tuple[ConnectPacket, Credential]:
         connect = await _read_connect(connection)
         if not connect.username_flag or not connect.password_flag:
             raise Refused(BAD_USERNAME_PASSWORD)
@@ -135,7 +149,7 @@ class Door:
             raise Refused(IDENTIFIER_REJECTED)
         if connect.will_flag and not may_publish(identity, connect.will_topic or ""):
             raise Refused(NOT_AUTHORIZED)
-        return connect, identity
+        return connect, credential
 
 
 async def _read_connect(connection: Connection) -> ConnectPacket:

@@ -231,6 +231,40 @@ async def test_a_directory_that_fails_lets_nobody_in_and_ends_nothing() -> None:
                 await asyncio.to_thread(client.connect)
 
 
+class ChangingAccount:
+    """An account that another process changes."""
+
+    def __init__(self) -> None:
+        self.credential: Credential | None = Credential(Identity.service(), SecretHash.of("secret"))
+        self.is_away = False
+
+    async def find(self, username: str) -> Credential | None:
+        if self.is_away:
+            raise ConnectionError(f"the database is away; {username} must wait")
+        return self.credential
+
+
+@pytest.mark.parametrize("changed", [None, Credential(Identity.service(), SecretHash.of("new"))])
+async def test_who_is_revoked_or_rotated_by_another_process_is_put_out(
+    changed: Credential | None,
+) -> None:
+    directory = ChangingAccount()
+    async with EmbeddedBroker(directory, recheck_s=0.02) as broker:
+        login = BrokerLogin(username=directory_name(directory), secret="secret")
+        client = MqttClient(BrokerAddress(port=broker.port), login)
+        await asyncio.to_thread(client.connect)
+        directory.is_away = True
+        assert await asyncio.to_thread(client.subscribe, plane_filter(Plane.REQUEST)) == 1
+        directory.is_away, directory.credential = False, changed
+        await asyncio.to_thread(client.wait_until_gone)
+        client.disconnect()
+
+
+def directory_name(directory: ChangingAccount) -> str:
+    assert directory.credential is not None
+    return directory.credential.identity.username
+
+
 async def test_it_takes_the_port_it_is_given_and_says_when_it_is_taken() -> None:
     directory = OneAccount(Identity.service(), "secret")
     async with EmbeddedBroker(directory) as first:
