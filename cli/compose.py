@@ -106,6 +106,6 @@ def _beating(database: Database, relay: Relay, clock: Clock) -> Callable[[], Awa
                 if not is_away(error):
                     raise
                 continue  # no beat is the truth: nobody knows whether a screen is current
-            relay.offer(heads, kept=False)
+            relay.say(heads)
 
     return beat

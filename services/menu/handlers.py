@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.menu import MenuItem
 from services.menu import store
 from services.runtime.context import Outgoing, clearing, outgoing
+from services.runtime.outbox import enclose
 from services.runtime.router import Router
-from services.runtime.tables import OUTBOX
 
 router: Final = Router()
 
@@ -46,6 +46,5 @@ async def put_menu(
     messages = [outgoing(item, tenant=tenant, now=now) for item in changed]
     messages += [clearing(MenuItem, tenant=tenant, item=item) for item in gone]
     await store.write(connection, tenant, changed, gone)
-    if messages:
-        await connection.execute(OUTBOX.insert(), [dict(message.row()) for message in messages])
+    await enclose(connection, messages)
     return len(changed), len(gone)

@@ -14,9 +14,9 @@ from services.presence import rules, store
 from services.runtime.context import Outgoing, outgoing
 from services.runtime.database import Database, is_away
 from services.runtime.moment import Clock
+from services.runtime.outbox import enclose
 from services.runtime.relay import Relay
 from services.runtime.router import Notice, Router
-from services.runtime.tables import OUTBOX
 
 log = structlog.get_logger(__name__)
 
@@ -134,12 +134,9 @@ class PresenceBook:
                     epoch=seen.epoch,
                 )
                 messages.append(outgoing(state, tenant=tenant, now=now))
-            if messages:
-                await connection.execute(
-                    OUTBOX.insert(), [dict(message.row()) for message in messages]
-                )
+            parcels = await enclose(connection, messages)
         self._unkept.difference_update(keys)
-        self._relay.offer(messages)
+        self._relay.offer(parcels)
 
 
 async def device_states(connection: AsyncConnection, tenant: str, now: datetime) -> list[Outgoing]:

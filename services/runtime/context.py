@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from schemas.envelope import encode, service_source
@@ -20,25 +20,13 @@ Tell = Callable[["Context", object], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message, ready to go; a row of the outbox, or a transient one that is not kept."""
+    """One message, ready to go."""
 
     tenant: str
-    message_id: UUID
     topic: str
     payload: bytes
     qos: int
     retain: bool
-
-    def row(self) -> Mapping[str, Any]:
-        """The row of the outbox."""
-        return {
-            "tenant": self.tenant,
-            "message_id": self.message_id,
-            "topic": self.topic,
-            "payload": self.payload.decode(),
-            "qos": self.qos,
-            "retain": self.retain,
-        }
 
 
 def outgoing(
@@ -49,15 +37,13 @@ def outgoing(
     causation: UUID | None = None,
     **address: str,
 ) -> Outgoing:
-    """Write a message of the services down, with an id that sorts after all before it."""
-    message_id = new_id()
+    """Write a message of the services down, under a new id."""
     return Outgoing(
         tenant,
-        message_id,
         message.topic(tenant=tenant, **address),
         encode(
             message,
-            id=message_id,
+            id=new_id(),
             source=service_source(tenant),
             time=now,
             causation=causation,
@@ -70,7 +56,7 @@ def outgoing(
 def clearing(message: type[Message], *, tenant: str, **address: str) -> Outgoing:
     """The empty retained message that ends a state."""
     topic = message.route.topic(tenant=tenant, **address)
-    return Outgoing(tenant, new_id(), topic, b"", 1, retain=True)
+    return Outgoing(tenant, topic, b"", 1, retain=True)
 
 
 class Context:
@@ -109,12 +95,13 @@ class Context:
     async def emit(self, message: Message) -> None:
         """Publish after the commit; areas that listen decide in this same transaction.
 
-        What an area emits while listening follows the message it listened to.
+        What an area emits while listening goes out first: a ticket before the news of
+        its order.
         """
+        await self._tell(self, message)
         self.emitted.append(
             outgoing(message, tenant=self.tenant, now=self.now, causation=self.request_id)
         )
-        await self._tell(self, message)
 
     async def tell(self, fact: object) -> None:
         """Tell other areas, inside this transaction; nothing is published."""

@@ -13,12 +13,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
-    InternalError,
     OperationalError,
     SQLAlchemyError,
 )
@@ -35,6 +35,7 @@ _POSTGRESQL_SETTINGS: Final = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 
 
@@ -169,11 +170,19 @@ def is_away(error: BaseException) -> bool:
     """
     if isinstance(error, OSError | PoolTimeout | asyncio.TimeoutError):
         return True
+    if isinstance(error, asyncpg.InterfaceError):
+        return True
+    if isinstance(error, asyncpg.PostgresError):
+        return _passing(error)
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
             return True
-        # 57P0x: the server is shutting down or starting; 53xxx: out of resources; 40xxx: rolled
-        # back for another's sake; 08xxx: the connection.
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        return state.startswith(("57P", "53", "40", "08")) or isinstance(error, InternalError)
+        return _passing(error.orig)
     return False
+
+
+def _passing(error: object) -> bool:
+    # 57P0x: the server is shutting down or starting; 53xxx: out of resources; 40xxx: rolled
+    # back for another's sake; 08xxx: the connection.
+    state = str(getattr(error, "sqlstate", None) or "")
+    return state.startswith(("57P", "53", "40", "08"))

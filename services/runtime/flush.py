@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any, Final
 
+import asyncpg
 from pydantic_core import to_json
-from sqlalchemy import Table, TextClause, bindparam, func, select, text
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[str, Any]
@@ -28,11 +30,14 @@ GUARD: Final = "guard"
 """In a table's `info`: the column that changes whenever the row does."""
 
 _WAS: Final = "was_"
-_DIVISION_BY_ZERO: Final = "22012"
 
 
 class Stale(Exception):
     """A row has changed since it was read; nothing was written."""
+
+
+class Conflict(Exception):
+    """A row exists already, or would break a constraint; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,15 @@ async def flush(
 
     Raises:
         Stale: a row to be changed, or relied on, is no longer as it was read.
-        sqlalchemy.exc.IntegrityError: a row exists already, or breaks a constraint.
+        Conflict: a row exists already, or breaks a constraint.
     """
     if connection.dialect.name == "postgresql":
         await _flush_at_once(connection, inserts, updates, relied)
-    else:
+        return
+    try:
         await _flush_in_turn(connection, inserts, updates, relied)
+    except IntegrityError as error:
+        raise Conflict(str(error.orig)) from error
 
 
 async def _flush_at_once(
@@ -67,21 +75,26 @@ async def _flush_at_once(
     updates: Mapping[Table, Sequence[Changed]],
     relied: Mapping[Table, Sequence[Row]],
 ) -> None:
-    values: dict[str, Any] = {}
-    for table, rows in inserts.items():
-        values[f"i_{table.name}"] = _json([_plain(table, row) for row in rows])
-    for table, changes in updates.items():
-        values[f"u_{table.name}"] = _json([_guarded(table, each) for each in changes])
-        values[f"n_{table.name}"] = len(changes)
-    for table, rows in relied.items():
-        values[f"r_{table.name}"] = _json([_plain(table, row) for row in rows])
-        values[f"m_{table.name}"] = len(rows)
     names = (_sorted(inserts), _sorted(updates), _sorted(relied))
+    values: list[str | int] = [
+        *(_json([_plain(table, row) for row in inserts[table]]) for table in names[0]),
+        *(_json([_guarded(table, each) for each in updates[table]]) for table in names[1]),
+        *(_json([_plain(table, row) for row in relied[table]]) for table in names[2]),
+        *(len(updates[table]) for table in names[1]),
+        *(len(relied[table]) for table in names[2]),
+    ]
+    # The driver's own call: SQLAlchemy's way to it would cost as much as the statement.
+    raw = await connection.get_raw_connection()
+    driver: asyncpg.Connection = raw.driver_connection
     try:
-        await connection.execute(_statement(*names), values)
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _DIVISION_BY_ZERO:
-            raise Stale from None
+        await driver.fetchval(_statement(*names), *values)
+    except asyncpg.DivisionByZeroError:
+        raise Stale from None
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise Conflict(str(error)) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        if driver.is_closed():
+            await connection.invalidate()
         raise
 
 
@@ -151,20 +164,24 @@ def _guarded(table: Table, change: Changed) -> dict[str, Any]:
 @cache
 def _statement(
     inserts: tuple[Table, ...], updates: tuple[Table, ...], relied: tuple[Table, ...]
-) -> TextClause:
-    parts = [f"i_{table.name}_ AS ({_insert(table)})" for table in inserts]
-    parts += [f"u_{table.name}_ AS ({_update(table)} RETURNING 1)" for table in updates]
-    parts += [f"r_{table.name}_ AS ({_same(table)})" for table in relied]
+) -> str:
+    numbers = count(1)
+    parts = [f"i_{table.name}_ AS ({_insert(table, next(numbers))})" for table in inserts]
+    parts += [
+        f"u_{table.name}_ AS ({_update(table, next(numbers))} RETURNING 1)" for table in updates
+    ]
+    parts += [f"r_{table.name}_ AS ({_same(table, next(numbers))})" for table in relied]
     counts = [
-        *(f"(SELECT count(*) FROM u_{table.name}_) = :n_{table.name}" for table in updates),
-        *(f"(SELECT count(*) FROM r_{table.name}_) = :m_{table.name}" for table in relied),
+        f"(SELECT count(*) FROM {kind}_{table.name}_) = ${next(numbers)}::bigint"
+        for kind, tables in (("u", updates), ("r", relied))
+        for table in tables
     ]
     # The only way to undo a statement from within is to make it fail.
     proof = f"1 / (CASE WHEN {' AND '.join(counts) or 'true'} THEN 1 ELSE 0 END)"
-    return text(f"WITH {', '.join(parts)} SELECT {proof}")
+    return f"WITH {', '.join(parts)} SELECT {proof}"  # noqa: S608 - our own metadata
 
 
-def _recordset(table: Table, parameter: str) -> str:
+def _recordset(table: Table, number: int) -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
     columns = [
         f'"{column.name}" {column.type.compile(dialect=dialect)}' for column in table.columns
@@ -172,16 +189,16 @@ def _recordset(table: Table, parameter: str) -> str:
     guard = table.info.get(GUARD)
     if guard is not None:
         columns.append(f'"{_WAS}{guard}" {table.c[guard].type.compile(dialect=dialect)}')
-    return f"jsonb_to_recordset(CAST(:{parameter} AS text)::jsonb) AS x({', '.join(columns)})"
+    return f"jsonb_to_recordset(${number}::text::jsonb) AS x({', '.join(columns)})"
 
 
-def _insert(table: Table) -> str:
+def _insert(table: Table, number: int) -> str:
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    source = _recordset(table, f"i_{table.name}")
+    source = _recordset(table, number)
     return f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {source}'  # noqa: S608 - our own metadata
 
 
-def _update(table: Table) -> str:
+def _update(table: Table, number: int) -> str:
     keys = [column.name for column in table.primary_key]
     guard = table.info[GUARD]
     changes = ", ".join(
@@ -191,14 +208,14 @@ def _update(table: Table) -> str:
     )
     where = " AND ".join(f'"{table.name}"."{name}" = x."{name}"' for name in keys)
     where += f' AND "{table.name}"."{guard}" = x."{_WAS}{guard}"'
-    source = _recordset(table, f"u_{table.name}")
+    source = _recordset(table, number)
     return f'UPDATE "{table.name}" SET {changes} FROM {source} WHERE {where}'  # noqa: S608 - our own metadata
 
 
-def _same(table: Table) -> str:
+def _same(table: Table, number: int) -> str:
     names = [*(column.name for column in table.primary_key), table.info[GUARD]]
     where = " AND ".join(f'"{table.name}"."{name}" = x."{name}"' for name in names)
-    source = _recordset(table, f"r_{table.name}")
+    source = _recordset(table, number)
     return f'SELECT 1 FROM "{table.name}", {source} WHERE {where}'  # noqa: S608 - our own metadata
 
 

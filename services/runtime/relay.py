@@ -1,11 +1,11 @@
-"""The relay: publishes the outbox, in order, and forgets a row after its PUBACK.
+"""The relay: publishes the outbox, in order, and forgets a parcel after its PUBACKs.
 
 What this process has just committed is handed over in memory and goes out at once;
 what an earlier life of it left behind, or another process (the command line) wrote,
 is found in the table. A crash anywhere sends a message again, with the same id;
 whoever receives it drops it.
 
-Order: messages go out in the order of their ids, on one connection, and after a
+Order: parcels go out in the order of their ids, on one connection, and after a
 reconnection from the first unconfirmed one on. So what is retained on the broker
 always ends as the newest word.
 """
@@ -20,7 +20,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from schemas.identifiers import derived_id
 from services.runtime.among import among
@@ -28,11 +28,12 @@ from services.runtime.bus import ConnectionLost, Session
 from services.runtime.context import Outgoing
 from services.runtime.database import Database, is_away
 from services.runtime.moment import Clock
+from services.runtime.outbox import Parcel, unpack
 from services.runtime.tables import OUTBOX
 
 log = structlog.get_logger(__name__)
 
-PAGE: Final = 2_000
+PAGE: Final = 500
 WINDOW: Final = 2_000
 """How many messages may be on their way to the broker, unconfirmed."""
 HIGH_WATER: Final = 20_000
@@ -47,7 +48,7 @@ def no_checkpoint(_name: str) -> None:
 
 
 class Relay:
-    """Publishes messages of the outbox and transient ones, and marks what was taken."""
+    """Publishes parcels of the outbox and passing words, and forgets what was taken."""
 
     def __init__(
         self, database: Database, clock: Clock, checkpoint: Checkpoint = no_checkpoint
@@ -56,27 +57,33 @@ class Relay:
         self._clock: Final = clock
         self._checkpoint: Final = checkpoint
         self._session: Session | None = None
-        self._queue: deque[tuple[Outgoing, bool]] = deque()
-        self._in_flight: dict[int, tuple[Outgoing, bool]] = {}
-        self._taken: list[tuple[str, UUID]] = []
+        self._queue: deque[tuple[Outgoing, Parcel | None]] = deque()
+        self._in_flight: dict[int, Parcel | None] = {}
+        self._left: dict[UUID, int] = {}
+        self._taken: list[Parcel] = []
         self._known: set[UUID] = set()
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self.published = 0
 
-    def offer(self, messages: Iterable[Outgoing], *, kept: bool = True) -> None:
-        """Take over messages that were committed just now, or that are not kept at all.
+    def offer(self, parcels: Iterable[Parcel]) -> None:
+        """Take over parcels that were committed just now.
 
-        Without a connection kept ones stay in the table until there is one, and
-        transient ones are dropped: whoever misses them asks again.
+        Without a connection they stay in the table until there is one.
         """
         if self._session is None:
             return
-        for message in messages:
-            if kept:
-                self._known.add(message.message_id)
-            self._queue.append((message, kept))
+        for parcel in parcels:
+            self._known.add(parcel.parcel_id)
+            self._left[parcel.parcel_id] = len(parcel.messages)
+            self._queue.extend((message, parcel) for message in parcel.messages)
         self._pump()
+
+    def say(self, messages: Iterable[Outgoing]) -> None:
+        """Publish words that are not kept: whoever misses them asks again."""
+        if self._session is not None:
+            self._queue.extend((message, None) for message in messages)
+            self._pump()
 
     @property
     def backlog(self) -> int:
@@ -93,8 +100,7 @@ class Relay:
         """Begin on a new connection: with all that is still in the table, in order."""
         while self._taken:
             await self._mark()
-        self._queue.clear()
-        self._in_flight.clear()
+        self.detach()
         self._known.clear()
         self._session = session
         session.on_confirmed(self._confirm)
@@ -107,35 +113,25 @@ class Relay:
         self._session = None
         self._queue.clear()
         self._in_flight.clear()
+        self._left.clear()
         self._settled.set()
 
     async def collect(self, *, everything: bool = False) -> None:
-        """Find rows of the table that nobody handed over: all, or those a second old."""
+        """Find parcels in the table that nobody handed over: all, or those a second old."""
         last: UUID | None = None
         before = derived_id(self._clock() - timedelta(seconds=1))
         while True:
-            query = select(OUTBOX).order_by(OUTBOX.c.message_id).limit(PAGE)
+            query = select(OUTBOX).order_by(OUTBOX.c.parcel_id).limit(PAGE)
             if last is not None:
-                query = query.where(OUTBOX.c.message_id > last)
+                query = query.where(OUTBOX.c.parcel_id > last)
             if not everything:
-                query = query.where(OUTBOX.c.message_id < before)
+                query = query.where(OUTBOX.c.parcel_id < before)
             async with self._database.read() as connection:
-                rows = (await connection.execute(query)).all()
-            found = [
-                Outgoing(
-                    row.tenant,
-                    row.message_id,
-                    row.topic,
-                    row.payload.encode(),
-                    row.qos,
-                    row.retain,
-                )
-                for row in rows
-            ]
-            self.offer(each for each in found if each.message_id not in self._known)
-            if len(rows) < PAGE:
+                found = [unpack(dict(row)) for row in (await connection.execute(query)).mappings()]
+            self.offer(parcel for parcel in found if parcel.parcel_id not in self._known)
+            if len(found) < PAGE:
                 return
-            last = rows[-1].message_id
+            last = found[-1].parcel_id
             await self.room()
 
     async def drain(self) -> None:
@@ -149,37 +145,42 @@ class Relay:
         if session is None:
             return
         while self._queue and len(self._in_flight) < WINDOW:
-            message, kept = self._queue[0]
+            message, parcel = self._queue[0]
             try:
                 tag = session.publish(
                     message.topic, message.payload, qos=message.qos, retain=message.retain
                 )
             except ConnectionLost:
-                return  # kept messages are in the table; the next connection finds them
+                return  # parcels are in the table; the next connection finds them
             self._queue.popleft()
             self.published += 1
             if message.qos:
-                self._in_flight[tag] = (message, kept)
-            elif kept:
-                self._taken.append((message.tenant, message.message_id))
+                self._in_flight[tag] = parcel
+            else:
+                self._count_down(parcel)
         session.send_now()
 
     def _confirm(self, tag: int) -> None:
-        entry = self._in_flight.pop(tag, None)
-        if entry is None:
+        if tag not in self._in_flight:
             return
-        message, kept = entry
-        if kept:
-            self._checkpoint("confirmed")
-            self._taken.append((message.tenant, message.message_id))
-            self._wake.set()
+        self._count_down(self._in_flight.pop(tag))
         if self._queue and len(self._in_flight) < WINDOW // 2:
             self._pump()
         if self.backlog < HIGH_WATER:
             self._settled.set()
 
+    def _count_down(self, parcel: Parcel | None) -> None:
+        if parcel is None:
+            return
+        self._left[parcel.parcel_id] -= 1
+        if not self._left[parcel.parcel_id]:
+            del self._left[parcel.parcel_id]
+            self._checkpoint("confirmed")
+            self._taken.append(parcel)
+            self._wake.set()
+
     async def mark(self) -> None:
-        """Forget confirmed rows, for ever: many at a time, a moment after they were taken."""
+        """Forget confirmed parcels, for ever: many at a time, a moment after they were taken."""
         while True:
             await self._wake.wait()
             await asyncio.sleep(0.05)
@@ -196,17 +197,17 @@ class Relay:
     async def _mark(self) -> None:
         batch = self._taken[:PAGE]
         by_tenant: dict[str, list[UUID]] = {}
-        for tenant, message_id in batch:
-            by_tenant.setdefault(tenant, []).append(message_id)
+        for parcel in batch:
+            by_tenant.setdefault(parcel.tenant, []).append(parcel.parcel_id)
         async with self._database.write() as connection:
             for tenant in sorted(by_tenant):
-                chosen = among(OUTBOX.c.message_id, by_tenant[tenant], connection.dialect.name)
+                chosen = among(OUTBOX.c.parcel_id, by_tenant[tenant], connection.dialect.name)
                 await connection.execute(
                     delete(OUTBOX).where(OUTBOX.c.tenant == tenant).where(chosen)
                 )
         self._checkpoint("marked")
         del self._taken[: len(batch)]
-        self._known.difference_update(message_id for _, message_id in batch)
+        self._known.difference_update(parcel.parcel_id for parcel in batch)
 
     async def finish(self) -> None:
         """Publish and mark what is left, before a graceful end."""
@@ -224,10 +225,3 @@ class Relay:
                 if not is_away(error):
                     raise
                 log.warning("database away; looking again in a second")
-
-
-async def waiting(database: Database) -> int:
-    """Count what stands in the outbox."""
-    async with database.read() as connection:
-        count = await connection.scalar(select(func.count()).select_from(OUTBOX))
-    return int(count or 0)

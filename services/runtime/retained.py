@@ -111,11 +111,8 @@ async def restore(
             put_back=len(difference.missing),
             cleared=len(difference.stray),
         )
-    relay.offer(difference.missing, kept=False)
-    relay.offer(
-        (Outgoing("", new_id(), topic, b"", 1, retain=True) for topic in difference.stray),
-        kept=False,
-    )
+    relay.say(difference.missing)
+    relay.say(Outgoing("", topic, b"", 1, retain=True) for topic in difference.stray)
     await relay.drain()
     return others
 

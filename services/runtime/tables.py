@@ -10,14 +10,10 @@ from typing import Final
 
 from sqlalchemy import (
     JSON,
-    Boolean,
-    CheckConstraint,
     Column,
     ForeignKey,
-    Index,
     LargeBinary,
     MetaData,
-    SmallInteger,
     String,
     Table,
     Text,
@@ -70,7 +66,6 @@ INBOX: Final = Table(
     Column("digest", String(64), nullable=False),
     Column("reply", Text, nullable=False),
     Column("received_at", Moment, nullable=False),
-    Index(None, "received_at"),
 )
 """Every request that was answered, with its answer: the second time gets the first answer."""
 
@@ -78,16 +73,12 @@ OUTBOX: Final = Table(
     "outbox",
     METADATA,
     Column("tenant", SLUG, primary_key=True),
-    Column("message_id", Uuid, primary_key=True),
-    Column("topic", String(512), nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("qos", SmallInteger, nullable=False),
-    Column("retain", Boolean, nullable=False),
-    CheckConstraint("qos in (0, 1)", name="qos"),
+    Column("parcel_id", Uuid, primary_key=True),
+    Column("messages", Text, nullable=False),
 )
 """Every message that was decided and that the broker has not yet taken.
 
-``message_id`` is a UUIDv7 made by one process in rising order: the order to publish in.
+``parcel_id`` is a UUIDv7 made by one process in rising order: the order to publish in.
 """
 
 QUARANTINE: Final = Table(

@@ -139,7 +139,7 @@ class UnitOfWork:
 
         Raises:
             Stale: a row was changed by somebody else meanwhile; nothing was written.
-            sqlalchemy.exc.IntegrityError: a row exists already, or breaks a constraint.
+            Conflict: a row exists already, or breaks a constraint.
         """
         inserts: dict[Table, list[Row]] = {
             table: list(rows) for table, rows in appended.items() if rows

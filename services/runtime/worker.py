@@ -21,7 +21,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.identifiers import new_id
 from schemas.message import Message, Query
@@ -31,8 +31,9 @@ from services.runtime.among import among
 from services.runtime.bus import Delivery, Session
 from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.database import Database, is_away
-from services.runtime.flush import Stale
+from services.runtime.flush import Conflict, Stale
 from services.runtime.moment import Clock
+from services.runtime.outbox import pack
 from services.runtime.ports import Ports
 from services.runtime.reception import Received, Unfit, read
 from services.runtime.refusal import Refusal
@@ -178,7 +179,7 @@ class Worker:
             requests = await self._answer_known(requests, now)
         try:
             await self._together(requests, batch.unfit, now)
-        except IntegrityError:
+        except Conflict:
             self._shelf.clear()
             self._wary = WARY_FOR
         except Exception as error:
@@ -243,10 +244,11 @@ class Worker:
                     decided.ready.append(_rejection(bad, bad.device, now))
                 if bad.device is None or bad.code is RefusalCode.INTERNAL:
                     decided.quarantine.append(_quarantine_row(bad, now))
+            parcels = pack(decided.ready)
             self._checkpoint("decided")
             await work.flush(
                 {
-                    OUTBOX: [message.row() for message in decided.ready],
+                    OUTBOX: [parcel.row() for parcel in parcels],
                     INBOX: list(decided.inbox.values()),
                     QUARANTINE: decided.quarantine,
                 }
@@ -254,7 +256,7 @@ class Worker:
         self._checkpoint("committed")
         work.shelve()
         self.counts.update(decided.counts)
-        self._relay.offer(decided.ready)
+        self._relay.offer(parcels)
         self._checkpoint("published")
 
     async def _prepare(self, work: UnitOfWork, requests: Sequence[Received]) -> None:
@@ -345,7 +347,7 @@ class Worker:
         if again:
             self._wary = WARY_FOR
             self.counts["repeated"] += len(again)
-            self._relay.offer(again, kept=False)
+            self._relay.say(again)
         return fresh
 
     async def _answer(self, query: Received, now: datetime) -> None:
@@ -365,18 +367,14 @@ class Worker:
             log.exception("a question could not be answered", topic=query.delivery.topic)
             return
         self.counts["answered"] += 1
-        self._relay.offer(
-            [
-                outgoing(
-                    reply,
-                    tenant=query.tenant,
-                    now=now,
-                    causation=query.request_id,
-                    device=query.device,
-                )
-            ],
-            kept=False,
+        answer = outgoing(
+            reply,
+            tenant=query.tenant,
+            now=now,
+            causation=query.request_id,
+            device=query.device,
         )
+        self._relay.say([answer])
 
 
 def _reply(request: UUID | None, *, code: RefusalCode, message: str) -> Reply:

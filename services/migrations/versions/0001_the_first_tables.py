@@ -29,7 +29,6 @@ def upgrade() -> None:
         sa.Column("received_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "request_id", name=op.f("pk_inbox")),
     )
-    op.create_index("ix_inbox_received_at", "inbox", ["received_at"], unique=False)
 
     op.create_table(
         "orders",
@@ -72,13 +71,9 @@ def upgrade() -> None:
     op.create_table(
         "outbox",
         sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("message_id", sa.Uuid(), nullable=False),
-        sa.Column("topic", sa.String(length=512), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
-        sa.Column("qos", sa.SmallInteger(), nullable=False),
-        sa.Column("retain", sa.Boolean(), nullable=False),
-        sa.CheckConstraint("qos in (0, 1)", name=op.f("ck_outbox_qos")),
-        sa.PrimaryKeyConstraint("tenant", "message_id", name=op.f("pk_outbox")),
+        sa.Column("parcel_id", sa.Uuid(), nullable=False),
+        sa.Column("messages", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "parcel_id", name=op.f("pk_outbox")),
     )
     op.create_table(
         "presence",

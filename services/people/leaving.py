@@ -1,0 +1,86 @@
+"""How a device or a tenant leaves: its rows go, and what stands retained of it is cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.devices import DevicePresence, DeviceState
+from schemas.identifiers import new_id
+from services.people import store
+from services.runtime.context import Outgoing, clearing
+from services.runtime.tables import METADATA, OUTBOX
+
+
+async def dismiss_device(connection: AsyncConnection, tenant: str, device: str) -> None:
+    """Remove a device with what was believed of its presence, and clear its topics.
+
+    The broker must have put it out before: its last will is then said already.
+
+    Raises:
+        Unknown: there is none.
+    """
+    await store.remove_device(connection, tenant, device)
+    presence = METADATA.tables.get("presence")
+    if presence is not None:
+        await connection.execute(
+            delete(presence).where(presence.c.tenant == tenant, presence.c.device == device)
+        )
+    await _clear(connection, _of_device(tenant, device))
+
+
+async def dismiss_expired(connection: AsyncConnection, now: datetime) -> list[store.Device]:
+    """Remove the devices whose time is up; returns them."""
+    gone = [
+        each
+        for each in await store.devices(connection)
+        if each.expires_at is not None and each.expires_at <= now
+    ]
+    for each in gone:
+        await dismiss_device(connection, each.tenant, each.device)
+    return gone
+
+
+async def dismiss_tenant(
+    connection: AsyncConnection, tenant: str, standing: Sequence[str]
+) -> list[store.Device]:
+    """Remove a tenant with everything that is kept of it, and clear its topics.
+
+    Args:
+        connection: a transaction that writes.
+        tenant: its name.
+        standing: the topics of its retained states.
+
+    Returns:
+        The devices it had.
+
+    Raises:
+        Unknown: there is none.
+    """
+    had = await store.devices(connection, tenant)
+    await store.remove_tenant(connection, tenant)
+    messages = [clearing_of(tenant, topic) for topic in standing]
+    for each in had:
+        messages += _of_device(tenant, each.device)
+    await _clear(connection, messages)
+    return had
+
+
+def clearing_of(tenant: str, topic: str) -> Outgoing:
+    """The empty retained message on a topic that is known as a whole."""
+    return Outgoing(tenant, new_id(), topic, b"", 1, retain=True)
+
+
+def _of_device(tenant: str, device: str) -> list[Outgoing]:
+    return [
+        clearing(DeviceState, tenant=tenant, device=device),
+        clearing(DevicePresence, tenant=tenant, device=device),
+    ]
+
+
+async def _clear(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
+    if messages:
+        await connection.execute(OUTBOX.insert(), [dict(message.row()) for message in messages])
