@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.CheckConstraint("total_minor >= 0", name=op.f("ck_orders_total")),
         sa.CheckConstraint("version >= 1", name=op.f("ck_orders_version")),
         sa.PrimaryKeyConstraint("tenant", "order_id", name=op.f("pk_orders")),
-        sa.UniqueConstraint("tenant", "number", name=op.f("uq_orders_tenant_number")),
+        sa.UniqueConstraint("number", "tenant", name=op.f("uq_orders_number_tenant")),
     )
     op.create_index(
         "ix_orders_open",
@@ -198,4 +198,4 @@ def upgrade() -> None:
         sqlite_where=sa.text("status IN ('heard', 'sent', 'started')"),
         postgresql_where=sa.text("status IN ('heard', 'sent', 'started')"),
     )
-    op.create_index("ix_tickets_order", "tickets", ["tenant", "order_id"], unique=False)
+    op.create_index("ix_tickets_order", "tickets", ["order_id", "tenant"], unique=False)
