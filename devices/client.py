@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
@@ -21,8 +20,9 @@ from devices.options import OnProblem, OnReply
 from devices.pending import DEVICE_THREADS, Pending
 from devices.requests import Requests
 from devices.resending import Patience, Reconnecting
-from schemas.devices import DevicePresence, Heartbeat, PresenceStatus
-from schemas.envelope import device_source, encode, envelope_of
+from devices.voice import Voice
+from schemas.devices import PresenceStatus
+from schemas.envelope import envelope_of
 from schemas.identifiers import new_id
 from schemas.message import Message, Request
 from schemas.replies import Reply
@@ -48,13 +48,6 @@ class Counts:
     repeated_replies: int = 0
     undecodable: int = 0
     connections: int = 0
-
-
-def _software() -> str:
-    try:
-        return f"heard {version('heard')}"
-    except PackageNotFoundError:
-        return "heard"
 
 
 class DeviceClient:
@@ -110,15 +103,12 @@ class DeviceClient:
         self.counts: Final = Counts()
         self._address = Address(host, port, f"{tenant}:{device}", secret, keepalive_s, tls)
         self._reply_topic = Reply.route.topic(tenant=tenant, device=device)
-        self._source = device_source(tenant, device)
-        self._software = _software() if software is None else software
-        self._heartbeat_s = heartbeat_s
+        self._voice = Voice(tenant, device, software, heartbeat_s)
         self._patience = patience or Patience()
         self._on_reply = on_reply
         self._on_problem = on_problem
         self._said: dict[str, float] = {}
 
-        self._topics: dict[type[Message], str] = {}
         self._packets: deque[Packet] = deque(maxlen=1000)
         # Only the device's own thread touches these two.
         self._epoch = new_id()
@@ -234,17 +224,17 @@ class DeviceClient:
         """
         at = datetime.now(UTC)
         made = [(id_ or new_id(), message) for message, id_ in messages]
-        return self._requests.ask([(id_, self._packet(m, id_, at)) for id_, m in made], at)
+        return self._requests.ask([(id_, self._voice.packet(m, id_, at)) for id_, m in made], at)
 
     def _ask(self, message: Request, *, expires_s: float = float("inf")) -> Pending[Any]:
         """Ask what need not be kept: in memory, until replied or `expires_s` is over."""
         id_ = new_id()
-        packet = self._packet(message, id_, datetime.now(UTC))
+        packet = self._voice.packet(message, id_)
         return self._requests.question(id_, packet, expires_s)
 
     def _publish(self, message: Message) -> None:
         """Say it once, now or at the next connection; at most the newest are held."""
-        self._packets.append(self._packet(message, new_id(), datetime.now(UTC)))
+        self._packets.append(self._voice.packet(message))
         self._wake()
 
     def _wake(self) -> None:
@@ -304,14 +294,14 @@ class DeviceClient:
 
     def _session(self) -> None:
         self._epoch = new_id()
-        will = self._presence(PresenceStatus.OFFLINE)
+        will = self._voice.presence(PresenceStatus.OFFLINE, self._epoch)
         connection = Connection(self._address, will=will, waker=self._waker)
         try:
             early = self._come_in(connection)
             if self._stop.is_set():
                 return
             self._requests.reconnected()
-            connection.publish(self._presence(PresenceStatus.ONLINE))
+            connection.publish(self._voice.presence(PresenceStatus.ONLINE, self._epoch))
             self.counts.connections += 1
             self._online_at = time.monotonic()
             self._connected(self._online_at)
@@ -349,8 +339,8 @@ class DeviceClient:
         while not self._stop.is_set():
             now = time.monotonic()
             if now >= beat:
-                beat = now + self._heartbeat_s
-                connection.publish(self._packet(self._heartbeat(), new_id(), datetime.now(UTC)))
+                beat = now + self._voice.heartbeat_s
+                connection.publish(self._voice.heartbeat(self._epoch, len(self._requests)))
             if now >= keep:
                 keep = now + 1.0
                 connection.keep_alive()
@@ -366,7 +356,7 @@ class DeviceClient:
             self._handle(connection.wait(until - time.monotonic() if until > now else 0.0))
 
     def _leave(self, connection: Connection) -> None:
-        connection.publish(self._presence(PresenceStatus.OFFLINE))
+        connection.publish(self._voice.presence(PresenceStatus.OFFLINE, self._epoch))
         deadline = time.monotonic() + _GOODBYE_S
         with contextlib.suppress(CannotConnect):
             while connection.unacknowledged and time.monotonic() < deadline:
@@ -411,26 +401,3 @@ class DeviceClient:
             cleared.append(id_)
             if self._on_reply is not None:
                 self._call(self._on_reply, id_, reply)
-
-    # -- words ----------------------------------------------------------------------
-
-    def _packet(self, message: Message, id_: UUID, at: datetime) -> Packet:
-        topic = self._topics.get(type(message))
-        if topic is None:
-            # All that a device says stands on topics of its own name alone.
-            topic = message.topic(tenant=self.tenant, device=self.device)
-            self._topics[type(message)] = topic
-        payload = encode(message, id=id_, source=self._source, time=at)
-        return Packet(topic, payload, message.qos, message.retain)
-
-    def _presence(self, status: PresenceStatus) -> Packet:
-        presence = DevicePresence(
-            status=status,
-            epoch=self._epoch,
-            software=self._software[:64],
-            heartbeat_s=self._heartbeat_s,
-        )
-        return self._packet(presence, new_id(), datetime.now(UTC))
-
-    def _heartbeat(self) -> Heartbeat:
-        return Heartbeat(epoch=self._epoch, at=datetime.now(UTC), waiting=len(self._requests))
