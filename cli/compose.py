@@ -13,7 +13,7 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
-from services.presence.handlers import PresenceBook
+from services.presence.handlers import PresenceBook, device_states
 from services.runtime.backbone import Backbone
 from services.runtime.bus import MqttBus
 from services.runtime.database import Database, is_away
@@ -90,6 +90,13 @@ def area_router() -> Router:
         menu_router,
     ):
         router.include(area)
+    return router
+
+
+def state_router() -> Router:
+    """Everything that derives retained state from the database, for whoever compares."""
+    router = area_router()
+    router.state(device_states)
     return router
 
 

@@ -9,10 +9,10 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.devices import DevicePresence, DeviceState
-from schemas.identifiers import new_id
 from services.people import store
 from services.runtime.context import Outgoing, clearing
-from services.runtime.tables import METADATA, OUTBOX
+from services.runtime.outbox import enclose
+from services.runtime.tables import METADATA
 
 
 async def dismiss_device(connection: AsyncConnection, tenant: str, device: str) -> None:
@@ -29,7 +29,7 @@ async def dismiss_device(connection: AsyncConnection, tenant: str, device: str) 
         await connection.execute(
             delete(presence).where(presence.c.tenant == tenant, presence.c.device == device)
         )
-    await _clear(connection, _of_device(tenant, device))
+    await enclose(connection, _of_device(tenant, device))
 
 
 async def dismiss_expired(connection: AsyncConnection, now: datetime) -> list[store.Device]:
@@ -65,13 +65,13 @@ async def dismiss_tenant(
     messages = [clearing_of(tenant, topic) for topic in standing]
     for each in had:
         messages += _of_device(tenant, each.device)
-    await _clear(connection, messages)
+    await enclose(connection, messages)
     return had
 
 
 def clearing_of(tenant: str, topic: str) -> Outgoing:
     """The empty retained message on a topic that is known as a whole."""
-    return Outgoing(tenant, new_id(), topic, b"", 1, retain=True)
+    return Outgoing(tenant, topic, b"", 1, retain=True)
 
 
 def _of_device(tenant: str, device: str) -> list[Outgoing]:
@@ -79,8 +79,3 @@ def _of_device(tenant: str, device: str) -> list[Outgoing]:
         clearing(DeviceState, tenant=tenant, device=device),
         clearing(DevicePresence, tenant=tenant, device=device),
     ]
-
-
-async def _clear(connection: AsyncConnection, messages: Sequence[Outgoing]) -> None:
-    if messages:
-        await connection.execute(OUTBOX.insert(), [dict(message.row()) for message in messages])

@@ -1,0 +1,1 @@
+"""The commands, one family a file; `cli.main` loads each only when it is called."""

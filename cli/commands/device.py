@@ -1,0 +1,217 @@
+"""`heard device`: who may connect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from broker_config import dynamic_security
+from broker_config.access import ADMIN_USERNAME, SERVICES_USERNAME, Identity, username_of
+from cli.admission import a_device, admit, put_out
+from cli.application import Application, pass_application
+from cli.failures import Failure
+from cli.files import admin_secret
+from cli.grammar import Group, json_option, tenant_option
+from cli.names import NAME
+from cli.printing import note, say, show_json, show_table, when
+from schemas.devices import Role
+from services.people import store
+from services.people.control import command
+from services.people.leaving import dismiss_expired
+from services.people.store import Device
+from services.runtime.database import Database
+from services.runtime.moment import system_clock
+
+ROLES = [role.value for role in Role if role is not Role.SERVICE]
+
+
+@click.group(cls=Group)
+def device() -> None:
+    """Let devices in, and put them out."""
+
+
+@device.command()
+@click.argument("name", type=NAME)
+@tenant_option
+@click.option("--role", type=click.Choice(ROLES), required=True, help="Its rights follow from it.")
+@click.option("--station", type=NAME, metavar="NAME", help="Where a kitchen display stands.")
+@json_option
+@pass_application
+def add(
+    app: Application, *, name: str, tenant: str, role: str, station: str | None, as_json: bool
+) -> None:
+    """Let a device in. Its secret is shown this once.
+
+    Examples:
+      heard device add pos-1 --tenant roma --role pos
+      heard device add grill-1 --tenant roma --role kitchen-display --station grill
+    """
+    new = a_device(tenant, name, Role(role), station=station)
+
+    async def make(database: Database) -> str:
+        async with database.read() as connection:
+            if any(each.device == name for each in await store.devices(connection, tenant)):
+                raise Failure(
+                    f"{tenant} has a device {name} already: "
+                    f"heard device rotate {name} --tenant {tenant}"
+                )
+        return (await admit(app, database, [new]))[0]
+
+    _show_secret(new, app.run(make), as_json=as_json)
+
+
+@device.command("list")
+@click.option("--tenant", type=NAME, metavar="NAME", help="Only this restaurant's.")
+@json_option
+@pass_application
+def list_(app: Application, *, tenant: str | None, as_json: bool) -> None:
+    """List devices, and whether they are there.
+
+    Examples:
+      heard device list --tenant roma
+      heard device list --json
+    """
+
+    async def read(database: Database) -> tuple[Sequence[Device], dict[tuple[str, str], str]]:
+        async with database.read() as connection:
+            return (
+                await store.devices(connection, tenant),
+                {
+                    (row["tenant"], row["device"]): row["status"]
+                    for row in await last_epochs(connection)
+                },
+            )
+
+    from services.presence.store import last_epochs  # noqa: PLC0415 - a table of another area
+
+    found, presence = app.run(read)
+    if as_json:
+        show_json(
+            [
+                _as_json(each) | {"status": presence.get((each.tenant, each.device))}
+                for each in found
+            ]
+        )
+        return
+    show_table(
+        ("tenant", "device", "role", "station", "status", "since", "until"),
+        (
+            (
+                each.tenant,
+                each.device,
+                each.role.value,
+                each.station,
+                presence.get((each.tenant, each.device), "never seen"),
+                when(each.created_at),
+                when(each.expires_at),
+            )
+            for each in found
+        ),
+        empty="no devices yet: heard device add NAME --tenant NAME --role ROLE",
+    )
+
+
+@device.command()
+@click.argument("name", type=NAME)
+@tenant_option
+@json_option
+@pass_application
+def rotate(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
+    """Give a device a new secret; whoever holds the old one is put out at once.
+
+    Examples:
+      heard device rotate pos-1 --tenant roma
+    """
+
+    async def renew(database: Database) -> tuple[Device, str]:
+        async with database.read() as connection:
+            known = await store.find_device(connection, tenant, name)
+        return known, (await admit(app, database, [known]))[0]
+
+    known, secret = app.run(renew)
+    _show_secret(known, secret, as_json=as_json)
+
+
+@device.command()
+@click.argument("name", type=NAME)
+@tenant_option
+@pass_application
+def revoke(app: Application, *, name: str, tenant: str) -> None:
+    """Put a device out, at once and for good.
+
+    Examples:
+      heard device revoke pos-1 --tenant roma
+    """
+    app.run(lambda database: put_out(app, database, tenant, [name]))
+    say(f"{tenant}/{name} is out")
+
+
+@device.command()
+@json_option
+@pass_application
+def sync(app: Application, *, as_json: bool) -> None:
+    """Make a Mosquitto's accounts agree with the database.
+
+    Accounts of devices that are gone are removed. A secret cannot be told again, for
+    only its hash is kept: devices that Mosquitto does not know are named, and need a
+    new secret (`heard device rotate`), or Mosquitto's accounts written anew while it is
+    stopped (`heard broker render mosquitto --replace`). The exit code is 1 then.
+
+    Examples:
+      heard device sync --broker mosquitto
+    """
+    if app.embedded:
+        raise Failure(
+            "the embedded broker asks the database itself; there is nothing to do "
+            "(for a Mosquitto: --broker mosquitto)"
+        )
+
+    async def agree(database: Database) -> tuple[list[str], list[str]]:
+        async with database.write() as connection:
+            await dismiss_expired(connection, system_clock())
+            known = await store.credentials(connection)
+        wanted = {each.identity.username: each.identity for each in known}
+        secret = admin_secret(app.settings)
+        answers = await command(app.address(), secret, dynamic_security.list_accounts())
+        standing = set(dynamic_security.account_names(answers))
+        stray = sorted(standing - wanted.keys() - {ADMIN_USERNAME, SERVICES_USERNAME})
+        removals = [one for name in stray for one in dynamic_security.revoke(name)]
+        await command(app.address(), secret, removals)
+        return stray, sorted(_shown(wanted[name]) for name in wanted.keys() - standing)
+
+    stray, missing = app.run(agree)
+    if as_json:
+        show_json({"removed": stray, "missing": missing})
+    else:
+        say(f"{len(stray)} accounts removed, {len(missing)} missing")
+        for name in missing:
+            note(f"{name}: Mosquitto does not know it: give it a new secret")
+    if missing:
+        click.get_current_context().exit(1)
+
+
+def _shown(identity: Identity) -> str:
+    return username_of(identity.tenant, identity.device)
+
+
+def _as_json(device: Device) -> dict[str, object]:
+    return {
+        "tenant": device.tenant,
+        "device": device.device,
+        "role": device.role.value,
+        "station": device.station,
+        "created_at": device.created_at,
+        "expires_at": device.expires_at,
+    }
+
+
+def _show_secret(device: Device, secret: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(_as_json(replace(device)) | {"secret": secret})
+        return
+    say(f"{device.tenant}/{device.device} ({device.role.value}) may connect")
+    say(f"user name  {username_of(device.tenant, device.device)}   (and the same client id)")
+    say(f"secret     {secret}")
+    note("the secret is shown this once: put it into the device now")

@@ -1,0 +1,284 @@
+"""The demonstration: a small restaurant with tills, displays, guests and cooks.
+
+All of it is real: the devices have credentials of their own and speak MQTT.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Final, Self
+from uuid import UUID
+
+from broker_config.settings import BrokerAddress
+from cli.admission import Admitted, a_device, admit
+from cli.application import Application
+from cli.files import make_home, write_private
+from devices.client import DeviceClient
+from devices.gps_tracker import GpsTracker
+from devices.kitchen_display import KitchenDisplay
+from devices.pos import PointOfSale
+from devices.simulator import SimulatedCook, SimulatedGuests
+from devices.station_view import Changes, Freshness
+from schemas.devices import Fix, Role
+from schemas.menu import MenuItem
+from schemas.replies import OrderReceipt, Outcome, Reply
+from services.menu.handlers import put_menu
+from services.menu.importing import read_menu
+from services.people import store
+from services.people.store import Tenant
+from services.runtime.database import Database
+from services.runtime.moment import system_clock
+
+TENANT: Final = "demo"
+CURRENCY: Final = "GBP"
+SECRETS_NAME: Final = "demo.json"
+TILLS: Final = ("pos-1", "pos-2")
+TRACKER: Final = "courier-1"
+SPEED: Final = 10.0
+"""The cooks' minutes pass ten times as fast: a visitor watches for half a minute."""
+HARBOUR: Final = (60.1675, 24.9540)
+"""Where the courier rides in circles."""
+LAST: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One order that was answered."""
+
+    receipt: OrderReceipt
+    device: str
+    at: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was placed and heard, as the devices saw it."""
+
+    placed: int = 0
+    refused: int = 0
+    heard_ms: deque[float] = field(default_factory=lambda: deque(maxlen=500))
+    last: deque[Placed] = field(default_factory=lambda: deque(maxlen=LAST))
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
+    heard: set[UUID] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def replied(self, device: str, reply: Reply) -> None:
+        """A till got an answer."""
+        with self.lock:
+            if reply.outcome is Outcome.REJECTED:
+                self.refused += 1
+            elif isinstance(reply.result, OrderReceipt):
+                self.placed += 1
+                now = time.monotonic()
+                self.times.append(now)
+                self.last.appendleft(Placed(reply.result, device, now))
+
+    def changed(self, changes: Changes, _freshness: Freshness) -> None:
+        """A display shows something new."""
+        with self.lock:
+            for ticket in changes.shown:
+                if ticket.heard_at is not None and ticket.ticket_id not in self.heard:
+                    self.heard.add(ticket.ticket_id)
+                    took = ticket.heard_at - ticket.placed_at
+                    self.heard_ms.append(took.total_seconds() * 1000)
+
+    def per_minute(self) -> int:
+        """Orders of the last minute."""
+        since = time.monotonic() - 60
+        with self.lock:
+            return sum(at >= since for at in self.times)
+
+    def median_ms(self) -> float | None:
+        """The middle time from placed to heard; None where nothing was heard."""
+        with self.lock:
+            took = sorted(self.heard_ms)
+        return took[len(took) // 2] if took else None
+
+
+def demo_menu() -> list[MenuItem]:
+    """The menu that comes with the program."""
+    text = resources.files("cli").joinpath("demo_menu.yaml").read_text(encoding="utf-8")
+    return read_menu(text, kind="yaml", currency=CURRENCY)
+
+
+def stations_of(menu: list[MenuItem]) -> list[str]:
+    """The stations that the menu needs, by name."""
+    return sorted({item.station for item in menu})
+
+
+def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
+    """Make sure that the tenant, its menu and its devices are there; twice does no harm.
+
+    The devices' secrets stay in the home folder, so that the second time they are the same.
+    """
+    path = make_home(app.settings) / SECRETS_NAME
+    menu = demo_menu()
+    wanted = [a_device(TENANT, name, Role.POS) for name in TILLS]
+    wanted += [
+        a_device(TENANT, station, Role.KITCHEN_DISPLAY, station=station)
+        for station in stations_of(menu)
+    ]
+    wanted.append(a_device(TENANT, TRACKER, Role.TRACKER))
+    known = _read_secrets(path)
+
+    async def make(database: Database) -> dict[str, str]:
+        now = system_clock()
+        async with database.write() as connection:
+            await store.add_tenant(connection, Tenant(TENANT, "The Demo Diner", CURRENCY, now))
+            await put_menu(connection, TENANT, menu, now, replace=False)
+            stored = {each.identity.device: each.secret for each in
+                      await store.credentials(connection)
+                      if each.identity.tenant == TENANT}  # fmt: skip
+        kept = {
+            name: secret
+            for name, secret in known.items()
+            if name in stored and stored[name].verify(secret)
+        }
+        missing = [each for each in wanted if each.device not in kept]
+        made = await admit(app, database, missing)
+        return kept | {each.device: secret for each, secret in zip(missing, made, strict=True)}
+
+    secrets = app.run(make)
+    write_private(path, json.dumps(secrets, indent=1) + "\n")
+    return {
+        each.device: Admitted(TENANT, each.device, secrets[each.device], address) for each in wanted
+    }
+
+
+def _read_secrets(path: Path) -> Mapping[str, str]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class Demo:
+    """The restaurant while it is open.
+
+    Args:
+        app: where outboxes are kept.
+        admitted: its devices, from `prepare`.
+        rate_per_minute: how many guests order, at all tills together.
+        seed: the same seed brings the same guests.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        admitted: Mapping[str, Admitted],
+        *,
+        rate_per_minute: float,
+        seed: int | None = None,
+    ) -> None:
+        self.tally: Final = Tally()
+        self.began: Final = datetime.now(UTC)
+        outboxes = make_home(app.settings) / "outboxes"
+        outboxes.mkdir(mode=0o700, exist_ok=True)
+        self.tills: Final = [
+            PointOfSale(
+                one.address.host,
+                one.address.port,
+                outbox=outboxes / f"{one.tenant}-{one.device}.outbox",
+                on_reply=lambda _id, reply, device=one.device: self.tally.replied(device, reply),
+                **one.options(),
+            )
+            for one in (admitted[name] for name in TILLS)
+        ]
+        self.displays: Final = [
+            KitchenDisplay(
+                one.address.host,
+                one.address.port,
+                station=one.device,
+                on_change=self.tally.changed,
+                **one.options(),
+            )
+            for one in (admitted[name] for name in stations_of(demo_menu()))
+        ]
+        rider = admitted[TRACKER]
+        self.tracker: Final = GpsTracker(rider.address.host, rider.address.port, **rider.options())
+        each = rate_per_minute / len(self.tills)
+        menu = {item.item: item for item in demo_menu()}
+        self._guests: Final = [
+            SimulatedGuests(
+                till,
+                menu=menu,
+                rate_per_minute=each,
+                seed=None if seed is None else seed + number,
+            )
+            for number, till in enumerate(self.tills)
+        ]
+        self._cooks: Final = [SimulatedCook(display, speed=SPEED) for display in self.displays]
+        self._riding = threading.Event()
+        self._ride: Final = threading.Thread(target=self._rides, name="courier", daemon=True)
+
+    @property
+    def devices(self) -> list[DeviceClient]:
+        """All of them."""
+        return [*self.tills, *self.displays, self.tracker]
+
+    @property
+    def sent(self) -> int:
+        """How many orders the guests have asked for."""
+        return sum(guests.orders for guests in self._guests)
+
+    def start(self) -> Self:
+        """Open: devices connect, guests come."""
+        with ExitStack() as opened:
+            for device in self.devices:
+                device.start()
+                opened.callback(device.close)
+            for worker in (*self._guests, *self._cooks):
+                worker.start()
+                opened.callback(worker.stop)
+            self._ride.start()
+            opened.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Close: no more guests, the last orders are answered and heard, devices go."""
+        for guests in self._guests:
+            guests.stop()
+        deadline = time.monotonic() + 1.5
+        for till in self.tills:
+            till.drain(max(0.0, deadline - time.monotonic()))
+        while time.monotonic() < deadline and self.unheard:
+            time.sleep(0.02)
+        for cook in self._cooks:
+            cook.stop()
+        self._riding.set()
+        self._ride.join(1)
+        with ThreadPoolExecutor(len(self.devices)) as pool:  # together: each says goodbye
+            list(pool.map(lambda device: device.close(), self.devices))
+
+    @property
+    def unheard(self) -> int:
+        """How many tickets stand on screens that nobody is known to have heard."""
+        return sum(
+            ticket.heard_at is None for display in self.displays for ticket in display.tickets
+        )
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _rides(self) -> None:
+        chance = random.Random(0)  # noqa: S311 - a ride, not a secret
+        lat, lon = HARBOUR
+        while not self._riding.wait(1.0):
+            lat += chance.uniform(-1e-4, 1e-4)
+            lon += chance.uniform(-2e-4, 2e-4)
+            self.tracker.report(Fix(at=datetime.now(UTC), lat=lat, lon=lon, accuracy_m=6.0))

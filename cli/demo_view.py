@@ -1,0 +1,133 @@
+"""What `heard up --demo` shows: the kitchen at a glance."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from broker_config.settings import BrokerAddress
+from cli.demo import Demo
+from cli.printing import age
+from devices.kitchen_display import KitchenDisplay
+from devices.station_view import Freshness
+from schemas.kitchen import Ticket, TicketStatus
+from schemas.money import to_text
+
+LATE_S: Final = 45
+FRESHNESS: Final = {
+    Freshness.CURRENT: ("● CURRENT", "green"),
+    Freshness.BEHIND: ("▲ CATCHING UP", "yellow"),
+    Freshness.SILENT: ("✖ NO CONNECTION - DO NOT TRUST THIS SCREEN", "bold white on red"),
+}
+_STATUS: Final = {
+    TicketStatus.SENT: ("new", "bold red"),
+    TicketStatus.HEARD: ("heard", "cyan"),
+    TicketStatus.STARTED: ("cooking", "yellow"),
+}
+
+
+def ticket_lines(ticket: Ticket, *, width: int = 34, late_s: float = LATE_S) -> Text:
+    """One ticket: how long it waits, where it goes, what to make."""
+    waits = (datetime.now(UTC) - ticket.placed_at).total_seconds()
+    word, colour = _STATUS.get(ticket.status, (ticket.status.value, "white"))
+    text = Text()
+    text.append(f"{age(waits):>6} ", style="bold red" if waits > late_s else "bold")
+    text.append(f"table {ticket.table}" if ticket.table else "take away", style="bold")
+    text.append(f"  {word}\n", style=colour)
+    for line in ticket.lines:
+        text.append(f"  {line.quantity:>2} × {line.name}"[:width] + "\n")
+        if line.note:
+            text.append(f"       {line.note}"[:width] + "\n", style="bold magenta")
+    return text
+
+
+def station_panel(display: KitchenDisplay, *, most: int, width: int = 38) -> Panel:
+    """One station: its freshness and its oldest tickets."""
+    tickets = display.tickets
+    word, colour = FRESHNESS[display.freshness]
+    shown: list[RenderableType] = [Text(word, style=colour)]
+    shown += [ticket_lines(ticket, width=width - 4) for ticket in tickets[:most]]
+    if len(tickets) > most:
+        shown.append(Text(f"and {len(tickets) - most} more", style="dim"))
+    if not tickets:
+        shown.append(Text("nothing to do", style="dim"))
+    title = f"[bold]{display.station.upper()}[/] · {len(tickets)} open"
+    return Panel(Group(*shown), title=title, border_style=colour, width=width)
+
+
+class DemoView:
+    """The whole screen; rich asks for it a few times a second."""
+
+    def __init__(self, demo: Demo, address: BrokerAddress, console: Console) -> None:
+        self._demo: Final = demo
+        self._address: Final = address
+        self._console: Final = console
+        self._began: Final = time.monotonic()
+
+    def __rich__(self) -> RenderableType:
+        return Group(self._head(), self._stations(), self._orders(), self._foot())
+
+    def _head(self) -> RenderableType:
+        tally = self._demo.tally
+        online = sum(device.online for device in self._demo.devices)
+        heard = tally.median_ms()
+        facts = Table.grid(expand=True)
+        for _ in range(5):
+            facts.add_column(justify="center")
+        facts.add_row(
+            f"[bold green]{tally.placed}[/] orders",
+            f"[bold]{tally.per_minute()}[/] in the last minute",
+            f"heard after [bold]{'-' if heard is None else f'{heard:.0f} ms'}[/]",
+            f"[bold]{online}[/]/{len(self._demo.devices)} devices online",
+            f"{age(time.monotonic() - self._began)} · {self._address}",
+        )
+        return Panel(facts, title="[bold]heard[/] - the demo diner", border_style="blue")
+
+    def _stations(self) -> RenderableType:
+        rows = max(1, (self._console.height - 8 - len(self._demo.tally.last)) // 4)
+        return Columns(
+            [station_panel(display, most=min(4, rows)) for display in self._demo.displays]
+        )
+
+    def _orders(self) -> RenderableType:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for head in ("last orders", "till", "total", ""):
+            table.add_column(head)
+        now = time.monotonic()
+        with self._demo.tally.lock:
+            last = list(self._demo.tally.last)
+        for each in last[: max(2, min(len(last), self._console.height // 5))]:
+            receipt = each.receipt
+            total = to_text(receipt.total_minor, receipt.currency)
+            table.add_row(receipt.number, each.device, total, f"{age(now - each.at)} ago")
+        return table
+
+    def _foot(self) -> RenderableType:
+        return Text(
+            "Ctrl-C closes the diner. In another terminal: "
+            "heard order place --tenant demo burger=2 fries=1 --table 7",
+            style="dim",
+        )
+
+
+def plain_line(demo: Demo, began: float) -> str:
+    """The same in one line, for a log or a pipe."""
+    tally = demo.tally
+    heard = tally.median_ms()
+    stations = ", ".join(
+        f"{display.station} {len(display.tickets)} ({display.freshness})"
+        for display in demo.displays
+    )
+    online = sum(device.online for device in demo.devices)
+    return (
+        f"{age(time.monotonic() - began):>6}  {tally.placed} orders, {tally.per_minute()}/min; "
+        f"open: {stations}; heard after {'-' if heard is None else f'{heard:.0f} ms'}; "
+        f"{online}/{len(demo.devices)} devices online"
+    )

@@ -1,0 +1,119 @@
+"""The command line: `heard`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import traceback
+from typing import Final, NoReturn
+
+import click
+
+from cli.failures import explain
+from cli.grammar import SHARED, Group, LazyCommands, Place
+
+INTERRUPTED: Final = 130
+_BENCH: Final = "cli.bench"
+
+
+def _places() -> dict[str, Place]:
+    def at(name: str, short: str, *, called: str | None = None) -> Place:
+        return Place(f"cli.commands.{name}", called or name, short)
+
+    places = {
+        "up": at("up", "Run broker, services and database in this one process."),
+        "serve": at("serve", "Run the services against a broker and database of their own."),
+        "db": at("db", "Look after the database."),
+        "tenant": at("tenant", "Look after tenants: the restaurants."),
+        "device": at("device", "Let devices in, and put them out."),
+        "menu": at("menu", "Import and show menus."),
+        "order": at("order", "Place and look at orders."),
+        "kitchen": at("kitchen", "See what the kitchen sees."),
+        "tail": at("tail", "Show messages as they pass."),
+        "tracker": at("tracker", "Be a tracker."),
+        "replay": at("replay", "Send what a file holds, as it was."),
+        "quarantine": at("quarantine", "Look at messages that nobody could understand."),
+        "doctor": at("doctor", "Say what is wrong, and the command that mends it."),
+        "contract": at("contract", "Print the contract: every message, for other programs."),
+        "broker": at("broker", "Set up a broker."),
+        "completion": at("completion", "Print the completion for your shell."),
+    }
+    if importlib.util.find_spec(_BENCH) is not None:
+        places["bench"] = Place(_BENCH, "bench", "Measure how fast orders travel.")
+    return places
+
+
+@click.group(
+    cls=Group,
+    commands=LazyCommands(_places()),
+    params=[make(False) for make in SHARED],  # noqa: FBT003 - shown here, and nowhere else
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="heard", prog_name="heard")
+def cli() -> None:
+    """Orders over MQTT, kept exactly once, and heard.
+
+    Settings come from these options, then from HEARD_… variables, then from heard.toml.
+
+    Examples:
+      heard up --demo
+      heard order place --tenant demo burger=2 fries=1 --table 7
+      heard doctor
+    """
+
+
+class Terminated(BaseException):
+    """Somebody asked this process to end."""
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+def main() -> NoReturn:
+    """Run the command line; the console script."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit code, having said in one line what went wrong."""
+    try:
+        code = cli.main(arguments, prog_name="heard", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as abort:
+        return INTERRUPTED if isinstance(abort.__cause__, KeyboardInterrupt) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Terminated:
+        return 128 + signal.SIGTERM
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last place where anything can be said
+        return _complain(error)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(error: Exception) -> int:
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    known = explain(error)
+    if known is None:
+        if os.environ.get("HEARD_LOG_LEVEL") == "debug" or "debug" in sys.argv:
+            traceback.print_exception(error)
+        known = (
+            f"a fault of ours: {type(error).__name__}: {' '.join(str(error).split())[:300]} "
+            "(with --log-level debug it says where)"
+        )
+    click.echo(f"heard: {known}", err=True)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""Heard itself in this process: the services, and with the embedded broker that too.
+
+It runs on a thread with an event loop of its own, so that the command that started it
+stays free to draw, to wait for signals, or to be a device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+import uvloop
+
+from broker_config.access import Credential, Identity
+from broker_config.embedded import EmbeddedBroker
+from broker_config.secret import SecretHash
+from broker_config.settings import BrokerAddress
+from cli.compose import Served, assemble
+from cli.failures import Failure
+from cli.files import services_secret
+from cli.settings import BrokerKind, Settings
+from schemas.devices import DevicePresence
+from services.migrations.upgrade import newest, upgrade, version
+from services.people.store import DatabaseDirectory
+from services.people.watch import put_out_changed
+from services.runtime.context import clearing
+from services.runtime.database import Database
+from services.runtime.moment import system_clock
+
+log = structlog.get_logger(__name__)
+
+USUAL_PORT: Final = 1883
+START_S: Final = 20.0
+STOP_S: Final = 8.0
+
+
+class System:
+    """Broker, services and database of one process.
+
+    >>> with System(settings) as system:
+    ...     system.wait(10)
+
+    Args:
+        settings: what runs, and where.
+        migrate: bring the database to this version first; else it must be there.
+        any_port: take whatever port is free.
+    """
+
+    def __init__(self, settings: Settings, *, migrate: bool, any_port: bool = False) -> None:
+        self._settings: Final = settings
+        self._migrate: Final = migrate
+        self._any_port: Final = any_port
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._served: Served | None = None
+        self._started: Future[BrokerAddress] = Future()
+        self._ended = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="heard-services", daemon=True)
+        self.usual_port_taken = False
+
+    @property
+    def address(self) -> BrokerAddress:
+        """Where the broker is; known once it has started."""
+        return self._started.result(0)
+
+    def start(self) -> Self:
+        """Start; on return the broker takes connections (the services may still begin).
+
+        Raises:
+            Failure: the database is of another version.
+            OSError: the port that was asked for is taken.
+        """
+        services_secret(self._settings)  # made here, so that two threads never make two
+        self._thread.start()
+        try:
+            self._started.result(START_S)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Finish, publish, disconnect and end; within 5 s. May be called twice."""
+        if self._thread.ident is None:
+            return
+        loop, stopping = self._loop, self._stopping
+        if loop is not None and stopping is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(stopping.set)
+        self._thread.join(STOP_S)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end; tells whether it has come.
+
+        Raises:
+            BaseException: what ended it.
+        """
+        ended = self._ended.wait(seconds)
+        if ended and self._error is not None:
+            raise self._error
+        return ended
+
+    def wait_serving(self, seconds: float = START_S) -> bool:
+        """Wait until requests are handled; tells whether they are.
+
+        Raises:
+            BaseException: it ended instead.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.serving:
+            if self.wait(0.02):
+                raise Failure("heard has ended while it started: the log says why")
+            if time.monotonic() > deadline:
+                return False
+        return True
+
+    @property
+    def serving(self) -> bool:
+        """Whether requests are handled now."""
+        return self._served is not None and self._served.backbone.ready.is_set()
+
+    def online(self) -> int:
+        """How many devices the services believe to be there."""
+        if self._served is None or self._loop is None:
+            return 0
+        presence = self._served.presence
+
+        async def count() -> int:
+            return presence.online()
+
+        with suppress(RuntimeError, TimeoutError):
+            return asyncio.run_coroutine_threadsafe(count(), self._loop).result(1.0)
+        return 0
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # -- on its own thread --------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._main())
+        except BaseException as error:  # noqa: BLE001 - raised where `start` or `wait` waits
+            self._error = error
+            if not self._started.done():
+                self._started.set_exception(error)
+        finally:
+            self._ended.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            database = Database(settings.database_url)
+            stack.push_async_callback(database.close)
+            await self._make_ready(database)
+            watching: list[asyncio.Task[None]] = []
+            if settings.broker is BrokerKind.EMBEDDED:
+                broker = await self._broker(database)
+                stack.push_async_callback(broker.stop)
+                address = BrokerAddress(host=broker.host, port=broker.port)
+                watch = put_out_changed(database, self._putting_out(broker), system_clock)
+                watching.append(asyncio.create_task(watch))
+            else:
+                address = settings.address()
+            self._served = served = assemble(database, address, services_secret(settings))
+            backbone = asyncio.create_task(served.backbone.run())
+            stopping = asyncio.create_task(self._stopping.wait())
+            self._started.set_result(address)
+            try:
+                await asyncio.wait(
+                    {backbone, stopping, *watching}, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                served.backbone.stop()
+                for task in (stopping, *watching):
+                    task.cancel()
+                ends = await asyncio.gather(backbone, *watching, return_exceptions=True)
+            for end in ends:
+                if isinstance(end, Exception):
+                    raise end
+
+    async def _make_ready(self, database: Database) -> None:
+        if self._migrate:
+            before, after = await upgrade(database)
+            if before != after:
+                log.info("database migrated", before=before, after=after)
+            return
+        at = await version(database)
+        if at != newest():
+            raise Failure(
+                f"the database {database.shown} is at version {at}, not {newest()}: "
+                "run `heard db upgrade`"
+            )
+
+    def _putting_out(self, broker: EmbeddedBroker) -> Callable[[str], Awaitable[None]]:
+        async def put_out(username: str) -> None:
+            await broker.put_out(username)
+            if self._served is not None:
+                # Its will has been said now, and would stand there for ever.
+                tenant, _, device = username.partition(":")
+                self._served.relay.say([clearing(DevicePresence, tenant=tenant, device=device)])
+
+        return put_out
+
+    async def _broker(self, database: Database) -> EmbeddedBroker:
+        """Start the broker on the port that was asked for, the usual one, or any."""
+        settings = self._settings
+        services = Credential(Identity.service(), SecretHash.of(services_secret(settings)))
+        directory = DatabaseDirectory(database, services)
+
+        async def on(port: int) -> EmbeddedBroker:
+            broker = EmbeddedBroker(directory, host=settings.broker_host, port=port)
+            await broker.start()
+            return broker
+
+        if settings.broker_port is not None or self._any_port:
+            return await on(settings.broker_port or 0)
+        try:
+            return await on(USUAL_PORT)
+        except OSError:
+            self.usual_port_taken = True
+            return await on(0)

@@ -1,0 +1,43 @@
+"""Reading orders, for whoever looks at them: nothing here changes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.orders import Order, OrderStatus
+from services.orders.store import ORDERS, to_order
+
+
+async def newest(
+    connection: AsyncConnection,
+    tenant: str,
+    *,
+    statuses: Collection[OrderStatus] = (),
+    limit: int,
+) -> list[Order]:
+    """A tenant's orders, those that were placed last first."""
+    query = select(ORDERS).where(ORDERS.c.tenant == tenant)
+    if statuses:
+        query = query.where(ORDERS.c.status.in_([status.value for status in statuses]))
+    query = query.order_by(ORDERS.c.placed_at.desc(), ORDERS.c.number.desc()).limit(limit)
+    return [to_order(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def find(connection: AsyncConnection, tenant: str, name: str) -> list[Order]:
+    """Orders by their number, the end of their number, their id, or the sender's reference."""
+    mine = select(ORDERS).where(ORDERS.c.tenant == tenant)
+    try:
+        wanted = mine.where(ORDERS.c.order_id == UUID(name))
+    except ValueError:
+        text = name.upper()
+        wanted = mine.where(
+            (ORDERS.c.number == text)
+            | ORDERS.c.number.endswith(text, autoescape=True)
+            | (ORDERS.c.reference == name)
+        )
+    rows = (await connection.execute(wanted.order_by(ORDERS.c.placed_at).limit(10))).mappings()
+    return [to_order(dict(row)) for row in rows]
