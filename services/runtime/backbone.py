@@ -85,7 +85,7 @@ class Backbone:
     async def _end(self, holding: asyncio.Task[None]) -> None:
         try:
             async with asyncio.timeout(GRACE_S):
-                await self._worker.idle()
+                await self._worker.stop()
                 await self._relay.finish()
         except TimeoutError:
             log.warning("stopped before all was published; the rest goes out at the next start")

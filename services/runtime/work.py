@@ -18,6 +18,7 @@ neighbours in the batch never notice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Table, select
@@ -38,7 +39,13 @@ SHELF_ROWS: Final = 50_000
 
 def key_of(table: Table, row: Row) -> Key:
     """The primary key's values of a row: the tenant, and the name or id."""
-    tenant, name = (row[column.name] for column in table.primary_key)
+    tenant, name = _key_names(table)
+    return row[tenant], row[name]
+
+
+@cache
+def _key_names(table: Table) -> tuple[str, str]:
+    tenant, name = (column.name for column in table.primary_key)
     return tenant, name
 
 

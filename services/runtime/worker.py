@@ -102,24 +102,22 @@ class Worker:
         self._shelf: Final = Shelf()
         self.counts: Final[Counter[str]] = Counter()
         self._busy = asyncio.Lock()
+        self._stopping = False
 
     async def run(self, session: Session) -> None:
         """Handle what the session brings until it is lost."""
-        while True:
+        while not self._stopping:
             await self._relay.room()
             deliveries = await session.receive(BATCH)
-            # A batch that was begun is finished, even when the process is told to stop.
-            await asyncio.shield(self._finish(session, deliveries))
+            async with self._busy:
+                await self.handle(deliveries)
+                session.acknowledge(deliveries)
+                session.send_now()
+                self._checkpoint("acknowledged")
 
-    async def _finish(self, session: Session, deliveries: Sequence[Delivery]) -> None:
-        async with self._busy:
-            await self.handle(deliveries)
-            session.acknowledge(deliveries)
-            session.send_now()
-            self._checkpoint("acknowledged")
-
-    async def idle(self) -> None:
-        """Wait until the batch at hand is finished."""
+    async def stop(self) -> None:
+        """Begin no further batch, and wait until the one at hand is finished."""
+        self._stopping = True
         async with self._busy:
             return
 
