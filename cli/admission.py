@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypedDict
 
 from broker_config import dynamic_security
 from broker_config.access import Identity, username_of
@@ -18,19 +18,28 @@ from broker_config.dynamic_security import Command
 from broker_config.secret import SecretHash, new_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from cli.application import Application
+from cli.compose import state_router
 from cli.files import admin_secret
-from devices.options import DeviceOptions
 from schemas.devices import Role
 from schemas.identifiers import new_id
 from services.people import store
 from services.people.control import command
-from services.people.leaving import dismiss_device, dismiss_expired
+from services.people.leaving import dismiss_device, dismiss_expired, dismiss_tenant
 from services.people.store import Device
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
 TRANSIENT: Final = timedelta(hours=12)
 """How long a device that a command makes for itself may live, should the command die."""
+
+
+class Login(TypedDict):
+    """Who a device is, as `devices.options.DeviceOptions` names it."""
+
+    tenant: str
+    device: str
+    secret: str
+    tls: ssl.SSLContext | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Admitted:
     secret: str = field(repr=False)
     address: BrokerAddress
 
-    def options(self) -> DeviceOptions:
+    def options(self) -> Login:
         """What `devices` take by name."""
         return {
             "tenant": self.tenant,
@@ -144,3 +153,28 @@ def visiting(
         ]
     finally:
         app.run(lambda database: put_out(app, database, tenant, names))
+
+
+async def drop_tenant(app: Application, database: Database, tenant: str) -> int:
+    """Remove a tenant with everything that is kept of it; returns how many devices it had.
+
+    Raises:
+        Unknown: there is no such tenant.
+        ConnectionLost: Mosquitto cannot be reached.
+    """
+    async with database.write() as connection:
+        standing = [
+            message.topic
+            for source in state_router().retained
+            for message in await source(connection, tenant, system_clock())
+        ]
+        had = await dismiss_tenant(connection, tenant, standing)
+        await tell_broker(
+            app,
+            (
+                each
+                for device in had
+                for each in dynamic_security.revoke(username_of(tenant, device.device))
+            ),
+        )
+    return len(had)

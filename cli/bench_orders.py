@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Unpack
 from uuid import UUID
 
 from cli.bench_floor import FloorReceiver, FloorSender
 from devices.kitchen_display import KitchenDisplay
+from devices.options import DeviceOptions
 from devices.pending import Pending
 from devices.pos import NewOrder, PointOfSale
 from devices.station_view import Changes, Freshness
@@ -217,15 +218,7 @@ def milliseconds(values: Sequence[float]) -> dict[str, float]:
 
 
 def display(
-    host: str, port: int, station: str, shown: Shown, *, tenant: str, device: str, secret: str
+    host: str, port: int, station: str, shown: Shown, **options: Unpack[DeviceOptions]
 ) -> KitchenDisplay:
     """A real display that reports what it shows to the bench."""
-    return KitchenDisplay(
-        host,
-        port,
-        station=station,
-        on_change=shown.note,
-        tenant=tenant,
-        device=device,
-        secret=secret,
-    )
+    return KitchenDisplay(host, port, station=station, on_change=shown.note, **options)

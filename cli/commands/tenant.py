@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import click
 
-from broker_config.access import username_of
-from broker_config.dynamic_security import Command as BrokerCommand
-from broker_config.dynamic_security import revoke
-from cli.admission import tell_broker
+from cli.admission import drop_tenant
 from cli.application import Application, pass_application
-from cli.compose import state_router
 from cli.failures import Failure
 from cli.grammar import Group, json_option
 from cli.names import NAME
 from cli.printing import say, show_json, show_table, when
 from services.people import store
-from services.people.leaving import dismiss_tenant
 from services.people.store import Tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -107,20 +102,5 @@ def remove(app: Application, *, name: str, yes: bool) -> None:
         f"Remove {name} with all its orders, its menu and its devices? There is no way back"
     ):
         raise Failure("nothing was removed")
-
-    async def drop(database: Database) -> int:
-        async with database.write() as connection:
-            standing = [
-                message.topic
-                for source in state_router().retained
-                for message in await source(connection, name, system_clock())
-            ]
-            had = await dismiss_tenant(connection, name, standing)
-            commands: list[BrokerCommand] = []
-            for each in had:
-                commands += revoke(username_of(name, each.device))
-            await tell_broker(app, commands)
-        return len(had)
-
-    devices = app.run(drop)
+    devices = app.run(lambda database: drop_tenant(app, database, name))
     say(f"{name} removed, with {devices} devices")

@@ -1,0 +1,1 @@
+"""Measuring Heard; see docs/performance.md."""
