@@ -27,6 +27,7 @@ from cli.files import make_home, write_private
 from devices.client import DeviceClient
 from devices.gps_tracker import GpsTracker
 from devices.kitchen_display import KitchenDisplay
+from devices.options import OnReply
 from devices.pos import PointOfSale
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
@@ -72,6 +73,10 @@ class Tally:
     times: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
     heard: set[UUID] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def listener(self, device: str) -> OnReply:
+        """What counts one till's answers."""
+        return lambda _id, reply: self.replied(device, reply)
 
     def replied(self, device: str, reply: Reply) -> None:
         """A till got an answer."""
@@ -191,7 +196,7 @@ class Demo:
                 one.address.host,
                 one.address.port,
                 outbox=outboxes / f"{one.tenant}-{one.device}.outbox",
-                on_reply=lambda _id, reply, device=one.device: self.tally.replied(device, reply),
+                on_reply=self.tally.listener(one.device),
                 **one.options(),
             )
             for one in (admitted[name] for name in TILLS)

@@ -42,7 +42,7 @@ def ticket_lines(ticket: Ticket, *, width: int = 34, late_s: float = LATE_S) -> 
     text.append(f"table {ticket.table}" if ticket.table else "take away", style="bold")
     text.append(f"  {word}\n", style=colour)
     for line in ticket.lines:
-        text.append(f"  {line.quantity:>2} × {line.name}"[:width] + "\n")
+        text.append(f"  {line.quantity:>2} x {line.name}"[:width] + "\n")
         if line.note:
             text.append(f"       {line.note}"[:width] + "\n", style="bold magenta")
     return text

@@ -82,37 +82,52 @@ def run(arguments: list[str]) -> int:
     """Run one command; return its exit code, having said in one line what went wrong."""
     try:
         code = cli.main(arguments, prog_name="heard", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort as abort:
-        return INTERRUPTED if isinstance(abort.__cause__, KeyboardInterrupt) else 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Terminated:
-        return 128 + signal.SIGTERM
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain of it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as error:  # noqa: BLE001 - the last place where anything can be said
-        return _complain(error)
+    except BaseException as error:  # noqa: BLE001 - the last place where anything can be said
+        return _end(error)
     return code if isinstance(code, int) else 0
 
 
-def _complain(error: Exception) -> int:
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+def _end(error: BaseException) -> int:  # noqa: PLR0911 - one for each way to end
+    """The exit code for what ended a command, with its one line."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return error.exit_code
+        case click.UsageError():
+            where = error.ctx.command_path if error.ctx else "heard"
+            return _say(f"{error.format_message()} (see `{where} --help`)", error.exit_code)
+        case click.ClickException():
+            return _say(error.format_message(), error.exit_code)
+        case click.Abort():
+            return INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case Terminated():
+            return 128 + signal.SIGTERM
+        case BrokenPipeError():
+            # Whoever read our output has seen enough; Python would complain of it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else 1
+    return _complain(error)
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(f"heard: {' '.join(text.split())}", err=True)
+    return code
+
+
+def _complain(error: BaseException) -> int:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     known = explain(error)
     if known is None:
         if os.environ.get("HEARD_LOG_LEVEL") == "debug" or "debug" in sys.argv:
             traceback.print_exception(error)
-        known = (
-            f"a fault of ours: {type(error).__name__}: {' '.join(str(error).split())[:300]} "
-            "(with --log-level debug it says where)"
-        )
-    click.echo(f"heard: {known}", err=True)
-    return 1
+        what = f"{type(error).__name__}: {str(error)[:300]}"
+        known = f"a fault of ours: {what} (with --log-level debug it says where)"
+    return _say(known, 1)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import click
 from schemas.identifiers import is_slug, slug
 
 
-class Name(click.ParamType):
+class Name(click.ParamType[str]):
     """A name: lower-case letters, digits and hyphens."""
 
     name = "name"

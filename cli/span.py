@@ -12,7 +12,7 @@ _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|)")
 _SPEED: Final = re.compile(r"(\d+(?:\.\d+)?)x?")
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[float]):
     """A span of time: ``20s``, ``5m``, ``2h``, or seconds."""
 
     name = "span"
@@ -27,7 +27,7 @@ class Span(click.ParamType):
         return float(found[1]) * _UNITS[found[2]]
 
 
-class Speed(click.ParamType):
+class Speed(click.ParamType[float]):
     """A speed: ``1x``, ``60x``, or ``max``."""
 
     name = "speed"

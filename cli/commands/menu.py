@@ -70,8 +70,8 @@ def import_(
     try:
         changed = app.run(put)
     except Unreadable as error:
-        for each in error.complaints[:-1]:
-            note(f"{file}: {each}")
+        for complaint in error.complaints[:-1]:
+            note(f"{file}: {complaint}")
         raise Failure(f"{file}: {error.complaints[-1]} (nothing was imported)") from None
     if as_json:
         show_json(

@@ -28,7 +28,7 @@ STATUSES: Final = [status.value for status in OrderStatus]
 POLL_S: Final = 0.2
 
 
-class Wanted(click.ParamType):
+class Wanted(click.ParamType[LineRequest]):
     """A line of an order: ``burger``, ``burger=2``, or ``burger=2:no onions``."""
 
     name = "item[=quantity[:note]]"
@@ -234,7 +234,7 @@ def _show_order(order: Order, tickets: list[Ticket]) -> None:
     for line in order.lines:
         amount = to_text(line.unit_minor * line.quantity, order.currency)
         remark = f"  ({line.note})" if line.note else ""
-        say(f"  {line.quantity} × {line.name}  {amount}  {line.station}{remark}")
+        say(f"  {line.quantity} x {line.name}  {amount}  {line.station}{remark}")
     say(f"  total {to_text(order.total_minor, order.currency)}")
     show_table(
         ("station", "status", "heard by", "heard after", "started after", "ended after"),

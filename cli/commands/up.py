@@ -78,33 +78,30 @@ def up(app: Application, *, demo: bool, seconds: float | None, rate: float, as_j
     settings = app.settings
     if live:
         logs.configure(settings.log_level, settings.log_format, file=make_home(settings) / LOG_NAME)
-    with until_signalled() as stop, said_to_run(settings) as path:
-        with System(settings, migrate=True) as system:
-            address = system.address
-            say_running(
-                path,
-                Running(
-                    os.getpid(),
-                    address.host,
-                    address.port,
-                    settings.broker.value,
-                    settings.database_url,
-                ),
-            )
-            if not system.wait_serving() and not stop.is_set():
-                note("not serving yet: the log says why")
-            if system.usual_port_taken:
-                note(f"port 1883 is taken: the broker listens on {address.port}")
-            note(f"heard is up: {address}, files in {settings.home}; Ctrl-C ends it")
-            until = None if seconds is None else time.monotonic() + seconds
-            if demo:
-                summary = _demonstrate(app, system, stop, until, rate=rate, live=live)
-                _show_summary(summary, as_json=as_json)
-            else:
-                note("try it: heard tenant add NAME, or heard up --demo")
-                while not stop.is_set() and not _over(until):
-                    if system.wait(0.1):
-                        break
+    with (
+        until_signalled() as stop,
+        said_to_run(settings) as path,
+        System(settings, migrate=True) as system,
+    ):
+        address = system.address
+        url = settings.database_url
+        say_running(
+            path, Running(os.getpid(), address.host, address.port, settings.broker.value, url)
+        )
+        if not system.wait_serving() and not stop.is_set():
+            note("not serving yet: the log says why")
+        if system.usual_port_taken:
+            note(f"port 1883 is taken: the broker listens on {address.port}")
+        note(f"heard is up: {address}, files in {settings.home}; Ctrl-C ends it")
+        until = None if seconds is None else time.monotonic() + seconds
+        if demo:
+            summary = _demonstrate(app, system, stop, until, rate=rate, live=live)
+            _show_summary(summary, as_json=as_json)
+            return
+        note("try it: heard tenant add NAME, or heard up --demo")
+        while not stop.is_set() and not _over(until):
+            if system.wait(0.1):
+                break
 
 
 def _over(until: float | None) -> bool:

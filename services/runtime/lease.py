@@ -100,6 +100,27 @@ async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
         await asyncio.shield(connection.invalidate() if lost.is_set() else connection.close())
 
 
+async def is_held(database: Database) -> bool:
+    """Tell whether some process serves this database now, without ever taking the lease."""
+    if not database.is_sqlite:
+        query = text(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND classid = :high AND objid = :low AND objsubid = 1)"
+        )
+        async with database.engine.connect() as connection:
+            parts = {"high": _LOCK >> 32, "low": _LOCK & 0xFFFF_FFFF}
+            return bool(await connection.scalar(query, parts))
+    try:
+        with Path(f"{database.url.database}.lease").open() as file:  # noqa: ASYNC230 - the same
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _stand_by(database: Database) -> bool:
     log.warning("another heard serves this database; standing by", database=database.shown)
     return True
