@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
 from schemas.message import PresenceMessage, State, Telemetry
+from schemas.text import Line64
 
 
 class Role(StrEnum):
@@ -41,7 +42,7 @@ class DevicePresence(PresenceMessage, type="heard.device.presence.v1", topic="")
     status: PresenceStatus
     epoch: UUID
     """UUIDv7 of the session: later sessions sort after earlier ones."""
-    software: Annotated[str, StringConstraints(max_length=64)] = ""
+    software: Line64 = ""
     heartbeat_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
 
 

@@ -14,6 +14,8 @@ from schemas.orders import MAX_QUANTITY, Note
 
 MAX_HEARD_AT_ONCE: Final = 200
 SNAPSHOT_PAGE: Final = 200
+MAX_SEQUENCE: Final = 2**53 - 1
+"""The largest whole number that every reader of JSON takes as it is written."""
 
 
 class TicketStatus(StrEnum):
@@ -110,7 +112,7 @@ class ReadStation(Query, type="heard.station.read.v1", topic="kitchen/read-stati
     """
 
     station: Slug
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] = 0
 
 
 class TicketState(

@@ -6,18 +6,19 @@ from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
 from schemas.message import Event, Part, Request
 from schemas.money import Currency, Minor
+from schemas.text import Line32, Line64, Remark
 
 MAX_LINES: Final = 200
 MAX_QUANTITY: Final = 999
 
-Note = Annotated[str, StringConstraints(max_length=280)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=280)]
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Note = Remark
+Reason = Annotated[Remark, Field(min_length=1)]
+Reference = Annotated[Line64, Field(min_length=1)]
 
 
 class OrderStatus(StrEnum):
@@ -74,7 +75,7 @@ class PlaceOrder(Request, type="heard.order.place.v1", topic="orders/place"):
     lines: Lines
     reference: Reference | None = None
     """The sender's own number for it: a till's ticket, a web shop's order."""
-    table: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
+    table: Annotated[Line32, Field(min_length=1)] | None = None
 
 
 class AddLines(Request, type="heard.order.add-lines.v1", topic="orders/add-lines"):

@@ -72,7 +72,11 @@ def _text(schema: Schema) -> st.SearchStrategy[str]:
     if schema.get("format") == "date-time":
         return _TIMES
     if "pattern" in schema:
-        return st.from_regex(schema["pattern"].replace("$", r"\Z"))
+        least, most = schema.get("minLength", 0), schema.get("maxLength", 2**20)
+        # Some of what the pattern of a text allows is no text: lone surrogates.
+        return st.from_regex(
+            schema["pattern"].replace("$", r"\Z"), alphabet=st.characters(codec="utf-8")
+        ).filter(lambda text: least <= len(text) <= most)
     # No surrogates: they are no text, and UTF-8 has no form for them.
     return st.text(
         st.characters(codec="utf-8"),
