@@ -5,6 +5,7 @@ Published strictly, received generously: unknown attributes and fields are ignor
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
@@ -78,16 +79,18 @@ def encode(
     """Write a message as it goes on the wire."""
     if message.bare:
         return message.model_dump_json().encode()
-    envelope = envelope_of(type(message)).model_construct(
-        specversion="1.0",
-        id=id,
-        source=source,
-        type=message.type_name,
-        subject=message.subject(),
-        time=time.astimezone(UTC),
-        datacontenttype="application/json",
-        causationid=causation,
-        data=message,
-    )
-    text: str = envelope.model_dump_json(exclude_none=True)
-    return text.encode()
+    # The attributes by hand and the data by its own class: twice as fast as a model of
+    # both, and this is written for every message there is.
+    subject = message.subject()
+    attributes = {
+        "specversion": "1.0",
+        "id": str(id),
+        "source": source,
+        "type": message.type_name,
+        **({} if subject is None else {"subject": subject}),
+        "time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        **({} if causation is None else {"causationid": str(causation)}),
+    }
+    head = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
+    return f'{head[:-1]},"data":{message.model_dump_json(exclude_none=True)}}}'.encode()

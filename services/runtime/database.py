@@ -25,6 +25,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.runtime.flush import Conflict, Stale
+
 _READS: Final = "heard_reads"
 
 # An OLTP connection looks rows up by their keys and by nothing else. Plans are cached
@@ -70,6 +72,7 @@ class Database:
         self.url: Final = parse_url(url)
         self.engine: Final = self._engine()
         self._autocommit: Final = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._standing: AsyncConnection | None = None
         self._one_writer = asyncio.Lock()
 
     @property
@@ -125,9 +128,22 @@ class Database:
         if self.is_sqlite:
             async with self.write() as connection:
                 yield connection
-        else:
-            async with self._autocommit.connect() as connection:
-                yield connection
+            return
+        # One connection stands ready for this: fetching one from the pool and giving it
+        # back costs a quarter of a small decision.
+        async with self._one_writer:
+            if self._standing is None:
+                self._standing = await self._autocommit.connect()
+            try:
+                yield self._standing
+            except (Stale, Conflict):
+                raise  # the connection is as good as before
+            except BaseException:
+                # Whatever happened, the next decision begins on a connection of its own.
+                standing, self._standing = self._standing, None
+                await asyncio.shield(standing.invalidate())
+                await asyncio.shield(standing.close())
+                raise
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -145,6 +161,9 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        standing, self._standing = self._standing, None
+        if standing is not None:
+            await standing.close()
         await self.engine.dispose()
 
 
