@@ -10,7 +10,9 @@ from pydantic import Field, StringConstraints
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """An ISO 4217 code."""
 
-Minor = Annotated[int, Field(ge=0, le=10**12)]
+MAX_MINOR: Final = 10**12
+
+Minor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 """An amount in the currency's minor unit (pence, cents, fils)."""
 
 # ISO 4217: every currency whose minor unit is not a hundredth.
@@ -61,7 +63,7 @@ def to_minor(text: str, currency: str) -> int:
     minor = amount.scaleb(digits(currency))
     if minor != minor.to_integral_value():
         raise ValueError(f"{text!r} is finer than {currency} can pay")
-    if minor < 0 or minor > 10**12:
+    if minor < 0 or minor > MAX_MINOR:
         raise ValueError(f"{text!r} is out of range for {currency}")
     return int(minor)
 

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.menu import MenuItem
+from schemas.money import MAX_MINOR
 from schemas.orders import (
     MAX_LINES,
     OPEN_ORDER,
@@ -66,8 +67,15 @@ def price_lines(
 
 
 def total(lines: Iterable[OrderLine]) -> int:
-    """Add the lines up, in minor units."""
-    return sum(line.quantity * line.unit_minor for line in lines)
+    """Add the lines up, in minor units.
+
+    Raises:
+        Refusal: `invalid`, when it is more than the contract's `Minor` can say.
+    """
+    together = sum(line.quantity * line.unit_minor for line in lines)
+    if together > MAX_MINOR:
+        raise Refusal(RefusalCode.INVALID, f"the total of {together} is beyond {MAX_MINOR}")
+    return together
 
 
 def place(
@@ -81,7 +89,11 @@ def place(
     reference: str | None,
     table: str | None,
 ) -> Order:
-    """A new order."""
+    """Make a new order.
+
+    Raises:
+        Refusal: `invalid`, when its total is out of range.
+    """
     return Order(
         order_id=order_id,
         number=number,
@@ -115,7 +127,7 @@ def add_lines(order: Order, lines: tuple[OrderLine, ...]) -> Order:
     """Put more lines on an open order; one that was ready is being prepared again.
 
     Raises:
-        Refusal: `wrong-state` when it is not open, `too-many-lines`.
+        Refusal: `wrong-state` when it is not open, `too-many-lines`, `invalid` for its total.
     """
     if order.status not in OPEN_ORDER:
         raise Refusal(
