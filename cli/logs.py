@@ -36,7 +36,12 @@ def configure(level: str, format_: LogFormat, *, file: Path | None = None) -> No
     last: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if format_ is LogFormat.JSON
-        else structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            colors=colours,
+            pad_event_to=0,
+            # Rich's own would print local variables, and so secrets.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -115,7 +115,7 @@ def orders(
             heard_s = time.monotonic() - sending
         kept = app.run(lambda database: replaying.count_kept(database, plan))
         took = {"sent": sent_s, "heard": heard_s, "whole": time.monotonic() - began}
-    summary = _summary(plan, source, seen, before, kept, took)
+    summary = _summary(plan, source, seen, before=before, kept=kept, took=took)
     _show(summary, as_json=as_json, kind=kind, currency=currency)
     if summary["lost"] or summary["duplicates"] or kept.total_minor != summary["file_total_minor"]:
         raise Failure("the orders kept are not the file's: see the figures above")
@@ -207,7 +207,13 @@ def _bars(plan: Plan, *, show: bool) -> Iterator[replaying.Progress]:
 
 
 def _summary(
-    plan: Plan, source: OrderFile, seen: Seen, before: Kept, kept: Kept, took: dict[str, float]
+    plan: Plan,
+    source: OrderFile,
+    seen: Seen,
+    *,
+    before: Kept,
+    kept: Kept,
+    took: dict[str, float],
 ) -> dict[str, Any]:
     ids = set(plan.ids())
     displayed = {order for order, _ in seen.tickets.values() if order in ids}

@@ -41,7 +41,7 @@ async def put_out_changed(
         else:
             for username, stood in (known or {}).items():
                 if now.get(username) != stood:
-                    log.info("put out", account=username)
+                    log.debug("put out", account=username)
                     await put_out(username)
             known = now
         await asyncio.sleep(EVERY_S)

@@ -53,19 +53,38 @@ async def expected(database: Database, router: Router, clock: Clock) -> dict[str
     return found
 
 
-async def listen(session: Session) -> tuple[dict[str, bytes], list[Delivery]]:
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A message of one's own that comes after all that was retained before it."""
+
+    topic: str
+    payload: bytes = b"{}"
+
+
+async def listen(
+    session: Session,
+    whole: str = plane_filter(Plane.STATE),
+    *,
+    marker: Marker | None = None,
+) -> tuple[dict[str, bytes], list[Delivery]]:
     """Read everything that stands retained; return it, and what else came meanwhile.
 
     A marker of our own, published after the subscription, shows where the retained
     messages end: the broker keeps the order. Where it did not, what was missed is put
     there once more, which changes nothing.
+
+    Args:
+        session: a connection of the services, or of whoever may read `whole`.
+        whole: the states to read.
+        marker: for one who may not publish among the states: a message that it may both
+            publish and hear.
     """
-    whole = plane_filter(Plane.STATE)
-    marker = state_marker(str(new_id()))
+    filters = [whole] if marker is None else [whole, marker.topic]
+    marker = marker or Marker(state_marker(str(new_id())))
     standing: dict[str, bytes] = {}
     others: list[Delivery] = []
-    await session.subscribe(whole)
-    session.publish(marker, b"{}", qos=1, retain=False)
+    await session.subscribe(*filters)
+    session.publish(marker.topic, marker.payload, qos=1, retain=False)
     session.send_now()
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -73,7 +92,7 @@ async def listen(session: Session) -> tuple[dict[str, bytes], list[Delivery]]:
             while not ended:
                 batch = await session.receive(1_000)
                 for delivery in batch:
-                    if delivery.topic == marker:
+                    if delivery.topic == marker.topic:
                         ended = True
                     elif f"/{Plane.STATE}/" not in delivery.topic:
                         others.append(delivery)
@@ -85,7 +104,7 @@ async def listen(session: Session) -> tuple[dict[str, bytes], list[Delivery]]:
                 session.send_now()
     except TimeoutError:
         log.warning("the broker did not show its retained messages in time", in_s=PATIENCE_S)
-    await session.unsubscribe(whole)
+    await session.unsubscribe(*filters)
     return standing, others
 
 
