@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Index,
     Integer,
     String,
     Table,
@@ -27,7 +26,6 @@ from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row
 
 _STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
-OPEN_ORDERS: Final = "status in ('placed', 'preparing', 'ready')"
 
 ORDERS: Final = Table(
     "orders",
@@ -53,13 +51,6 @@ ORDERS: Final = Table(
     CheckConstraint("total_minor >= 0", name="total"),
     CheckConstraint("(status = 'cancelled') = (reason is not null)", name="reason"),
     info={GUARD: "version", SHELVED: True},
-)
-Index(
-    "ix_orders_open",
-    ORDERS.c.tenant,
-    ORDERS.c.order_id,
-    sqlite_where=ORDERS.c.status.in_(["placed", "preparing", "ready"]),
-    postgresql_where=ORDERS.c.status.in_(["placed", "preparing", "ready"]),
 )
 
 

@@ -258,6 +258,8 @@ class Worker:
         self._checkpoint("published")
 
     async def _prepare(self, work: UnitOfWork, requests: Sequence[Received]) -> None:
+        if len(requests) == 1:
+            return  # its handler reads what it needs, and there is nobody to share with
         kinds: dict[type[Message], list[tuple[str, Message]]] = {}
         for received in requests:
             kinds.setdefault(type(received.message), []).append((received.tenant, received.message))

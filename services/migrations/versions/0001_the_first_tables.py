@@ -59,15 +59,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "order_id", name=op.f("pk_orders")),
         sa.UniqueConstraint("number", "tenant", name=op.f("uq_orders_number_tenant")),
     )
-    op.create_index(
-        "ix_orders_open",
-        "orders",
-        ["tenant", "order_id"],
-        unique=False,
-        sqlite_where=sa.text("status IN ('placed', 'preparing', 'ready')"),
-        postgresql_where=sa.text("status IN ('placed', 'preparing', 'ready')"),
-    )
-
     op.create_table(
         "outbox",
         sa.Column("tenant", sa.String(length=64), nullable=False),
