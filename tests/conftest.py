@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 pytest_plugins = ["tests.servers"]
 if (ROOT / "tests" / "brokers.py").exists():
-    pytest_plugins.append("tests.brokers")
+    # In this order: a module is made ready for asserts before another imports it.
+    pytest_plugins += ["tests.brokers", "tests.running"]
 
 # On a busy machine time says nothing about the code: no deadlines. In CI the same
 # examples each time: a failure there must be one that this change made.

@@ -97,19 +97,8 @@ def _agreed(delivery: Delivery, located: Located, envelope: Any, now: datetime) 
     def unfit(code: RefusalCode, reason: str) -> Unfit:
         return Unfit(delivery, tenant, device, envelope.id, code, reason)
 
-    if envelope.type != located.message.type_name:
-        if envelope.type not in BY_TYPE:
-            return unfit(RefusalCode.UNKNOWN_TYPE, f"type {envelope.type!r} is not known here")
-        return unfit(
-            RefusalCode.TOPIC_MISMATCH,
-            f"type {envelope.type!r} does not belong on this topic",
-        )
-    if envelope.source != device_source(tenant, device):
-        return unfit(
-            RefusalCode.TOPIC_MISMATCH,
-            f"source {envelope.source!r} is not the sender: it must be "
-            f"{device_source(tenant, device)!r}",
-        )
+    if (wrong := _disagreement(located, envelope)) is not None:
+        return unfit(*wrong)
     if not now - MAX_AGE <= envelope.time <= now + MAX_AHEAD:
         return unfit(
             RefusalCode.TIME_OUT_OF_RANGE,
@@ -119,16 +108,36 @@ def _agreed(delivery: Delivery, located: Located, envelope: Any, now: datetime) 
     return Received(delivery, tenant, device, envelope.data, envelope.id)
 
 
+def _disagreement(located: Located, envelope: Any) -> tuple[RefusalCode, str] | None:
+    """Tell where an envelope says something else than its topic, for which the broker vouches."""
+    if envelope.type != located.message.type_name:
+        if envelope.type not in BY_TYPE:
+            return RefusalCode.UNKNOWN_TYPE, f"type {envelope.type!r} is not known here"
+        return (
+            RefusalCode.TOPIC_MISMATCH,
+            f"type {envelope.type!r} does not belong on this topic",
+        )
+    sender = device_source(located.tenant, located.address["device"])
+    if envelope.source != sender:
+        return (
+            RefusalCode.TOPIC_MISMATCH,
+            f"source {envelope.source!r} is not the sender: it must be {sender!r}",
+        )
+    return None
+
+
 def _read_notice(delivery: Delivery, located: Located) -> Received | Unfit:
     tenant, device = located.tenant, located.address.get("device", "")
     try:
         if located.message.bare:
             message = located.message.model_validate_json(delivery.payload)
-        else:
-            message = envelope_of(located.message).model_validate_json(delivery.payload).data
+            return Received(delivery, tenant, device, message, None)
+        envelope = envelope_of(located.message).model_validate_json(delivery.payload)
     except ValidationError as error:
         return Unfit(delivery, tenant, None, None, RefusalCode.INVALID, _first(error))
-    return Received(delivery, tenant, device, message, None)
+    if (wrong := _disagreement(located, envelope)) is not None:
+        return Unfit(delivery, tenant, None, None, *wrong)
+    return Received(delivery, tenant, device, envelope.data, None)
 
 
 def _unknown_topic(delivery: Delivery, reason: str) -> Unfit | None:
@@ -148,7 +157,8 @@ def _explain(delivery: Delivery, located: Located, error: ValidationError) -> Un
     """Say what is wrong with a request that did not validate, and find its id."""
     tenant, device = located.tenant, located.address["device"]
     try:
-        document = json.loads(delivery.payload)
+        # No number is looked at here, and Python reads none of over 4,300 digits.
+        document = json.loads(delivery.payload, parse_int=_no_number)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
@@ -173,6 +183,10 @@ def _first(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"]) or "payload"
     more = error.error_count() - 1
     return f"{where}: {first['msg']}"[:240] + (f" (and {more} more)" if more else "")
+
+
+def _no_number(_digits: str) -> int:
+    return 0
 
 
 def _uuid(value: object) -> UUID | None:
