@@ -27,7 +27,7 @@ class Rejected(Exception):
         message: why, for people, and what to do.
     """
 
-    def __init__(self, code: RefusalCode | None, message: str) -> None:
+    def __init__(self, code: RefusalCode | str | None, message: str) -> None:
         super().__init__(f"{code or 'rejected'}: {message}" if message else str(code or "rejected"))
         self.code = code
         self.message = message

@@ -75,6 +75,8 @@ class Reply(DeviceReply, type="heard.reply.v1", topic=""):
     """The id of the request; None, and so not on the wire, where it could not be read."""
     outcome: Outcome
     result: Result | None = None
-    code: RefusalCode | None = None
+    code: Annotated[RefusalCode | Slug | None, Field(union_mode="left_to_right")] = None
+    """Why, for machines. One that is newer than the receiver comes as plain text: a device
+    must be able to read every refusal, or it would ask again for ever."""
     message: str | None = None
     """For people: what was wrong, and what to do."""
