@@ -90,6 +90,8 @@ def settings() -> str:
     rows = []
     for name, field in cls.model_fields.items():
         default = field.get_default(call_default_factory=True)
+        if isinstance(default, Path) and default.is_relative_to(Path.home()):
+            default = f"~/{default.relative_to(Path.home())}"
         shown = "" if field.is_required() or default is None or default == "" else f"`{default}`"
         told = " ".join((field.description or docs.get(name, "")).split())
         rows.append((f"`{name}`", f"`{prefix}{name.upper()}`", shown, told))
