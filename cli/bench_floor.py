@@ -1,8 +1,8 @@
 """The floor under the figures: the bare path of the same broker and database.
 
-Publish at QoS 1, receive, one committed insert, publish, receive: nothing of Heard's
-own is in it, so whatever Heard takes above it is Heard's. Its server runs in a
-process of its own, as the services do.
+Publish at QoS 1, receive, one committed insert, publish, receive, with the libraries as
+they come: nothing of Heard's own is in its server, so whatever Heard takes above it is
+Heard's. The server runs in a process of its own, as the services do.
 
 The path uses topics that the access policy gives to managers of the bench's tenant.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker_config.settings import BrokerSettings
 from devices.client import DeviceClient
@@ -24,7 +26,7 @@ from devices.connection import Packet, Received
 from schemas.devices import Heartbeat
 from schemas.identifiers import new_id
 from schemas.topics import Plane
-from services.runtime.bus import MqttBus, Session
+from services.runtime.bus import bare_path
 from services.runtime.database import Database
 
 POS: Final = "floor-pos"
@@ -33,7 +35,7 @@ DISPLAY: Final = "floor-display"
 
 _TABLE: Final = "bench_floor"
 _CREATE: Final = f"CREATE TABLE IF NOT EXISTS {_TABLE} (id VARCHAR(36) PRIMARY KEY, body TEXT)"
-_INSERT: Final = f"INSERT INTO {_TABLE} (id, body) VALUES (:id, :body)"  # noqa: S608 - our own name
+_INSERT: Final = f"INSERT INTO {_TABLE} (id, body) VALUES ({{}}, {{}})"  # noqa: S608 - our own name
 _DROP: Final = f"DROP TABLE IF EXISTS {_TABLE}"
 
 
@@ -42,26 +44,38 @@ async def serve_floor(database_url: str, settings: BrokerSettings, tenant: str) 
     database = Database(database_url)
     source = Heartbeat.route.topic(tenant=tenant, device=POS)
     target = Heartbeat.route.topic(tenant=tenant, device=SERVER)
-    insert = text(_INSERT)
     try:
-        async with database.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with database.write() as connection:
             await connection.execute(text(_CREATE))
-
-            async def path(session: Session) -> None:
-                print("ready", flush=True)
-                while True:
-                    batch = await session.receive(1)
-                    for each in batch:
-                        row = {"id": str(new_id()), "body": each.payload.decode()}
-                        await connection.execute(insert, row)
-                        session.publish(target, each.payload, qos=1, retain=False)
-                    session.acknowledge(batch)
-                    session.send_now()
-
-            await MqttBus(settings, [source], clean=True).keep(path)
+        async with database.engine.connect() as connection:
+            keep = await _keeper(database, connection)
+            await bare_path(
+                settings,
+                source,
+                target,
+                keep,
+                lambda: print("ready", flush=True),
+            )
     finally:
         await database.close()
+
+
+async def _keeper(
+    database: Database, connection: AsyncConnection
+) -> Callable[[bytes], Awaitable[None]]:
+    """One committed insert, by the database's driver alone."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if database.is_sqlite:
+
+        async def keep(payload: bytes) -> None:
+            await driver.execute(_INSERT.format("?", "?"), (str(new_id()), payload.decode()))
+            await driver.commit()
+    else:
+
+        async def keep(payload: bytes) -> None:
+            await driver.execute(_INSERT.format("$1", "$2"), str(new_id()), payload.decode())
+
+    return keep
 
 
 async def remove_floor(database: Database) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from services.runtime import retained
-from services.runtime.bus import Bus, ConnectionLost, Delivery, Session
+from services.runtime.bus import Bus, ConnectionLost, Session
 from services.runtime.database import Database, is_away
 from services.runtime.lease import LeaseLost, lease
 from services.runtime.moment import Clock
@@ -122,11 +122,9 @@ class Backbone:
     async def _session(self, session: Session) -> None:
         """One connection: put the broker right first, then handle what comes."""
         try:
-            others = await self._put_right(session)
+            await self._put_right(session)
             self.ready.set()
             log.info("serving")
-            await self._worker.handle(others)
-            session.acknowledge(others)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._worker.run(session))
                 group.create_task(self._relay.watch())
@@ -136,18 +134,25 @@ class Backbone:
             self.ready.clear()
             self._relay.detach()
 
-    async def _put_right(self, session: Session) -> list[Delivery]:
+    async def _put_right(self, session: Session) -> None:
         while True:
             try:
                 await self._relay.attach(session)
-                return await retained.restore(
-                    session, self._relay, self._database, self._router, self._clock
+                await retained.restore(
+                    session,
+                    self._relay,
+                    self._database,
+                    self._router,
+                    self._clock,
+                    handle=self._worker.handle,
                 )
             except Exception as error:
                 if not is_away(error):
                     raise
                 log.warning("database away; trying again", why=str(error)[:200])
                 await asyncio.sleep(0.5)
+            else:
+                return
 
 
 async def _forever(task: Task) -> None:

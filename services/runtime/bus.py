@@ -291,3 +291,40 @@ class MqttBus:
 def _number(code: Any) -> int:
     # MQTT 3.1.1 gives a plain number, 5 an object around one.
     return int(getattr(code, "value", code))
+
+
+async def bare_path(
+    settings: BrokerSettings,
+    source: str,
+    target: str,
+    keep: Callable[[bytes], Awaitable[None]],
+    ready: Callable[[], None],
+) -> None:
+    """Carry messages from one topic to another with the library alone: the benchmarks' floor.
+
+    Nothing of ours stands in this path: aiomqtt as its documentation uses it, with
+    TCP_NODELAY. Runs until it is cancelled or the connection is lost.
+
+    Args:
+        settings: where the broker is, and who we are.
+        source: the topic to receive from.
+        target: the topic to publish to.
+        keep: keeps one payload, committed.
+        ready: called once messages are received.
+    """
+    async with aiomqtt.Client(
+        settings.address.host,
+        settings.address.port,
+        username=settings.login.username,
+        password=settings.login.secret,
+        identifier=settings.login.client_id,
+        keepalive=settings.keepalive_s,
+        socket_options=[_NODELAY],
+        tls_context=settings.address.tls_context(),
+    ) as client:
+        await client.subscribe(source, qos=1)
+        ready()
+        async for message in client.messages:
+            payload = bytes(message.payload)
+            await keep(payload)
+            await client.publish(target, payload, qos=1)

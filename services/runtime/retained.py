@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +29,10 @@ from services.runtime.tables import TENANTS
 log = structlog.get_logger(__name__)
 
 PATIENCE_S: Final = 30.0
+"""For how long the broker may send nothing at all while it shows what stands retained."""
+BATCH: Final = 256
+
+Handle = Callable[[Sequence[Delivery]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,9 @@ async def listen(
     whole: str = plane_filter(Plane.STATE),
     *,
     marker: Marker | None = None,
-) -> tuple[dict[str, bytes], list[Delivery]]:
-    """Read everything that stands retained; return it, and what else came meanwhile.
+    handle: Handle | None = None,
+) -> dict[str, bytes]:
+    """Read everything that stands retained, by topic.
 
     A marker of our own, published after the subscription, shows where the retained
     messages end: the broker keeps the order. Where it did not, what was missed is put
@@ -78,34 +84,38 @@ async def listen(
         whole: the states to read.
         marker: for one who may not publish among the states: a message that it may both
             publish and hear.
+        handle: takes what else comes meanwhile. It may not wait until the end: a broker
+            sends nothing more, not even the marker, while too much is unacknowledged.
     """
     filters = [whole] if marker is None else [whole, marker.topic]
     marker = marker or Marker(state_marker(str(new_id())))
     standing: dict[str, bytes] = {}
-    others: list[Delivery] = []
     await session.subscribe(*filters)
     session.publish(marker.topic, marker.payload, qos=1, retain=False)
     session.send_now()
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            ended = False
-            while not ended:
-                batch = await session.receive(1_000)
-                for delivery in batch:
-                    if delivery.topic == marker.topic:
-                        ended = True
-                    elif f"/{Plane.STATE}/" not in delivery.topic:
-                        others.append(delivery)
-                    elif delivery.retain:
-                        standing[delivery.topic] = delivery.payload
-                    else:
-                        standing.pop(delivery.topic, None)
-                session.acknowledge([each for each in batch if each not in others])
-                session.send_now()
+        ended = False
+        while not ended:
+            async with asyncio.timeout(PATIENCE_S):
+                batch = await session.receive(BATCH)
+            others: list[Delivery] = []
+            for delivery in batch:
+                if delivery.topic == marker.topic:
+                    ended = True
+                elif f"/{Plane.STATE}/" not in delivery.topic:
+                    others.append(delivery)
+                elif delivery.retain:
+                    standing[delivery.topic] = delivery.payload
+                else:
+                    standing.pop(delivery.topic, None)
+            if handle is not None and others:
+                await handle(others)
+            session.acknowledge(batch)
+            session.send_now()
     except TimeoutError:
         log.warning("the broker did not show its retained messages in time", in_s=PATIENCE_S)
     await session.unsubscribe(*filters)
-    return standing, others
+    return standing
 
 
 def compare(standing: dict[str, bytes], wanted: dict[str, Outgoing]) -> Difference:
@@ -119,10 +129,16 @@ def compare(standing: dict[str, bytes], wanted: dict[str, Outgoing]) -> Differen
 
 
 async def restore(
-    session: Session, relay: Relay, database: Database, router: Router, clock: Clock
-) -> list[Delivery]:
-    """Make the broker's retained state true; return other deliveries that came meanwhile."""
-    standing, others = await listen(session)
+    session: Session,
+    relay: Relay,
+    database: Database,
+    router: Router,
+    clock: Clock,
+    *,
+    handle: Handle,
+) -> None:
+    """Make the broker's retained state true; `handle` takes what else comes meanwhile."""
+    standing = await listen(session, handle=handle)
     difference = compare(standing, await expected(database, router, clock))
     if difference:
         log.info(
@@ -133,7 +149,6 @@ async def restore(
     relay.say(difference.missing)
     relay.say(Outgoing("", topic, b"", 1, retain=True) for topic in difference.stray)
     await relay.drain()
-    return others
 
 
 def _data(payload: bytes) -> Any:
