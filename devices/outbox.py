@@ -145,6 +145,11 @@ class Outbox:
         rows = [(e.id.bytes, e.topic, e.payload, e.created.isoformat()) for e in puts]
         gone = [(id_.bytes,) for id_ in clears]
         try:
+            if len(rows) == 1 and not gone:
+                with self._lock:
+                    # One statement is a transaction of its own, at a third of the calls.
+                    self._database.execute(_PUT, rows[0])
+                return
             with self._lock, self._transaction():
                 if gone:
                     self._database.executemany(_CLEAR, gone)
@@ -257,14 +262,14 @@ class OutboxWriter:
             self._work.notify()
 
     def flush(self) -> bool:
-        """Write what was put, now, on the calling thread; what is to be cleared goes along.
+        """Write what was put, now, on the calling thread; clearing is left for later.
 
         Returns:
             Whether there was anything to write.
         """
         if not self._puts:
             return False
-        self._write()
+        self._write(clearing=False)
         return True
 
     def close(self) -> None:
@@ -285,11 +290,13 @@ class OutboxWriter:
             if closing:
                 return
 
-    def _write(self) -> None:
+    def _write(self, *, clearing: bool = True) -> None:
         with self._writing:
+            clears: list[UUID] = []
             with self._work:
                 puts, self._puts = self._puts, []
-                clears, self._clears = self._clears, []
+                if clearing:
+                    clears, self._clears = self._clears, []
             if not puts and not clears:
                 return
             ids = [entry.id for entry in puts]
