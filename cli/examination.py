@@ -351,7 +351,7 @@ async def _wanted(database: Database, tenant: str) -> dict[str, Outgoing]:
 async def _standing(session: Session, admitted: Admitted) -> dict[str, bytes]:
     beat = Heartbeat(epoch=new_id(), at=system_clock())
     where = {"tenant": admitted.tenant, "device": admitted.device}
-    standing, _ = await retained.listen(
+    standing = await retained.listen(
         session,
         plane_filter(Plane.STATE, tenant=admitted.tenant),
         marker=retained.Marker(beat.topic(**where), beat.model_dump_json().encode()),

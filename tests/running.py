@@ -54,13 +54,14 @@ def tenant(system: RunningSystem) -> RunningTenant:
 @pytest.fixture(params=[EMBEDDED, SERVERS])
 def start_system(request: pytest.FixtureRequest) -> Iterator[StartSystem]:
     """Start a system of the test's own; takes what `RunningSystem` takes by name."""
-    broker, database = request.param.split("+")
+    broker_kind, database_kind = request.param.split("+")
+    # Asked for at once, so that both outlive the systems.
+    broker: RunningBroker = request.getfixturevalue(f"{broker_kind}_broker")
+    url: str = request.getfixturevalue(f"{database_kind}_url")
     with ExitStack() as stack:
 
         def start(**options: Any) -> RunningSystem:
-            running: RunningBroker = request.getfixturevalue(f"{broker}_broker")
-            url: str = request.getfixturevalue(f"{database}_url")
-            return stack.enter_context(running_system(running, url, **options))
+            return stack.enter_context(running_system(broker, url, **options))
 
         yield start
 

@@ -22,7 +22,7 @@ from schemas.envelope import MAX_AGE, MAX_AHEAD, MAX_REQUEST_BYTES, device_sourc
 from schemas.identifiers import is_slug
 from schemas.message import Message, Request
 from schemas.refusals import RefusalCode
-from schemas.topics import Plane, TopicMismatch, device_of
+from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of
 from services.runtime.bus import Delivery
 
 NOBODY: Final = "-"
@@ -62,16 +62,20 @@ class Unfit:
 
 
 def read(delivery: Delivery, now: datetime) -> Received | Unfit | None:
-    """Understand one delivery; None for what is nothing at all (a cleared retained topic)."""
+    """Understand one delivery.
+
+    None for what is nothing to act on: a cleared retained topic, or a word of the services
+    themselves, which a subscription of a moment ago may still bring.
+    """
     try:
         located = _locate(delivery.topic)
     except TopicMismatch as error:
         return _unknown_topic(delivery, str(error))
-    tenant, device = located.tenant, located.address.get("device", "")
+    if located.message.plane not in DEVICE_PLANES:
+        return None
+    tenant, device = located.tenant, located.address["device"]
     if not issubclass(located.message, Request):
-        if not delivery.payload:
-            return None
-        return _read_notice(delivery, located)
+        return _read_notice(delivery, located) if delivery.payload else None
     if len(delivery.payload) > MAX_REQUEST_BYTES:
         return Unfit(
             delivery,
@@ -127,7 +131,7 @@ def _disagreement(located: Located, envelope: Any) -> tuple[RefusalCode, str] | 
 
 
 def _read_notice(delivery: Delivery, located: Located) -> Received | Unfit:
-    tenant, device = located.tenant, located.address.get("device", "")
+    tenant, device = located.tenant, located.address["device"]
     try:
         if located.message.bare:
             message = located.message.model_validate_json(delivery.payload)
