@@ -209,9 +209,18 @@ def send(till: PointOfSale, plan: Plan, seen: Seen, speed: float, progress: Prog
         waiting.append(order)
         if len(waiting) >= SLICE:
             flush()
-            _settle(lambda: seen.answered, lambda: till.waiting <= AHEAD, seen, progress)
+            _answered(seen, lambda: till.waiting <= AHEAD, progress)
     flush()
-    _settle(lambda: seen.answered, lambda: seen.answered >= seen.sent, seen, progress)
+    _answered(seen, lambda: seen.answered >= seen.sent, progress)
+
+
+def _answered(seen: Seen, done: Callable[[], bool], progress: Progress) -> None:
+    if not _settle(lambda: seen.answered, done, seen, progress):
+        raise Failure(
+            f"{seen.answered} of {seen.sent} orders were answered, then none for "
+            f"{PATIENCE_S:.0f} s: `heard doctor` says why. Run it again afterwards: "
+            "what was kept is not kept twice"
+        )
 
 
 def _settle(
