@@ -10,12 +10,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from services.migrations.schema import METADATA
 from services.runtime.database import Database
 
 _HOME: Final = Path(__file__).parent
+_LOCK: Final = 0x48454152_444D  # "HEARDM"
 
 
 def _config() -> Config:
@@ -49,6 +50,9 @@ async def upgrade(database: Database) -> tuple[str | None, str]:
     if before == after:
         return before, after
     async with database.write() as connection:
+        if not database.is_sqlite:
+            # Of two that create the same table PostgreSQL lets the second fail.
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         await connection.run_sync(_upgrade)
     return before, after
 
