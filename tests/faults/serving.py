@@ -1,0 +1,122 @@
+"""A child: the services, and the embedded broker where it is asked for.
+
+``python -m tests.faults.serving JSON``, with the fields of `Serving`. It says ``ready``
+when it handles requests, ends gracefully on SIGTERM, and kills itself where `Serving.crash`
+says, as ``kill -9`` would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+import uvloop
+from pydantic import BaseModel, ConfigDict
+
+from broker_config.access import Credential, Identity
+from broker_config.embedded import EmbeddedBroker
+from broker_config.secret import SecretHash
+from broker_config.settings import BrokerAddress
+from cli.compose import assemble
+from services.people.store import DatabaseDirectory
+from services.runtime.database import Database
+from services.runtime.relay import Checkpoint, no_checkpoint
+from tests.faults.mortal import die_with
+
+READY = "ready"
+
+
+class Crash(BaseModel):
+    """Where a serving process kills itself: at a checkpoint, the so many-th time it passes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    point: str
+    passing: int
+
+    def __str__(self) -> str:
+        return f"crash at {self.point} no. {self.passing}"
+
+
+class Serving(BaseModel):
+    """What one serving process needs to know."""
+
+    model_config = ConfigDict(frozen=True)
+
+    parent: int
+    database_url: str
+    port: int
+    """Where the broker is; with `embedded`, where it is to be."""
+    secret: str
+    embedded: bool = False
+    inspector: str = ""
+    """The name of a second account of services, which the embedded broker lets in."""
+    inspector_secret: str = ""
+    crash: Crash | None = None
+
+
+class Door:
+    """Accounts as `heard up` has them, and the inspector's."""
+
+    def __init__(self, directory: DatabaseDirectory, inspector: Credential) -> None:
+        self._directory = directory
+        self._inspector = inspector
+
+    async def find(self, username: str) -> Credential | None:
+        """See `broker_config.access.Directory.find`."""
+        if username == self._inspector.identity.username:
+            return self._inspector
+        return await self._directory.find(username)
+
+
+def crashing(crash: Crash) -> Checkpoint:
+    """A checkpoint at which this process dies at once."""
+    left = crash.passing
+
+    def pass_by(point: str) -> None:
+        nonlocal left
+        if point != crash.point:
+            return
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return pass_by
+
+
+async def serve(given: Serving) -> None:
+    """Serve until SIGTERM."""
+    async with AsyncExitStack() as stack:
+        database = Database(given.database_url)
+        stack.push_async_callback(database.close)
+        address = BrokerAddress(port=given.port)
+        if given.embedded:
+            services = Credential(Identity.service(), SecretHash.of(given.secret))
+            inspector = Credential(
+                Identity.service(given.inspector), SecretHash.of(given.inspector_secret)
+            )
+            door = Door(DatabaseDirectory(database, services), inspector)
+            await stack.enter_async_context(EmbeddedBroker(door, port=given.port))
+        checkpoint = no_checkpoint if given.crash is None else crashing(given.crash)
+        backbone = assemble(database, address, given.secret, checkpoint=checkpoint).backbone
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, backbone.stop)
+        telling = asyncio.create_task(_tell(backbone.ready))
+        try:
+            await backbone.run()
+        finally:
+            telling.cancel()
+
+
+async def _tell(ready: asyncio.Event) -> None:
+    await ready.wait()
+    print(READY, flush=True)
+
+
+if __name__ == "__main__":
+    said = Serving.model_validate_json(sys.argv[1])
+    die_with(said.parent)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(said))

@@ -1,0 +1,254 @@
+"""What must be true in the end: the database against the list, the wire against the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.compose import state_router
+from devices.outbox import Outbox
+from devices.station_view import Freshness
+from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
+from schemas.orders import Order, OrderStatus
+from schemas.replies import Outcome, Reply
+from services.kitchen.store import STATIONS, TICKETS, to_ticket
+from services.orders.store import ORDERS, to_order
+from services.presence.store import PRESENCE
+from services.runtime import retained
+from services.runtime.bus import MqttBus
+from services.runtime.database import Database
+from services.runtime.moment import system_clock
+from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
+from tests.faults.evening import Evening
+from tests.faults.ground import TENANT, TILL, run
+from tests.faults.ordering import Answer
+from tests.faults.plan import MENU, Step, Wanted
+
+
+@dataclass
+class Kept:
+    """What the database has."""
+
+    orders: dict[UUID, Order] = field(default_factory=dict)
+    tickets: list[Ticket] = field(default_factory=list)
+    sequences: dict[str, int] = field(default_factory=dict)
+    replies: dict[UUID, Reply] = field(default_factory=dict)
+    presence: dict[str, str] = field(default_factory=dict)
+    outbox: int = 0
+    quarantine: list[str] = field(default_factory=list)
+
+    def tickets_of(self, order_id: UUID) -> list[Ticket]:
+        """The tickets of one order."""
+        return [ticket for ticket in self.tickets if ticket.order_id == order_id]
+
+
+def wrongs(evening: Evening, *, wire_is_whole: bool = False) -> list[str]:
+    """Everything that is not as it must be, each in a line."""
+    kept, retained_wrongs = run(_read(evening))
+    till = {answer.request: answer for answer in evening.till.answers()}
+    return [
+        *retained_wrongs,
+        *_household(evening, kept),
+        *_orders(evening, kept, till),
+        *_sequences(kept),
+        *_till(evening, kept, till),
+        *_screens(evening, kept),
+        *_cooks(evening, kept),
+        *_words(evening, kept, whole=wire_is_whole),
+    ]
+
+
+async def _read(evening: Evening) -> tuple[Kept, list[str]]:
+    database = Database(evening.footing.store.url)
+    kept = Kept()
+    try:
+        async with database.read() as connection:
+            for row in await _rows(connection, ORDERS):
+                order = to_order(row)
+                kept.orders[order.order_id] = order
+            kept.tickets = [to_ticket(row) for row in await _rows(connection, TICKETS)]
+            for row in await _rows(connection, STATIONS):
+                kept.sequences[row["station"]] = row["sequence"]
+            for row in await _rows(connection, INBOX):
+                kept.replies[row["request_id"]] = Reply.model_validate_json(row["reply"])
+            for row in await _rows(connection, PRESENCE):
+                kept.presence[row["device"]] = row["status"]
+            kept.outbox = len(await _rows(connection, OUTBOX))
+            kept.quarantine = [row["reason"] for row in await _rows(connection, QUARANTINE)]
+        bus = MqttBus(evening.footing.inspector, clean=True)
+        async with bus.session() as session:
+            standing = await retained.listen(session)
+        wanted = await retained.expected(database, state_router(), system_clock)
+    finally:
+        await database.close()
+    difference = retained.compare(standing, wanted)
+    found = [f"not retained as the database says: {each.topic}" for each in difference.missing]
+    found += [f"retained and should not be: {topic}" for topic in difference.stray]
+    return kept, found
+
+
+async def _rows(connection: AsyncConnection, table: Table) -> list[dict[str, Any]]:
+    query = select(table).where(table.c.tenant == TENANT)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _household(evening: Evening, kept: Kept) -> Iterator[str]:
+    if kept.outbox:
+        yield f"{kept.outbox} parcels are left in the outbox"
+    yield from (f"in quarantine: {reason}" for reason in kept.quarantine)
+    yield from evening.till.unplanned
+    for server in evening.servers:
+        yield from server.unplanned
+        for life in server.lives:
+            if life.has_said("Traceback"):
+                yield f"{life.log.name} has a traceback: {life.last_words()}"
+
+
+def _orders(evening: Evening, kept: Kept, till: dict[UUID, Answer]) -> Iterator[str]:
+    listed = {order.order_id for order in evening.orders}
+    yield from (f"an order that nobody placed: {id_}" for id_ in kept.orders.keys() - listed)
+    for wanted in evening.orders:
+        order = kept.orders.get(wanted.order_id)
+        if order is None:
+            yield f"order {wanted.number} is not kept"
+        else:
+            yield from (f"order {wanted.number}: {wrong}" for wrong in _order(wanted, order, till))
+            tickets = kept.tickets_of(order.order_id)
+            yield from (f"order {wanted.number}: {wrong}" for wrong in _cut(order, tickets))
+
+
+def _order(wanted: Wanted, order: Order, till: dict[UUID, Answer]) -> Iterator[str]:
+    def accepted(step: Step) -> bool:
+        answer = till.get(wanted.request(step))
+        return step in wanted.steps and answer is not None and answer.accepted
+
+    lines = wanted.lines + (wanted.added if accepted(Step.ADD) else ())
+    if [(line.item, line.quantity) for line in order.lines] != list(lines):
+        yield f"its lines are {order.lines}, asked were {lines}"
+    if order.total_minor != sum(quantity * MENU[item][1] for item, quantity in lines):
+        yield f"its total is {order.total_minor}"
+    if accepted(Step.CANCEL) is not (order.status is OrderStatus.CANCELLED):
+        yield f"it is {order.status}, and its cancelling was accepted: {accepted(Step.CANCEL)}"
+    if accepted(Step.CLOSE) is not (order.status is OrderStatus.CLOSED):
+        yield f"it is {order.status}, and its closing was accepted: {accepted(Step.CLOSE)}"
+
+
+def _cut(order: Order, tickets: list[Ticket]) -> Iterator[str]:
+    on_tickets = sorted(line.line for ticket in tickets for line in ticket.lines)
+    if on_tickets != [line.line for line in order.lines]:
+        yield f"lines on tickets are {on_tickets}"
+    stations = {line.line: line.station for line in order.lines}
+    for ticket in tickets:
+        if any(stations.get(line.line) != ticket.station for line in ticket.lines):
+            yield f"a ticket at {ticket.station} has lines of elsewhere"
+    # Those of the order's beginning, and those of added lines, stand on tickets of their own.
+    for numbers in _together(order, tickets):
+        if len(numbers) != len(set(numbers)):
+            yield f"more than one ticket for one station: {numbers}"
+    open_ = [ticket for ticket in tickets if ticket.status in OPEN_TICKET]
+    if bool(open_) is not (order.status in {OrderStatus.PLACED, OrderStatus.PREPARING}):
+        yield f"it is {order.status} with {len(open_)} open tickets"
+    if any(ticket.status is TicketStatus.STARTED for ticket in open_) and (
+        order.status is not OrderStatus.PREPARING
+    ):
+        yield f"it is {order.status}, and a ticket of it is started"
+
+
+def _together(order: Order, tickets: list[Ticket]) -> Iterator[list[str]]:
+    by_time: dict[object, list[str]] = {}
+    for ticket in tickets:
+        by_time.setdefault(ticket.placed_at, []).append(ticket.station)
+    yield from by_time.values()
+    if len(by_time) > 2:
+        yield [order.number, order.number]
+
+
+def _sequences(kept: Kept) -> Iterator[str]:
+    """Dense: every change of a ticket took the next number of its station, and no other."""
+    for station, sequence in kept.sequences.items():
+        mine = [ticket for ticket in kept.tickets if ticket.station == station]
+        if sum(ticket.version for ticket in mine) != sequence:
+            yield f"{station} is at {sequence}, after {sum(t.version for t in mine)} changes"
+        numbers = [ticket.sequence for ticket in mine]
+        if len(set(numbers)) != len(numbers) or max(numbers, default=0) != sequence:
+            yield f"{station} is at {sequence}, its tickets at {sorted(numbers)}"
+
+
+def _till(evening: Evening, kept: Kept, till: dict[UUID, Answer]) -> Iterator[str]:
+    for wanted in evening.orders:
+        for step in wanted.steps:
+            request = wanted.request(step)
+            answer, reply = till.get(request), kept.replies.get(request)
+            if answer is None or reply is None:
+                yield f"order {wanted.number}, {step}: answered {answer}, kept {reply}"
+            elif answer.accepted is not (reply.outcome is Outcome.ACCEPTED):
+                yield f"order {wanted.number}, {step}: the till was told {answer}, kept is {reply}"
+            elif step is Step.PLACE and not answer.accepted:
+                yield f"order {wanted.number} was refused: {answer.code}"
+    told: dict[UUID, Answer] = {}
+    for answer in evening.till.answers():
+        if told.setdefault(answer.request, answer) != answer:
+            yield f"the till was told {told[answer.request]}, and later {answer}"
+    with Outbox(evening.till.papers.outbox) as outbox:
+        if left := outbox.waiting():
+            yield f"{len(left)} requests are left in the till's outbox"
+
+
+def _screens(evening: Evening, kept: Kept) -> Iterator[str]:
+    for cook in evening.cooks:
+        screen, station = cook.screen, cook.station
+        if screen.freshness is not Freshness.CURRENT:
+            yield f"the screen at {station} is {screen.freshness}"
+        shown = {ticket.ticket_id: ticket for ticket in screen.tickets}
+        open_ = {
+            ticket.ticket_id: ticket
+            for ticket in kept.tickets
+            if ticket.station == station and ticket.status in OPEN_TICKET
+        }
+        if shown != open_:
+            apart = [id_ for id_ in shown.keys() | open_.keys() if shown.get(id_) != open_.get(id_)]
+            yield f"the screen at {station} shows other than is kept: {apart}"
+        unheard = [ticket for ticket in open_.values() if ticket.heard_at is None]
+        if unheard:
+            yield f"{len(unheard)} tickets at {station} are not heard"
+        if kept.presence.get(screen.device) != "online":
+            yield f"{screen.device} is there, and believed {kept.presence.get(screen.device)}"
+    if kept.presence.get(TILL) != "offline":
+        yield f"the till has gone, and is believed {kept.presence.get(TILL)}"
+
+
+def _cooks(evening: Evening, kept: Kept) -> Iterator[str]:
+    tickets = {ticket.ticket_id: ticket for ticket in kept.tickets}
+    for cook in evening.cooks:
+        for request, (what, ticket_id, pending) in cook.asked.items():
+            reply = kept.replies.get(request)
+            if reply is None:
+                yield f"a {what} at {cook.station} is not kept"
+                continue
+            accepted = reply.outcome is Outcome.ACCEPTED
+            if accepted is not (pending.error is None):
+                yield f"a {what} at {cook.station} was told {pending.error}, kept is {reply}"
+            if not accepted and tickets[ticket_id].status is not TicketStatus.CANCELLED:
+                yield f"a {what} at {cook.station} was refused: {reply.message}"
+
+
+def _words(evening: Evening, kept: Kept, *, whole: bool) -> Iterator[str]:
+    """What was said on the wire never contradicted itself, nor what is kept."""
+    witness = evening.witness
+    yield from witness.contradictions
+    for request, reply in dict(witness.replies).items():
+        if kept.replies.get(request) != reply:
+            yield f"the wire says {reply}, kept is {kept.replies.get(request)}"
+    for (order_id, version), order in dict(witness.orders).items():
+        mine = kept.orders.get(order_id)
+        if mine is None or mine.version < version or (mine.version == version and mine != order):
+            yield f"the wire says {order}, kept is {mine}"
+    if whole:
+        for station, sequence in kept.sequences.items():
+            if missing := witness.missing(station, sequence):
+                yield f"changes of {station} were never said: {missing}"
