@@ -75,7 +75,7 @@ def assemble(
         relay,
         worker,
         clock=clock,
-        first=(presence.start,),
+        first=(worker.begin, presence.start),
         beside=(presence.run, _beating(database, relay, clock)),
     )
     return Served(backbone, worker, relay, presence, router, bus)

@@ -218,13 +218,15 @@ class RunningSystem:
 
     # Who is there
 
-    def add_tenant(self, name: str | None = None) -> RunningTenant:
+    def add_tenant(
+        self, name: str | None = None, menu: Mapping[str, tuple[str, int]] = MENU
+    ) -> RunningTenant:
         """A restaurant with a menu; without a name, one that nobody else has."""
         tenant = name or f"t-{uuid4().hex[:12]}"
         row = Tenant(tenant, tenant.title(), "GBP", system_clock())
         self.writing(lambda connection: add_tenant(connection, row))
         running = RunningTenant(self, tenant)
-        running.put_menu(MENU)
+        running.put_menu(menu)
         return running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -105,7 +106,10 @@ async def write(
             newer.where(MENUS.c.tenant == tenant, MENUS.c.menu == MAIN)
         )
         if counted.rowcount == 0:
-            await connection.execute(MENUS.insert().values(tenant=tenant, menu=MAIN, version=1))
+            # Not from one: after a tenant was removed and added again, the same version
+            # would vouch for items that are remembered from before.
+            first = 1 + secrets.randbelow(2**40)
+            await connection.execute(MENUS.insert().values(tenant=tenant, menu=MAIN, version=first))
         chosen = among(MENU_ITEMS.c.item, names, connection.dialect.name)
         await connection.execute(
             delete(MENU_ITEMS).where(MENU_ITEMS.c.tenant == tenant).where(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -67,19 +68,14 @@ class PresenceBook:
         return sum(seen.status is not PresenceStatus.OFFLINE for seen in self._seen.values())
 
     async def start(self) -> None:
-        """Begin with what was believed before; whoever is gone shows by silence."""
+        """Begin with what was believed before, by whoever served; who is gone shows by silence."""
+        self._seen.clear()
+        self._unkept.clear()
         now = self._clock()
         async with self._database.read() as connection:
             for row in await store.last_epochs(connection):
-                self._seen.setdefault(
-                    (row["tenant"], row["device"]),
-                    rules.Seen(
-                        PresenceStatus(row["status"]),
-                        row["epoch"],
-                        row["since"],
-                        now,
-                        FIRST_PATIENCE,
-                    ),
+                self._seen[row["tenant"], row["device"]] = rules.Seen(
+                    PresenceStatus(row["status"]), row["epoch"], row["since"], now, FIRST_PATIENCE
                 )
 
     async def run(self) -> None:
@@ -92,9 +88,13 @@ class PresenceBook:
                 self._listen_for_silence()
             self._wake.clear()
             while self._unkept:
+                keys = sorted(self._unkept)[:200]
+                # What changes again while this is written must be kept again.
+                self._unkept.difference_update(keys)
                 try:
-                    await self._keep()
+                    await self._keep(keys)
                 except Exception as error:
+                    self._unkept.update(keys)
                     if not is_away(error):
                         raise
                     log.warning("database away; presence is kept later")
@@ -108,8 +108,7 @@ class PresenceBook:
                 log.info("a device fell silent", tenant=key[0], device=key[1])
                 self._take(key, before, after)
 
-    async def _keep(self) -> None:
-        keys = sorted(self._unkept)[:200]
+    async def _keep(self, keys: Sequence[tuple[str, str]]) -> None:
         now = self._clock()
         messages: list[Outgoing] = []
         async with self._database.write() as connection:
@@ -135,7 +134,6 @@ class PresenceBook:
                 )
                 messages.append(outgoing(state, tenant=tenant, now=now))
             parcels = await enclose(connection, messages)
-        self._unkept.difference_update(keys)
         self._relay.offer(parcels)
 
 

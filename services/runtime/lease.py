@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import Database, is_away
 
@@ -97,7 +98,13 @@ async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
     finally:
-        await asyncio.shield(connection.invalidate() if lost.is_set() else connection.close())
+        await asyncio.shield(_end(connection))
+
+
+async def _end(connection: AsyncConnection) -> None:
+    # Back in the pool it would go on holding the lock.
+    await connection.invalidate()
+    await connection.close()
 
 
 async def is_held(database: Database) -> bool:

@@ -25,7 +25,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.among import among
-from services.runtime.flush import Changed, flush
+from services.runtime.flush import GUARD, Changed, flush
 
 Row = Mapping[str, Any]
 Key = tuple[str, Any]
@@ -104,6 +104,9 @@ class UnitOfWork:
                 known[key] = None
             else:
                 self.adopt(table, shelved)
+                # A refusal too must not rest on what another process has changed meanwhile.
+                if GUARD in table.info:
+                    self.rely(table, key)
         tenant_column, name_column = table.primary_key
         for tenant, names in missing.items():
             chosen = among(name_column, names, self.connection.dialect.name)
@@ -161,7 +164,9 @@ class UnitOfWork:
                     inserts.setdefault(table, []).append(row)
         relied: dict[Table, list[Row]] = {}
         for table, keys in self._relied.items():
-            rows_relied = [self._read[table][key] for key in keys if key in self._read[table]]
+            changed = self._changed.get(table, {})  # those are guarded by themselves
+            read = self._read.get(table, {})
+            rows_relied = [read[key] for key in keys if key in read and key not in changed]
             if rows_relied:
                 relied[table] = rows_relied
         if inserts or updates:

@@ -46,6 +46,7 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 256
 OUR_FAULT: Final = "a fault of ours: it is logged, and your request is kept for a person"
+OUR_FAULT_UNKEPT: Final = "a fault of ours: it is logged"
 STALE_TRIES: Final = 10
 WARY_FOR: Final = 20
 """After a repetition was met, so many batches are first held against the inbox."""
@@ -103,6 +104,11 @@ class Worker:
         self.counts: Final[Counter[str]] = Counter()
         self._busy = asyncio.Lock()
         self._stopping = False
+
+    async def begin(self) -> None:
+        """Know nothing of before: another process may have served in the meantime."""
+        self._shelf.clear()
+        self._wary = 0
 
     async def run(self, session: Session) -> None:
         """Handle what the session brings until it is lost."""
@@ -362,10 +368,12 @@ class Worker:
             reply = Reply(request=query.request_id, outcome=Outcome.ACCEPTED, result=result)
         except Refusal as refusal:
             reply = _reply(query.request_id, code=refusal.code, message=refusal.message)
-        except Exception:
-            # Whoever asked asks again; nothing was promised.
+        except Exception as error:
             log.exception("a question could not be answered", topic=query.delivery.topic)
-            return
+            if is_away(error):
+                return  # whoever asked asks again; nothing was promised
+            self.counts["faults"] += 1
+            reply = _reply(query.request_id, code=RefusalCode.INTERNAL, message=OUR_FAULT_UNKEPT)
         self.counts["answered"] += 1
         answer = outgoing(
             reply,
