@@ -11,6 +11,8 @@ worked around here and nowhere else:
 - awaiting each PUBACK before the next publish saturates early. Publishing returns at
   once; confirmations come to a callback, by message id. Writing does not wait for the
   next turn of the loop.
+- an answer (CONNACK, SUBACK) is awaited for ten seconds even when the connection it was to
+  come on is gone. We stop waiting when it breaks.
 - a topic in broken UTF-8 raises inside the callback and would end the connection.
   Such a message is acknowledged, counted and dropped: it belongs to nobody.
 """
@@ -21,10 +23,10 @@ import asyncio
 import random
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import aiomqtt
 import structlog
@@ -33,6 +35,9 @@ from broker_config.settings import BrokerSettings
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
+_LAST_WORDS_S: Final = 0.1
 _NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
@@ -102,6 +107,7 @@ class MqttSession:
         self._waiting: deque[Delivery] = deque()
         self._wake = asyncio.Event()
         self._lost: BaseException | None = None
+        self._broken = asyncio.Event()
         self._confirmed: Callable[[int], None] | None = None
         self._told_of_loss: Callable[[], None] | None = None
         self._stuck = False  # True while the socket takes no more and we wait for it
@@ -112,6 +118,32 @@ class MqttSession:
         self._paho.max_queued_messages_set(0)
         self._paho.on_message = self._on_message
         self._paho.on_publish = self._on_publish
+        self._tell_aiomqtt: Final[Any] = self._paho.on_disconnect
+        self._paho.on_disconnect = self._on_disconnect
+
+    def _on_disconnect(self, *told: Any) -> None:
+        self._tell_aiomqtt(*told)
+        self._broken.set()
+
+    async def answered(self, asking: Coroutine[Any, Any, T]) -> T:
+        """Wait for the broker's answer, no longer than the connection lasts.
+
+        Raises:
+            ConnectionLost: it broke first.
+        """
+        tasks = asyncio.create_task(asking), asyncio.create_task(self._broken.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not tasks[0].done():
+                # Why the broker refuses us may be said already, and on its way to the task.
+                await asyncio.wait(tasks[:1], timeout=_LAST_WORDS_S)
+            if not tasks[0].done():
+                raise ConnectionLost("the connection broke before the broker answered")
+            return tasks[0].result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def opened(self) -> None:
         """Take over, now that there is a connection: its writing, and the watch for its end."""
@@ -210,14 +242,14 @@ class MqttSession:
 
     async def subscribe(self, *filters: str) -> None:
         """See `Session.subscribe`."""
-        granted = await self._aiomqtt.subscribe([(each, 1) for each in filters])
+        granted = await self.answered(self._aiomqtt.subscribe([(each, 1) for each in filters]))
         for each, code in zip(filters, granted, strict=False):
             if _number(code) >= 0x80:
                 raise ConnectionLost(f"the broker refused the subscription to {each}")
 
     async def unsubscribe(self, *filters: str) -> None:
         """See `Session.unsubscribe`."""
-        await self._aiomqtt.unsubscribe(list(filters))
+        await self.answered(self._aiomqtt.unsubscribe(list(filters)))
 
 
 class MqttBus:
@@ -258,7 +290,7 @@ class MqttBus:
         )
         session = MqttSession(client)
         try:
-            await client.__aenter__()
+            await session.answered(client.__aenter__())
         except aiomqtt.MqttError as error:
             raise ConnectionLost(f"{to.address}: {error}") from error
         try:
