@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, update
 
 from schemas.identifiers import new_id
 from schemas.orders import OrderStatus
@@ -21,6 +21,7 @@ from services.runtime.database import Database
 from services.runtime.flush import Changed, Conflict, Stale, flush
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE, TENANTS
 from services.runtime.work import Draft, Shelf, UnitOfWork
+from tests.services.rows import all_rows as rows
 
 NOON = datetime(2026, 3, 14, 12, 0, 0, 5, tzinfo=UTC)
 ODD = "crème \N{HAMBURGER} 寿司 \u202e\"'\\ \\u0000 \\x00 {} %s :x $1\n\t\x1b"
@@ -67,12 +68,6 @@ def an_answer(request_id: UUID) -> Row:
 async def deciding(database: Database, shelf: Shelf | None = None) -> AsyncIterator[UnitOfWork]:
     async with database.decide() as connection:
         yield UnitOfWork(connection, shelf)
-
-
-async def rows(database: Database, table: Table) -> list[Row]:
-    async with database.read() as connection:
-        found = await connection.execute(select(table).order_by(*table.primary_key))
-        return [dict(row) for row in found.mappings()]
 
 
 async def insert(database: Database, table: Table, *values: Row) -> None:
