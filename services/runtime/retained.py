@@ -137,18 +137,25 @@ async def restore(
     *,
     handle: Handle,
 ) -> None:
-    """Make the broker's retained state true; `handle` takes what else comes meanwhile."""
+    """Make the broker's retained state true; `handle` takes what else comes meanwhile.
+
+    While the rows are read, something may be decided and published (a device's presence),
+    and what was read is then published after it, although older. So it looks again until
+    nothing differs.
+    """
     standing = await listen(session, handle=handle)
-    difference = compare(standing, await expected(database, router, clock))
-    if difference:
+    while difference := compare(standing, await expected(database, router, clock)):
         log.info(
             "retained state put right",
             put_back=len(difference.missing),
             cleared=len(difference.stray),
         )
-    relay.say(difference.missing)
-    relay.say(Outgoing("", topic, b"", 1, retain=True) for topic in difference.stray)
-    await relay.drain()
+        relay.say(difference.missing)
+        relay.say(Outgoing("", topic, b"", 1, retain=True) for topic in difference.stray)
+        standing.update((message.topic, message.payload) for message in difference.missing)
+        for topic in difference.stray:
+            del standing[topic]
+        await relay.drain()
 
 
 def _data(payload: bytes) -> Any:
