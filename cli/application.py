@@ -16,7 +16,7 @@ from cli.files import Running, running
 from cli.grammar import flags_of
 from cli.settings import BrokerKind, Settings
 from services.migrations.upgrade import newest, version
-from services.runtime.database import Database
+from services.runtime.database import Database, is_away
 
 T = TypeVar("T")
 
@@ -85,7 +85,8 @@ class Application:
         async def inside() -> T:
             database = Database(self.database_url)
             try:
-                if not as_it_is and (at := await version(database)) != newest():
+                at = await _reached(database)
+                if not as_it_is and at != newest():
                     raise Failure(
                         f"the database {database.shown} is "
                         f"{'not set up' if at is None else f'at version {at}, not {newest()}'}: "
@@ -96,6 +97,20 @@ class Application:
                 await database.close()
 
         return asyncio.run(inside())
+
+
+async def _reached(database: Database) -> str | None:
+    """The database's version; a plain word where it cannot be reached at all."""
+    try:
+        return await version(database)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        why = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+        raise Failure(
+            f"the database {database.shown} does not answer: {why}: start it, or name "
+            "another with --database"
+        ) from error
 
 
 def application(context: click.Context | None = None) -> Application:

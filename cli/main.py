@@ -31,14 +31,18 @@ def _places() -> dict[str, Place]:
         "menu": at("menu", "Import and show menus."),
         "order": at("order", "Place and look at orders."),
         "kitchen": at("kitchen", "See what the kitchen sees."),
-        "tail": at("tail", "Show messages as they pass."),
+        "tail": at("tail", "Show messages as they pass, decoded, one line each, until Ctrl-C."),
         "tracker": at("tracker", "Be a tracker."),
         "replay": at("replay", "Send what a file holds, as it was."),
-        "quarantine": at("quarantine", "Look at messages that nobody could understand."),
+        "quarantine": at(
+            "quarantine", "Look at messages that nobody could understand; they are kept whole."
+        ),
         "doctor": at("doctor", "Say what is wrong, and the command that mends it."),
-        "contract": at("contract", "Print the contract: every message, for other programs."),
+        "contract": at("contract", "Print the contract: every message with its topic and payload."),
         "broker": at("broker", "Set up a broker."),
-        "completion": at("completion", "Print the completion for your shell."),
+        "completion": at(
+            "completion", "Print the completion for your shell, to be read by its start-up file."
+        ),
     }
     if importlib.util.find_spec(_BENCH) is not None:
         places["bench"] = Place(_BENCH, "bench", "Measure how fast orders travel.")

@@ -1,0 +1,163 @@
+"""The command line as people run it: a process of its own, a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.brokers import PrivateMosquitto
+
+ROOT = Path(__file__).parent.parent.parent
+DEADLINE_S = 40.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def complaint(self) -> str:
+        """The one line in which it said what was wrong."""
+        lines = [line for line in self.err.splitlines() if line.startswith("heard: ")]
+        assert len(lines) == 1, self.err
+        return lines[0].removeprefix("heard: ")
+
+
+@dataclass
+class Heard:
+    """`heard`, with a home folder and settings."""
+
+    home: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HEARD_")}
+        return clean | {
+            "HEARD_HOME": str(self.home),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "error::ResourceWarning",
+            **self.env,
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        self.home.mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *arguments],
+            cwd=self.home,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str, timeout: float = DEADLINE_S) -> Ended:
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            pytest.fail(f"heard {' '.join(arguments)} did not end: {out}\n{err}")
+        return Ended(process.returncode, out, err)
+
+    def done(self, *arguments: str, timeout: float = DEADLINE_S) -> Ended:
+        """Run a command that must succeed."""
+        ended = self(*arguments, timeout=timeout)
+        assert ended.code == 0, f"heard {' '.join(arguments)}: {ended.out}\n{ended.err}"
+        return ended
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs beside the test, and is asked to end after it."""
+        process = self.start(*arguments)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+
+def until(condition: Callable[[], object], what: str, within: float = DEADLINE_S) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def heard(tmp_path: Path) -> Heard:
+    """`heard` in a fresh home, on any free port."""
+    return Heard(tmp_path / "home")
+
+
+@contextmanager
+def up(heard: Heard, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`heard up`, once other commands can find it."""
+    with heard.running("--broker-port", "0", "up", *arguments) as process:
+        until(
+            lambda: (heard.home / "run.json").exists() or process.poll() is not None,
+            "heard up is up",
+        )
+        assert process.poll() is None, process.communicate()
+        yield process
+
+
+@pytest.fixture
+def embedded(heard: Heard) -> Iterator[Heard]:
+    """`heard` beside a `heard up`."""
+    with up(heard):
+        yield heard
+
+
+@pytest.fixture
+def production(
+    tmp_path: Path, mosquitto_broker: PrivateMosquitto, postgresql_url: str
+) -> Iterator[Heard]:
+    """`heard` beside a `heard serve`, on Mosquitto and PostgreSQL."""
+    heard = Heard(
+        tmp_path / "home",
+        {
+            "HEARD_BROKER": "mosquitto",
+            "HEARD_BROKER_PORT": str(mosquitto_broker.port),
+            "HEARD_DATABASE": postgresql_url,
+            "HEARD_SERVICES_SECRET": mosquitto_broker.services.secret,
+            "HEARD_ADMIN_SECRET": mosquitto_broker.admin.secret,
+        },
+    )
+    heard.done("db", "upgrade")
+    with heard.running("serve"):
+        until(lambda: heard("doctor", "--json").code == 0, "the services serve")
+        yield heard
+
+
+@pytest.fixture(params=["embedded", "production"])
+def stack(request: pytest.FixtureRequest) -> Heard:
+    """Each stack in turn."""
+    heard: Heard = request.getfixturevalue(request.param)
+    return heard

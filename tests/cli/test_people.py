@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from broker_config.settings import BrokerAddress, BrokerLogin
+from schemas.devices import Role
+from tests.brokers import PrivateMosquitto
+from tests.cli.conftest import Heard, until
+from tests.mqtt_client import ConnectionRefused, MqttClient
+
+
+def _address(heard: Heard) -> BrokerAddress:
+    port = heard.env.get("HEARD_BROKER_PORT")
+    if port is None:
+        port = json.loads((heard.home / "run.json").read_text())["port"]
+    return BrokerAddress(port=int(port))
+
+
+def _login(secret: str, name: str = "roma:pos-1") -> BrokerLogin:
+    return BrokerLogin(username=name, secret=secret)
+
+
+def _refused(address: BrokerAddress, login: BrokerLogin) -> bool:
+    try:
+        with MqttClient(address, login):
+            return False
+    except ConnectionRefused:
+        return True
+
+
+def test_a_device_comes_in_is_rotated_and_put_out_on_the_running_broker(stack: Heard) -> None:
+    address = _address(stack)
+    stack.done("tenant", "add", "roma", "--currency", "EUR")
+    at = ["--tenant", "roma"]
+    told = stack.done("device", "add", "pos-1", *at, "--role", "pos", "--json").json
+    first = told["secret"]
+    assert told["role"] == "pos"
+    again = stack("device", "add", "pos-1", *at, "--role", "pos")
+    assert again.code == 1
+    assert "rotate" in again.complaint
+    with MqttClient(address, _login(first)) as till:
+        second = stack.done("device", "rotate", "pos-1", *at, "--json").json["secret"]
+        till.wait_until_gone()
+    assert _refused(address, _login(first))
+    with MqttClient(address, _login(second)) as till:
+        assert first not in stack.done("device", "list").out + json.dumps(os.environ.copy())
+        assert "pos-1" in stack.done("device", "list", *at, "--json").out
+        stack.done("device", "revoke", "pos-1", *at)
+        till.wait_until_gone()
+    until(lambda: _refused(address, _login(second)), "the revoked device stays out")
+    assert stack("device", "revoke", "pos-1", *at).code == 1
+    assert stack.done("device", "list", *at, "--json").json == []
+
+
+def test_a_removed_tenant_leaves_nothing_behind(stack: Heard) -> None:
+    address = _address(stack)
+    for tenant in ("roma", "napoli"):
+        stack.done("tenant", "add", tenant)
+        stack.done("tenant", "add", tenant)
+    secret = stack.done(
+        "device", "add", "pos-1", "--tenant", "roma", "--role", "pos", "--json"
+    ).json["secret"]
+    asked = stack("tenant", "remove", "roma")
+    assert asked.code == 1
+    assert {each["tenant"] for each in stack.done("tenant", "list", "--json").json} >= {"roma"}
+    stack.done("tenant", "remove", "roma", "--yes")
+    names = {each["tenant"] for each in stack.done("tenant", "list", "--json").json}
+    assert "napoli" in names
+    assert "roma" not in names
+    until(lambda: _refused(address, _login(secret)), "its device is out")
+    assert stack("tenant", "remove", "roma", "--yes").complaint == "there is no tenant roma"
+
+
+def test_the_same_tenant_with_another_currency_is_another(embedded: Heard) -> None:
+    embedded.done("tenant", "add", "roma", "--currency", "EUR")
+    refused = embedded("tenant", "add", "roma", "--currency", "GBP")
+    assert refused.code == 1
+    assert "EUR" in refused.complaint
+
+
+def test_sync_removes_what_is_gone_and_names_what_is_missing(
+    production: Heard, mosquitto_broker: PrivateMosquitto
+) -> None:
+    production.done("tenant", "add", "roma")
+    production.done("device", "add", "pos-1", "--tenant", "roma", "--role", "pos")
+    assert production.done("device", "sync", "--json").json == {"removed": [], "missing": []}
+    mosquitto_broker.revoke("roma", "pos-1")
+    secret = mosquitto_broker.add_device("roma", "stray", Role.POS)
+    told = production("device", "sync", "--json")
+    assert told.code == 1
+    assert told.json == {"removed": ["roma:stray"], "missing": ["roma:pos-1"]}
+    with (
+        pytest.raises(ConnectionRefused),
+        MqttClient(mosquitto_broker.address, _login(secret, "roma:stray")),
+    ):
+        pass
+    production.done("device", "rotate", "pos-1", "--tenant", "roma")
+    production.done("device", "sync")
