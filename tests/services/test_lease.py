@@ -6,14 +6,11 @@ import asyncio
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.devices import Role
-from schemas.kitchen import BumpTicket, HearTickets
 from schemas.orders import CloseOrder, OrderStatus
 from services.kitchen.store import TICKETS
 from services.runtime.database import Database
-from services.runtime.lease import is_held, lease
+from services.runtime.lease import _LOCK, is_held, lease
 from tests.brokers import PrivateMosquitto
 from tests.spoken import order
 from tests.system import RunningSystem, running_system, until
@@ -22,6 +19,13 @@ KILL = text(
     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+
+TAKE = text("SELECT pg_advisory_lock(:key)").bindparams(key=_LOCK)
+IN_LINE = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+MAKE_READY = text("UPDATE orders SET status = 'ready', version = 7")
 
 
 async def test_the_second_waits_for_the_first_and_takes_over(
@@ -80,29 +84,37 @@ def test_services_that_stand_by_take_over_when_the_first_stop(own_system: Runnin
         second.close()
 
 
-async def kill_lease(connection: AsyncConnection) -> None:
-    await connection.execute(KILL)
-
-
 def test_services_that_serve_again_remember_nothing_of_before(
     mosquitto_broker: PrivateMosquitto, postgresql_url: str
 ) -> None:
-    with running_system(mosquitto_broker, postgresql_url) as first:
-        tenant = first.add_tenant()
-        second = RunningSystem(mosquitto_broker, postgresql_url)
-        try:
-            with tenant.speaker() as pos, tenant.speaker(Role.KITCHEN_DISPLAY) as kds:
-                placed = pos.accepted(order("burger"))
-                second.start(wait=False)
-                # The first loses its lease, and queues behind the second for the next.
-                first.writing(kill_lease)
-                second.wait_ready()
-                (ticket_id,) = [row["ticket_id"] for row in tenant.rows(TICKETS)]
-                kds.accepted(HearTickets(ticket_ids=(ticket_id,)))
-                kds.accepted(BumpTicket(ticket_id=ticket_id))
-                second.stop()
-                until(first.served.backbone.ready.is_set, "the first to serve again")
-                closed = pos.accepted(CloseOrder(order_id=placed.order_id))
-                assert closed.status is OrderStatus.CLOSED
-        finally:
-            second.close()
+    with running_system(mosquitto_broker, postgresql_url) as system:
+        tenant = system.add_tenant()
+        ready = system.served.backbone.ready
+        with tenant.speaker() as pos:
+            placed = pos.accepted(order("burger"))
+
+            async def serve_in_between() -> None:
+                other = Database(postgresql_url)
+
+                async def take() -> None:
+                    async with other.engine.connect() as connection:
+                        # Unlike the services it waits in line, and so is always the next.
+                        await connection.execute(TAKE)
+                        while ready.is_set():  # noqa: ASYNC110 - nothing tells of it
+                            await asyncio.sleep(0.01)
+                        await connection.execute(MAKE_READY)
+                        await connection.commit()
+                        await connection.invalidate()
+
+                taking = asyncio.create_task(take())
+                async with other.write() as connection:
+                    while not await connection.scalar(IN_LINE):
+                        await asyncio.sleep(0.01)
+                    await connection.execute(KILL)
+                await taking
+                await other.close()
+
+            system.call(serve_in_between())
+            until(ready.is_set, "the services to serve again")
+            closed = pos.accepted(CloseOrder(order_id=placed.order_id))
+            assert (closed.status, closed.version) == (OrderStatus.CLOSED, 8)
