@@ -108,7 +108,7 @@ def test_services_that_serve_again_remember_nothing_of_before(
 
                 taking = asyncio.create_task(take())
                 async with other.write() as connection:
-                    while not await connection.scalar(IN_LINE):
+                    while not await connection.scalar(IN_LINE):  # noqa: ASYNC110 - the same
                         await asyncio.sleep(0.01)
                     await connection.execute(KILL)
                 await taking
