@@ -63,24 +63,8 @@ async def _file_lease(database: Database) -> AsyncIterator[asyncio.Event]:
 @asynccontextmanager
 async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
     lost = asyncio.Event()
-    said = False
-    while True:
-        try:
-            connection = await database.engine.connect()
-            break
-        except Exception as error:
-            if not is_away(error):
-                raise
-            log.warning("database away; trying again", why=str(error)[:200])
-            await asyncio.sleep(RETRY_S)
+    connection = await _queue(database)
     try:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        while not await connection.scalar(
-            text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}
-        ):
-            said = said or _stand_by(database)
-            await asyncio.sleep(RETRY_S)
-
         async def watch() -> None:
             while True:
                 await asyncio.sleep(RETRY_S)
@@ -99,6 +83,31 @@ async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
             await asyncio.gather(watching, return_exceptions=True)
     finally:
         await asyncio.shield(_end(connection))
+
+
+async def _queue(database: Database) -> AsyncConnection:
+    """Wait for the lock, however often the database goes away meanwhile; return who holds it."""
+    said = False
+    while True:
+        try:
+            connection = await database.engine.connect()
+            try:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                while not await connection.scalar(
+                    text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}
+                ):
+                    said = said or _stand_by(database)
+                    await asyncio.sleep(RETRY_S)
+            except BaseException:
+                await asyncio.shield(_end(connection))
+                raise
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("database away; trying again", why=str(error)[:200])
+            await asyncio.sleep(RETRY_S)
+        else:
+            return connection
 
 
 async def _end(connection: AsyncConnection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from tests.faults.ground import Ground
@@ -24,6 +25,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         one: int | None = config.getoption("seed", default=None)
         runs: int = config.getoption("--runs") or SHORT_SET
         metafunc.parametrize("seed", range(runs) if one is None else [one])
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """No child of a test outlives it."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not left, f"still running: {left}"
 
 
 @pytest.fixture(scope="session")

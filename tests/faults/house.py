@@ -14,6 +14,13 @@ from tests.faults.plan import Stack, Wanted
 from tests.faults.serving import READY, Crash, Serving
 
 
+class Unplanned(AssertionError):
+    """A child has ended by itself."""
+
+    def __init__(self, child: Child) -> None:
+        super().__init__(f"{child.log.name} ended with {child.ended}: {child.last_words()}")
+
+
 class Server:
     """One place where services run: whatever ends there is started again.
 
@@ -30,8 +37,6 @@ class Server:
         self._port = port
         self._crashes = list(crashes)
         self.lives: Final[list[Child]] = []
-        self.unplanned: Final[list[str]] = []
-        """Ends that nobody asked for; must stay empty."""
         self.crashed: Final[list[str]] = []
         """The checkpoints at which a life has died."""
         self._crash: Crash | None = None
@@ -72,9 +77,14 @@ class Server:
         self.now.kill()
 
     def stop(self) -> int:
-        """End it gracefully, and for good; returns its exit status."""
+        """End it gracefully; returns its exit status. It stays down until `start_again`."""
         self._closed = True
         return self.now.stop()
+
+    def start_again(self) -> None:
+        """Begin a life after a graceful end."""
+        self._closed = False
+        self.start()
 
     def look(self) -> None:
         """Start it again, if it has ended."""
@@ -83,7 +93,7 @@ class Server:
         if self._crash is not None and self.now.ended == -signal.SIGKILL and not self._expected:
             self.crashed.append(self._crash.point)
         elif not self._expected:
-            self.unplanned.append(f"{self.now.log.name} ended with {self.now.ended}")
+            raise Unplanned(self.now)
         self.start()
 
     def close(self) -> None:
@@ -104,7 +114,6 @@ class TillPlace:
         self._expected = False
         self.papers: Final = Papers(self._home)
         self.lives: Final[list[Child]] = []
-        self.unplanned: Final[list[str]] = []
         self.done = False
 
     @property
@@ -142,7 +151,7 @@ class TillPlace:
             self.done = True
             return
         if not self._expected:
-            self.unplanned.append(f"{self.now.log.name} ended with {ended}")
+            raise Unplanned(self.now)
         self.start()
 
     def answers(self) -> list[Answer]:

@@ -101,7 +101,8 @@ def _append(path: Path, line: str) -> None:
 def _lines(path: Path) -> Iterator[str]:
     if path.exists():
         # What a kill has cut short was never said.
-        yield from (line for line in path.read_text().splitlines(keepends=True) if "\n" in line)
+        whole, _, _cut = path.read_text().rpartition("\n")
+        yield from whole.splitlines()
 
 
 class Till:

@@ -101,9 +101,7 @@ def _household(evening: Evening, kept: Kept) -> Iterator[str]:
     if kept.outbox:
         yield f"{kept.outbox} parcels are left in the outbox"
     yield from (f"in quarantine: {reason}" for reason in kept.quarantine)
-    yield from evening.till.unplanned
     for server in evening.servers:
-        yield from server.unplanned
         for life in server.lives:
             if life.has_said("Traceback"):
                 yield f"{life.log.name} has a traceback: {life.last_words()}"
