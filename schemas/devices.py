@@ -61,8 +61,8 @@ class Fix(Telemetry, type="heard.device.fix.v1", topic="fix", qos=0):
     at: AwareDatetime
     lat: Annotated[float, Field(ge=-90, le=90)]
     lon: Annotated[float, Field(ge=-180, le=180)]
-    accuracy_m: Annotated[float, Field(ge=0)] | None = None
-    speed_mps: Annotated[float, Field(ge=0)] | None = None
+    accuracy_m: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    speed_mps: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     heading_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
 
 

@@ -47,7 +47,7 @@ class PresenceBook:
             return
         key = (notice.tenant, notice.device)
         before = self._seen.get(key)
-        after = rules.weigh(before, said, notice.now)
+        after = rules.weigh(before, said, notice.now, retained=notice.retained)
         if after is not None:
             self._take(key, before, after)
 

@@ -32,15 +32,22 @@ class Seen:
     patience: timedelta
 
 
-def weigh(seen: Seen | None, said: DevicePresence, now: datetime) -> Seen | None:
+def weigh(
+    seen: Seen | None, said: DevicePresence, now: datetime, *, retained: bool = False
+) -> Seen | None:
     """Believe a birth, an idleness or a will; None where it changes nothing worth keeping.
 
     A will is believed only if its epoch is the current one: the late will of a session
-    that was replaced must not mark a live device as gone. A birth of an epoch older than
-    the current one is an old retained message, and no news either.
+    that was replaced must not mark a live device as gone. A birth that is spoken now is
+    believed whatever its epoch, for a device's clock may have been put back; one that was
+    only kept by the broker is news if its epoch is, and revives nobody.
     """
-    if seen is not None and said.epoch < seen.epoch:
-        return None
+    if seen is not None:
+        gone = said.status is PresenceStatus.OFFLINE
+        if said.epoch < seen.epoch and (gone or retained):
+            return None
+        if said.epoch == seen.epoch and retained and not gone:
+            return None
     since = now if seen is None or seen.status is not said.status else seen.since
     return Seen(
         status=said.status,

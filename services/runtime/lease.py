@@ -65,6 +65,7 @@ async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
     lost = asyncio.Event()
     connection = await _queue(database)
     try:
+
         async def watch() -> None:
             while True:
                 await asyncio.sleep(RETRY_S)

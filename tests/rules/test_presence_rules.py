@@ -56,7 +56,24 @@ def test_a_late_will_of_an_older_session_never_marks_a_live_device_offline(
 
 
 def test_an_old_retained_birth_does_not_bring_back_a_session_that_is_over() -> None:
-    assert rules.weigh(seen(2), birth(1), NOON) is None
+    assert rules.weigh(seen(2), birth(1), NOON, retained=True) is None
+
+
+def test_a_birth_spoken_now_is_believed_although_the_clock_was_put_back() -> None:
+    back = rules.weigh(seen(2), birth(1), NOON)
+    assert back is not None
+    assert (back.status, back.epoch) == (PresenceStatus.ONLINE, epoch(1))
+
+
+def test_a_retained_birth_does_not_revive_a_device_that_fell_silent() -> None:
+    fell_silent = rules.silence(seen(), NOON + timedelta(hours=1))
+    assert rules.weigh(fell_silent, birth(1), NOON + timedelta(hours=2), retained=True) is None
+
+
+def test_a_retained_will_of_the_current_session_is_believed() -> None:
+    gone = rules.weigh(seen(), will(1), NOON, retained=True)
+    assert gone is not None
+    assert gone.status is PresenceStatus.OFFLINE
 
 
 def test_a_later_birth_corrects_an_offline() -> None:
@@ -132,7 +149,8 @@ class ADevicesLife(RuleBasedStateMachine):
     def an_old_session_speaks(self, ago: int, gone: bool) -> None:
         if ago < self.session:
             before = self.seen
-            self._take(will(self.session - ago) if gone else birth(self.session - ago))
+            said = will(self.session - ago) if gone else birth(self.session - ago)
+            self.seen = rules.weigh(self.seen, said, self.now, retained=not gone) or self.seen
             assert self.seen == before
 
     @rule()
