@@ -26,6 +26,8 @@ MAX_AHEAD: Final = timedelta(minutes=10)
 
 M = TypeVar("M")
 
+_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 class Envelope(BaseModel, Generic[M]):
     """One message as it stands on the wire.
@@ -92,5 +94,5 @@ def encode(
         "datacontenttype": "application/json",
         **({} if causation is None else {"causationid": str(causation)}),
     }
-    head = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
+    head = _compact(attributes)
     return f'{head[:-1]},"data":{message.model_dump_json(exclude_none=True)}}}'.encode()
