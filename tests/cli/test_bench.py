@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from tests.cli.conftest import Heard
+
+SHORT = ("--rate", "50", "--seconds", "1", "--rounds", "1", "--sustain-seconds", "1")
+
+
+def test_a_bench_times_orders_against_a_floor_and_leaves_nothing_behind(stack: Heard) -> None:
+    figures = stack.done("bench", "orders", *SHORT, "--sustain", "50", "--json").json
+    expected = {
+        "p50_ms",
+        "p99_ms",
+        "floor_p50_ms",
+        "floor_p99_ms",
+        "p50_ratio",
+        "p99_ratio",
+        "sustained_per_s",
+        "lost",
+        "duplicates",
+    }
+    assert expected <= figures.keys()
+    assert (figures["lost"], figures["duplicates"], figures["rejected"]) == (0, 0, 0)
+    assert 0 < figures["floor_p50_ms"]
+    assert figures["sustained_orders"] == 50
+    assert stack.done("tenant", "list", "--json").json == []
+    assert stack.done("device", "list", "--json").json == []
+
+
+def test_the_floors_server_is_not_for_people(embedded: Heard) -> None:
+    ended = embedded("bench", "floor-server", "nobody")
+    assert (ended.code, ended.complaint) == (1, "`heard bench orders` starts this by itself")
