@@ -135,24 +135,32 @@ class Backbone:
             self._relay.detach()
 
     async def _put_right(self, session: Session) -> None:
-        while True:
-            try:
-                await self._relay.attach(session)
-                await retained.restore(
-                    session,
-                    self._relay,
-                    self._database,
-                    self._router,
-                    self._clock,
-                    handle=self._worker.handle,
-                )
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; trying again", why=str(error)[:200])
-                await asyncio.sleep(0.5)
-            else:
-                return
+        async def attempt() -> None:
+            await self._relay.attach(session)
+            await retained.restore(
+                session,
+                self._relay,
+                self._database,
+                self._router,
+                self._clock,
+                handle=self._worker.handle,
+            )
+
+        await _until_there(attempt)
+
+
+async def _until_there(task: Task) -> None:
+    """Do it; again and again, while the database is away."""
+    while True:
+        try:
+            await task()
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("database away; trying again", why=str(error)[:200])
+            await asyncio.sleep(0.5)
+        else:
+            return
 
 
 async def _forever(task: Task) -> None:
