@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -25,6 +27,38 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         one: int | None = config.getoption("seed", default=None)
         runs: int = config.getoption("--runs") or SHORT_SET
         metafunc.parametrize("seed", range(runs) if one is None else [one])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tell in one line what the seeded runs were, and in one each what failed."""
+    told: list[tuple[bool, float, dict[str, Any]]] = [
+        (report.passed, report.duration, dict(report.user_properties))
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call" and "seed" in dict(report.user_properties)
+    ]
+    if not told:
+        return
+    suffered: Counter[str] = Counter()
+    stacks: Counter[str] = Counter()
+    for _, _, properties in told:
+        suffered.update(properties["suffered"])
+        stacks[properties["stack"]] += 1
+    wrong = sorted(properties["seed"] for passed, _, properties in told if not passed)
+    orders = sum(properties["orders"] for _, _, properties in told)
+    mean = sum(seconds for _, seconds, _ in told) / len(told)
+    terminalreporter.section("faults")
+    terminalreporter.line(
+        f"{len(told)} seeded runs ({_listed(stacks)}): {len(told) - len(wrong)} right, "
+        f"{len(wrong)} wrong; {orders} orders, {suffered.total()} faults, {mean:.1f} s a run"
+    )
+    terminalreporter.line(_listed(suffered))
+    for seed in wrong:
+        terminalreporter.line(f"repeat it: .venv/bin/pytest tests/faults --seed {seed}")
+
+
+def _listed(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in counted.most_common())
 
 
 @pytest.fixture(autouse=True)

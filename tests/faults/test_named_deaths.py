@@ -16,8 +16,6 @@ from tests.faults.plan import Kind, Stack, draw_orders, seeded
 from tests.faults.serving import Crash
 
 SEED = 7
-EVERYWHERE = pytest.mark.parametrize("stack", list(Stack))
-ON_MOSQUITTO = pytest.mark.parametrize("stack", [Stack.SERVERS, Stack.MIXED])
 
 
 @contextmanager
@@ -45,8 +43,15 @@ def some_answers(house: Evening) -> None:
     house.until(lambda: len(house.till.answers()) >= 3, "the first replies")
 
 
-@EVERYWHERE
-@pytest.mark.parametrize("point", ["committed", "published"])
+@pytest.mark.parametrize(
+    ("stack", "point"),
+    [
+        (Stack.SERVERS, "committed"),
+        (Stack.SERVERS, "published"),
+        (Stack.MIXED, "published"),
+        (Stack.EMBEDDED, "committed"),
+    ],
+)
 def test_an_order_is_kept_once_when_the_services_die_between_commit_and_acknowledgement(
     stack: Stack, point: str, ground: Ground, tmp_path: Path
 ) -> None:
@@ -56,8 +61,10 @@ def test_an_order_is_kept_once_when_the_services_die_between_commit_and_acknowle
         assert house.servers[0].crashed == [point, point]
 
 
-@EVERYWHERE
-@pytest.mark.parametrize("point", ["confirmed", "marked"])
+@pytest.mark.parametrize(
+    ("stack", "point"),
+    [(Stack.SERVERS, "confirmed"), (Stack.MIXED, "marked"), (Stack.EMBEDDED, "confirmed")],
+)
 def test_an_order_is_kept_once_when_the_services_die_between_puback_and_mark(
     stack: Stack, point: str, ground: Ground, tmp_path: Path
 ) -> None:
@@ -67,7 +74,7 @@ def test_an_order_is_kept_once_when_the_services_die_between_puback_and_mark(
         assert house.servers[0].crashed == [point, point]
 
 
-@EVERYWHERE
+@pytest.mark.parametrize("stack", list(Stack))
 def test_an_order_is_kept_once_when_the_broker_dies_in_mid_flow(
     stack: Stack, ground: Ground, tmp_path: Path
 ) -> None:
@@ -110,7 +117,7 @@ def test_an_order_is_kept_once_when_the_database_is_away_for_ten_seconds(
         must_be_right(house, wire_is_whole=True)
 
 
-@ON_MOSQUITTO
+@pytest.mark.parametrize("stack", [Stack.SERVERS, Stack.MIXED])
 def test_a_second_server_takes_over_when_the_first_is_killed(
     stack: Stack, ground: Ground, tmp_path: Path
 ) -> None:
@@ -136,7 +143,7 @@ def test_a_server_that_wakes_up_after_another_took_over_does_no_harm(
         must_be_right(house, wire_is_whole=True)
 
 
-@EVERYWHERE
+@pytest.mark.parametrize("stack", [Stack.SERVERS, Stack.EMBEDDED])
 def test_a_graceful_stop_is_quick_and_loses_nothing(
     stack: Stack, ground: Ground, tmp_path: Path
 ) -> None:

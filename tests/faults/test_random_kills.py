@@ -21,6 +21,8 @@ def test_every_order_is_kept_once_and_every_display_is_right_whatever_dies(
     record_property: Callable[[str, object], None],
 ) -> None:
     plan = draw(seed)
+    record_property("seed", seed)
+    record_property("suffered", {})
     record_property("stack", plan.stack.value)
     record_property("orders", len(plan.orders))
     with (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from schemas.identifiers import new_id
 from schemas.kitchen import TicketState
 from tests.faults.ending import must_be_right
@@ -15,14 +13,13 @@ from tests.faults.plan import Kind, Stack, draw_orders, seeded
 from tests.mqtt_client import MqttClient
 
 
-@pytest.mark.parametrize("stack", [Stack.SERVERS, Stack.MIXED])
 def test_a_broker_that_came_back_empty_is_filled_again_and_strays_are_cleared(
-    stack: Stack, ground: Ground, tmp_path: Path
+    ground: Ground, tmp_path: Path
 ) -> None:
     orders = draw_orders(seeded(3), 3, 8, over_s=0.5)
     stray = TicketState.route.topic(tenant=TENANT, station="grill", ticket_id=str(new_id()))
     with (
-        footing(stack, ground, tmp_path) as standing,
+        footing(Stack.MIXED, ground, tmp_path) as standing,
         Evening(standing, orders, cooks=False) as house,
     ):
         must_be_right(house)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,7 @@ HARMS = {
     "an order that nobody placed": "UPDATE orders SET order_id = '0190000000007000800000000000abcd'"
     " WHERE rowid = (SELECT min(rowid) FROM orders)",
     "lines on tickets are": "DELETE FROM tickets WHERE rowid = (SELECT min(rowid) FROM tickets)",
-    "changes were never said|is at .* after": "UPDATE stations SET sequence = sequence + 1",
+    "is at .* changes": "UPDATE stations SET sequence = sequence + 1",
     "its tickets at": "UPDATE tickets SET sequence = 1",
     "kept None": "DELETE FROM inbox",
     "parcels are left": "INSERT INTO outbox VALUES ('roma', '0190000000007000800000000000abcd',"
@@ -59,14 +60,18 @@ def test_the_judge_sees_harm_in_the_database(quiet_house: Evening, seen: str, ha
         database.commit()
         found = wrongs(quiet_house, wire_is_whole=True)
         saved.backup(database)
-    assert any(part in line for line in found for part in seen.split("|")), found
+    assert any(re.search(seen, line) for line in found), found
 
 
 def test_the_judge_sees_a_stray_on_the_broker(quiet_house: Evening) -> None:
     stray = TicketState.route.topic(tenant=TENANT, station="grill", ticket_id="nobodys")
-    inspector = quiet_house.footing.inspector
-    with MqttClient(inspector.address, inspector.login) as someone:
-        someone.publish(stray, b"{}", retain=True)
-        found = wrongs(quiet_house)
-        someone.publish(stray, b"", retain=True)
+    _stand(quiet_house, stray, b"{}")
+    found = wrongs(quiet_house)
+    _stand(quiet_house, stray, b"")
     assert f"retained and should not be: {stray}" in found
+
+
+def _stand(house: Evening, topic: str, payload: bytes) -> None:
+    inspector = house.footing.inspector
+    with MqttClient(inspector.address, inspector.login) as someone:
+        someone.publish(topic, payload, retain=True)

@@ -25,7 +25,7 @@ from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
 from tests.faults.evening import Evening
-from tests.faults.ground import TENANT, TILL, run
+from tests.faults.ground import TENANT, run
 from tests.faults.ordering import Answer
 from tests.faults.plan import MENU, Step, Wanted
 
@@ -216,8 +216,6 @@ def _screens(evening: Evening, kept: Kept) -> Iterator[str]:
             yield f"{len(unheard)} tickets at {station} are not heard"
         if kept.presence.get(screen.device) != "online":
             yield f"{screen.device} is there, and believed {kept.presence.get(screen.device)}"
-    if kept.presence.get(TILL) != "offline":
-        yield f"the till has gone, and is believed {kept.presence.get(TILL)}"
 
 
 def _cooks(evening: Evening, kept: Kept) -> Iterator[str]:
