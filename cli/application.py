@@ -15,7 +15,7 @@ from cli.failures import Failure
 from cli.files import Running, running
 from cli.grammar import flags_of
 from cli.settings import BrokerKind, Settings
-from services.migrations.upgrade import newest, version
+from services.migrations.version import NEWEST, version
 from services.runtime.database import Database, is_away
 
 T = TypeVar("T")
@@ -86,10 +86,10 @@ class Application:
             database = Database(self.database_url)
             try:
                 at = await _reached(database)
-                if not as_it_is and at != newest():
+                if not as_it_is and at != NEWEST:
                     raise Failure(
                         f"the database {database.shown} is "
-                        f"{'not set up' if at is None else f'at version {at}, not {newest()}'}: "
+                        f"{'not set up' if at is None else f'at version {at}, not {NEWEST}'}: "
                         "run `heard db upgrade`"
                     )
                 return await use(database)

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
@@ -33,6 +33,7 @@ from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
 from schemas.devices import Fix, Role
 from schemas.menu import MenuItem
+from schemas.orders import OrderStatus
 from schemas.replies import OrderReceipt, Outcome, Reply
 from services.menu.handlers import put_menu
 from services.menu.importing import read_menu
@@ -72,6 +73,9 @@ class Tally:
     last: deque[Placed] = field(default_factory=lambda: deque(maxlen=LAST))
     times: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
     heard: set[UUID] = field(default_factory=set)
+    order_of: dict[UUID, UUID] = field(default_factory=dict)
+    cooking: dict[UUID, set[UUID]] = field(default_factory=dict)
+    made: deque[UUID] = field(default_factory=deque)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def listener(self, device: str) -> OnReply:
@@ -83,7 +87,9 @@ class Tally:
         with self.lock:
             if reply.outcome is Outcome.REJECTED:
                 self.refused += 1
-            elif isinstance(reply.result, OrderReceipt):
+            elif (
+                isinstance(reply.result, OrderReceipt) and reply.result.status is OrderStatus.PLACED
+            ):
                 self.placed += 1
                 now = time.monotonic()
                 self.times.append(now)
@@ -93,10 +99,21 @@ class Tally:
         """A display shows something new."""
         with self.lock:
             for ticket in changes.shown:
+                self.order_of[ticket.ticket_id] = ticket.order_id
+                self.cooking.setdefault(ticket.order_id, set()).add(ticket.ticket_id)
                 if ticket.heard_at is not None and ticket.ticket_id not in self.heard:
                     self.heard.add(ticket.ticket_id)
                     took = ticket.heard_at - ticket.placed_at
                     self.heard_ms.append(took.total_seconds() * 1000)
+
+            for ticket_id in changes.ended:
+                order_id = self.order_of.pop(ticket_id, None)
+                self.heard.discard(ticket_id)
+                if order_id is not None:
+                    self.cooking[order_id].discard(ticket_id)
+                    if not self.cooking[order_id]:
+                        del self.cooking[order_id]
+                        self.made.append(order_id)
 
     def per_minute(self) -> int:
         """Orders of the last minute."""
@@ -280,10 +297,17 @@ class Demo:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _serve(self) -> None:
+        """What is made goes to its guests: the orders leave the floor."""
+        with suppress(IndexError, RuntimeError):  # none is left, or the till is closed
+            while True:
+                self.tills[0].close_order(self.tally.made.popleft())
+
     def _rides(self) -> None:
         chance = random.Random(0)  # noqa: S311 - a ride, not a secret
         lat, lon = HARBOUR
         while not self._riding.wait(1.0):
+            self._serve()
             lat += chance.uniform(-1e-4, 1e-4)
             lon += chance.uniform(-2e-4, 2e-4)
             self.tracker.report(Fix(at=datetime.now(UTC), lat=lat, lon=lon, accuracy_m=6.0))

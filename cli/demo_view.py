@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -21,6 +21,9 @@ from schemas.kitchen import Ticket, TicketStatus
 from schemas.money import to_text
 
 LATE_S: Final = 45
+NARROWEST: Final = 30
+HEAD: Final = 3
+FOOT: Final = 3
 FRESHNESS: Final = {
     Freshness.CURRENT: ("● CURRENT", "green"),
     Freshness.BEHIND: ("▲ CATCHING UP", "yellow"),
@@ -45,21 +48,37 @@ def ticket_lines(ticket: Ticket, *, width: int = 34, late_s: float = LATE_S) -> 
         text.append(f"  {line.quantity:>2} x {line.name}"[:width] + "\n")
         if line.note:
             text.append(f"       {line.note}"[:width] + "\n", style="bold magenta")
+    text.right_crop(1)
     return text
 
 
-def station_panel(display: KitchenDisplay, *, most: int, width: int = 38) -> Panel:
-    """One station: its freshness and its oldest tickets."""
+def fitting(texts: Sequence[Text], height: int) -> list[Text]:
+    """The first of them that find room in so many lines, one line left for what does not."""
+    shown: list[Text] = []
+    room = height
+    for number, text in enumerate(texts, start=1):
+        needed = text.plain.count("\n") + 1
+        left = 0 if number == len(texts) else 1
+        if needed > room - left:
+            break
+        room -= needed
+        shown.append(text)
+    return shown
+
+
+def station_panel(display: KitchenDisplay, *, height: int, width: int) -> Panel:
+    """One station: its freshness and its oldest tickets, in a panel of this size."""
     tickets = display.tickets
     word, colour = FRESHNESS[display.freshness]
-    shown: list[RenderableType] = [Text(word, style=colour)]
-    shown += [ticket_lines(ticket, width=width - 4) for ticket in tickets[:most]]
-    if len(tickets) > most:
-        shown.append(Text(f"and {len(tickets) - most} more", style="dim"))
+    texts = [ticket_lines(ticket, width=width - 4) for ticket in tickets]
+    chosen = fitting(texts, height - 3)
+    shown: list[RenderableType] = [Text(word, style=colour), *chosen]
+    if len(tickets) > len(chosen):
+        shown.append(Text(f"and {len(tickets) - len(chosen)} more", style="dim"))
     if not tickets:
         shown.append(Text("nothing to do", style="dim"))
     title = f"[bold]{display.station.upper()}[/] · {len(tickets)} open"
-    return Panel(Group(*shown), title=title, border_style=colour, width=width)
+    return Panel(Group(*shown), title=title, border_style=colour, width=width, height=height)
 
 
 class DemoView:
@@ -91,10 +110,23 @@ class DemoView:
         return Panel(facts, title="[bold]heard[/] - the demo diner", border_style="blue")
 
     def _stations(self) -> RenderableType:
-        rows = max(1, (self._console.height - 8 - len(self._demo.tally.last)) // 4)
-        return Columns(
-            [station_panel(display, most=min(4, rows)) for display in self._demo.displays]
-        )
+        displays = self._demo.displays
+        size = self._console.size
+        in_a_row = max(1, min(len(displays), size.width // NARROWEST))
+        rows = -(-len(displays) // in_a_row)
+        height = max(5, (size.height - HEAD - self._last() - FOOT) // rows)
+        panels = [
+            station_panel(display, height=height, width=size.width // in_a_row)
+            for display in displays
+        ]
+        grid = Table.grid()
+        for start in range(0, len(panels), in_a_row):
+            grid.add_row(*panels[start : start + in_a_row])
+        return grid
+
+    def _last(self) -> int:
+        """How many of the last orders find room."""
+        return max(2, self._console.size.height // 6)
 
     def _orders(self) -> RenderableType:
         table = Table(box=None, header_style="bold", pad_edge=False)
@@ -103,7 +135,7 @@ class DemoView:
         now = time.monotonic()
         with self._demo.tally.lock:
             last = list(self._demo.tally.last)
-        for each in last[: max(2, min(len(last), self._console.height // 5))]:
+        for each in last[: self._last()]:
             receipt = each.receipt
             total = to_text(receipt.total_minor, receipt.currency)
             table.add_row(receipt.number, each.device, total, f"{age(now - each.at)} ago")

@@ -7,6 +7,7 @@ stays free to draw, to wait for signals, or to be a device.
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -27,7 +28,7 @@ from cli.failures import Failure
 from cli.files import services_secret
 from cli.settings import BrokerKind, Settings
 from schemas.devices import DevicePresence
-from services.migrations.upgrade import newest, upgrade, version
+from services.migrations.version import NEWEST, version
 from services.people.store import DatabaseDirectory
 from services.people.watch import put_out_changed
 from services.runtime.context import clearing
@@ -184,6 +185,11 @@ class System:
             self._served = served = assemble(database, address, services_secret(settings))
             backbone = asyncio.create_task(served.backbone.run())
             stopping = asyncio.create_task(self._stopping.wait())
+            # What was loaded so far stays for good: the collector need not look through it
+            # while orders wait, nor as often as its defaults say.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 20)
             self._started.set_result(address)
             try:
                 await asyncio.wait(
@@ -200,14 +206,16 @@ class System:
 
     async def _make_ready(self, database: Database) -> None:
         if self._migrate:
+            from services.migrations.upgrade import upgrade  # noqa: PLC0415 - Alembic is slow
+
             before, after = await upgrade(database)
             if before != after:
                 log.info("database migrated", before=before, after=after)
             return
         at = await version(database)
-        if at != newest():
+        if at != NEWEST:
             raise Failure(
-                f"the database {database.shown} is at version {at}, not {newest()}: "
+                f"the database {database.shown} is at version {at}, not {NEWEST}: "
                 "run `heard db upgrade`"
             )
 

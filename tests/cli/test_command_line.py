@@ -10,6 +10,8 @@ import pytest
 
 from cli.grammar import LazyCommands
 from cli.main import cli, run
+from services.migrations.upgrade import newest
+from services.migrations.version import NEWEST
 from tests.cli.conftest import ROOT, Heard
 
 LAZY = cli.commands
@@ -117,6 +119,10 @@ def test_db_version_tells_by_its_exit_code(heard: Heard) -> None:
     heard.done("db", "upgrade")
     told = heard.done("db", "version", "--json").json
     assert told["version"] == told["newest"]
+
+
+def test_the_version_that_commands_ask_for_is_the_newest_migration() -> None:
+    assert newest() == NEWEST
 
 
 def test_the_contract_is_printed_in_three_forms(heard: Heard) -> None:
