@@ -369,9 +369,10 @@ class Worker:
         except Refusal as refusal:
             reply = _reply(query.request_id, code=refusal.code, message=refusal.message)
         except Exception as error:
+            if is_away(error):  # whoever asked asks again; nothing was promised
+                log.warning("database away; a question is not answered", why=str(error)[:200])
+                return
             log.exception("a question could not be answered", topic=query.delivery.topic)
-            if is_away(error):
-                return  # whoever asked asks again; nothing was promised
             self.counts["faults"] += 1
             reply = _reply(query.request_id, code=RefusalCode.INTERNAL, message=OUR_FAULT_UNKEPT)
         self.counts["answered"] += 1

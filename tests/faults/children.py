@@ -72,5 +72,10 @@ class Child:
         return self._process.wait(GRACEFUL_S)
 
     def last_words(self, characters: int = 3_000) -> str:
-        """The end of what it said."""
-        return self.log.read_text(errors="replace")[-characters:]
+        """The end of what it said; of a long end, its beginning and its last line."""
+        said = self.log.read_text(errors="replace")
+        trouble = said.find("Traceback")
+        if trouble < 0:
+            return said[-characters:]
+        begun = said[max(0, trouble - characters // 2) : trouble]
+        return f"{begun} … {said[-characters // 2 :]}"
