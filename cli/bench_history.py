@@ -30,13 +30,13 @@ async def fill(
         inbox: list[dict[str, Any]] = []
         for number in range(begun, min(begun + BATCH, count)):
             at = now - timedelta(days=90) + timedelta(seconds=number * 90 * 86_400 / count)
-            order_id = derived_id(at, tenant, str(number))
+            order_id = derived_id(at, tenant, str(count), str(number))
             line = {"line": 1, "item": "item-1", "name": "Item 1", "quantity": 1, "note": ""}
             orders.append(
                 {
                     "tenant": tenant,
                     "order_id": order_id,
-                    "number": f"ORD-PAST-{number}",
+                    "number": f"PAST-{count}-{number}",
                     "status": OrderStatus.CLOSED.value,
                     "version": 4,
                     "device": "bench-pos-0",
@@ -55,7 +55,7 @@ async def fill(
                     "ticket_id": new_id(),
                     "station": "bench-0",
                     "order_id": order_id,
-                    "order_number": f"ORD-PAST-{number}",
+                    "order_number": f"PAST-{count}-{number}",
                     "status": TicketStatus.BUMPED.value,
                     "version": 4,
                     "sequence": 1,

@@ -67,16 +67,16 @@ async def read_tickets_ahead(
 async def read_ticket_to_start_ahead(
     draft: Draft, _ports: Ports, asked: Sequence[tuple[str, StartTicket]]
 ) -> None:
-    """The same for one ticket a request."""
-    await store.prepare_tickets(draft, {(tenant, request.ticket_id) for tenant, request in asked})
+    """Read all tickets of the orders in question, since these move with them."""
+    await store.prepare_orders(draft, {(tenant, request.ticket_id) for tenant, request in asked})
 
 
 @router.prepare(BumpTicket)
 async def read_ticket_to_bump_ahead(
     draft: Draft, _ports: Ports, asked: Sequence[tuple[str, BumpTicket]]
 ) -> None:
-    """The same for one ticket a request."""
-    await store.prepare_tickets(draft, {(tenant, request.ticket_id) for tenant, request in asked})
+    """Read all tickets of the orders in question, since these move with them."""
+    await store.prepare_orders(draft, {(tenant, request.ticket_id) for tenant, request in asked})
 
 
 @router.during(OrderPlaced)

@@ -22,14 +22,17 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
+from services.runtime.among import among
 from services.runtime.context import Context
 from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
-from services.runtime.work import SHELVED, Draft, Row
+from services.runtime.work import SHELVED, Draft, Row, UnitOfWork
 
 _STATUSES = ", ".join(f"'{status}'" for status in TicketStatus)
 _OPEN: Final = sorted(status.value for status in OPEN_TICKET)
+_OF_ORDER: Final = "tickets of an order"
+_CUT: Final = "tickets cut for an order"
 
 STATIONS: Final = Table(
     "stations",
@@ -123,27 +126,54 @@ async def ticket_of(context: Context, ticket_id: UUID) -> Ticket | None:
     return None if row is None else to_ticket(row)
 
 
+async def prepare_orders(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
+    """Read all tickets of the orders to which these tickets belong, one query a tenant."""
+    await draft.work.fetch(TICKETS, keys)
+    orders: dict[str, set[UUID]] = {}
+    for key in keys:
+        row = draft.work.peek(TICKETS, key)
+        if row is not None:
+            orders.setdefault(row["tenant"], set()).add(row["order_id"])
+    stations = set()
+    for tenant, wanted in orders.items():
+        await _read_orders(draft.work, tenant, wanted)
+        stations |= {
+            (tenant, row["station"])
+            for order_id in wanted
+            for ticket_id in draft.work.notes[_OF_ORDER, tenant, order_id]
+            if (row := draft.work.peek(TICKETS, (tenant, ticket_id)))
+        }
+    await prepare_stations(draft, stations)
+
+
 async def tickets_of(context: Context, order_id: UUID) -> list[Ticket]:
     """All tickets of an order, as this message sees them, in the order of their ids."""
-    query = (
-        select(TICKETS)
-        .where(TICKETS.c.tenant == context.tenant, TICKETS.c.order_id == order_id)
-        .order_by(TICKETS.c.ticket_id)
-    )
     work = context.draft.work
+    if (_OF_ORDER, context.tenant, order_id) not in work.notes:
+        await _read_orders(work, context.tenant, {order_id})
+    ids: list[UUID] = work.notes[_OF_ORDER, context.tenant, order_id]
+    cut: list[UUID] = work.notes.get((_CUT, context.tenant, order_id), [])
+    rows = [await context.draft.get(TICKETS, context.tenant, each) for each in sorted({*ids, *cut})]
+    return [to_ticket(row) for row in rows if row is not None]
+
+
+async def _read_orders(work: UnitOfWork, tenant: str, orders: Collection[UUID]) -> None:
+    """Note which tickets each order has in the table."""
+    chosen = among(TICKETS.c.order_id, orders, work.connection.dialect.name)
+    query = select(TICKETS).where(chosen).where(TICKETS.c.tenant == tenant)
+    for order_id in orders:
+        work.notes[_OF_ORDER, tenant, order_id] = []
     for row in (await work.connection.execute(query)).mappings():
         work.adopt(TICKETS, dict(row))
-    rows = [
-        row
-        for row in context.draft.rows(TICKETS)
-        if row["tenant"] == context.tenant and row["order_id"] == order_id
-    ]
-    return [to_ticket(row) for row in sorted(rows, key=lambda row: str(row["ticket_id"]))]
+        work.notes[_OF_ORDER, tenant, row["order_id"]].append(row["ticket_id"])
 
 
 def save(context: Context, ticket: Ticket) -> None:
     """Keep a ticket, new or changed."""
     context.draft.put(TICKETS, to_row(context.tenant, ticket))
+    if ticket.version == 1:
+        cut = context.draft.work.notes.setdefault((_CUT, context.tenant, ticket.order_id), [])
+        cut.append(ticket.ticket_id)
 
 
 async def open_page(

@@ -90,6 +90,8 @@ class UnitOfWork:
         self._read: dict[Table, dict[Key, Row]] = {}
         self._changed: dict[Table, dict[Key, Row]] = {}
         self._relied: dict[Table, set[Key]] = {}
+        self.notes: dict[tuple[Any, ...], Any] = {}
+        """What an area's store has found out and need not ask again, for as long as this lasts."""
 
     async def fetch(self, table: Table, keys: Iterable[Key]) -> None:
         """Read the rows of these keys that are not known yet; one query a tenant."""
@@ -133,10 +135,6 @@ class UnitOfWork:
     def peek(self, table: Table, key: Key) -> Row | None:
         """The row as it stands, if it was looked up and exists."""
         return self._rows.get(table, {}).get(key)
-
-    def rows(self, table: Table) -> Iterable[Row]:
-        """Every row of the table that this unit of work holds."""
-        return [row for row in self._rows.get(table, {}).values() if row is not None]
 
     def merge(self, changes: Mapping[Table, Mapping[Key, Row]]) -> None:
         """Take over what one message has decided."""
@@ -200,9 +198,3 @@ class Draft:
     def put(self, table: Table, row: Row) -> None:
         """Write one row, new or changed; all its columns must be given."""
         self.changes.setdefault(table, {})[key_of(table, row)] = row
-
-    def rows(self, table: Table) -> list[Row]:
-        """Every row of the table known so far, as this message sees it."""
-        merged = {key_of(table, row): row for row in self.work.rows(table)}
-        merged.update(self.changes.get(table, {}))
-        return list(merged.values())
