@@ -35,6 +35,7 @@ class PresenceBook:
         self._clock: Final = clock
         self._seen: dict[tuple[str, str], rules.Seen] = {}
         self._unkept: set[tuple[str, str]] = set()
+        self._unsure = False  # True while changes may be kept though we were never told
         self._wake = asyncio.Event()
         self.router: Final = Router()
         self.router.hear(DevicePresence, self._presence)
@@ -94,6 +95,7 @@ class PresenceBook:
                 try:
                     await self._keep(keys)
                 except Exception as error:
+                    self._unsure = True
                     self._unkept.update(keys)
                     if not is_away(error):
                         raise
@@ -134,7 +136,12 @@ class PresenceBook:
                 )
                 messages.append(outgoing(state, tenant=tenant, now=now))
             parcels = await enclose(connection, messages)
-        self._relay.offer(parcels)
+        if self._unsure:
+            # An earlier attempt may stand in the table: it goes out first, or not at all.
+            await self._relay.collect(everything=True)
+            self._unsure = False
+        else:
+            self._relay.offer(parcels)
 
 
 async def device_states(connection: AsyncConnection, tenant: str, now: datetime) -> list[Outgoing]:

@@ -67,13 +67,15 @@ class Relay:
         self.published = 0
 
     def offer(self, parcels: Iterable[Parcel]) -> None:
-        """Take over parcels that were committed just now.
+        """Take over parcels that were committed just now, or found in the table: each once.
 
         Without a connection they stay in the table until there is one.
         """
         if self._session is None:
             return
         for parcel in parcels:
+            if parcel.parcel_id in self._known:
+                continue
             self._known.add(parcel.parcel_id)
             self._left[parcel.parcel_id] = len(parcel.messages)
             self._queue.extend((message, parcel) for message in parcel.messages)
@@ -128,7 +130,7 @@ class Relay:
                 query = query.where(OUTBOX.c.parcel_id < before)
             async with self._database.read() as connection:
                 found = [unpack(dict(row)) for row in (await connection.execute(query)).mappings()]
-            self.offer(parcel for parcel in found if parcel.parcel_id not in self._known)
+            self.offer(found)
             if len(found) < PAGE:
                 return
             last = found[-1].parcel_id

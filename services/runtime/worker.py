@@ -100,6 +100,7 @@ class Worker:
         self._clock: Final = clock
         self._checkpoint: Final = checkpoint
         self._wary = 0
+        self._unsure = False  # True while a batch may be kept though we were never told
         self._shelf: Final = Shelf()
         self.counts: Final[Counter[str]] = Counter()
         self._busy = asyncio.Lock()
@@ -169,11 +170,13 @@ class Worker:
             except Exception as error:
                 if not is_away(error):
                     raise
+                self._unsure = True
                 self.counts["database away"] += 1
                 log.warning("database away; trying again", why=str(error)[:200], in_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)
             else:
+                self._unsure = False
                 return
 
     async def _keep(self, batch: Sorted, now: datetime) -> None:
@@ -350,6 +353,10 @@ class Worker:
                 fresh.append(each)
             else:
                 again.append(_again(each, known, each.digest(), now))
+        if again and self._unsure:
+            # They were kept, and what follows from them was never handed over: it goes out
+            # before anything that is decided later, or the older word would stand retained.
+            await self._relay.collect(everything=True)
         if again:
             self._wary = WARY_FOR
             self.counts["repeated"] += len(again)
