@@ -247,6 +247,18 @@ class Evening:
     def _database_drops_all(self) -> None:
         self.footing.store.drop_all()
 
+    def _database_answers_lost(self) -> Callable[[], None]:
+        link = self.footing.store.link
+        if link is None:
+            raise ValueError("there is nothing between a file and its readers")
+        link.hold_answers()
+
+        def lose() -> None:
+            link.cut()
+            link.release()
+
+        return lose
+
     def _taken_over(self) -> Callable[[], None]:
         """It stalls so long that the database gives its lease to the one that stands by."""
         child = self.serving.now

@@ -28,6 +28,7 @@ from services.people.store import Device, Tenant, add_tenant, put_device
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from tests.brokers import BrokerDidNotStart, PrivateMosquitto
+from tests.faults.cut import Link
 from tests.faults.plan import MENU, Stack
 from tests.postgres import PostgresCluster
 
@@ -112,9 +113,20 @@ class Ground:
 
 
 class Store(ABC):
-    """A database of one run's own, and what can be done to it."""
+    """A database of one run's own, and what can be done to it.
+
+    Attributes:
+        url: its address, for whoever looks at it.
+        link: the services' way to it, if it is not a file.
+    """
 
     url: str
+    link: Link | None = None
+
+    @property
+    def services_url(self) -> str:
+        """Its address for the services."""
+        return self.url
 
     @abstractmethod
     def stop(self) -> None:
@@ -170,6 +182,13 @@ class PostgresStore(Store):
         self._stopped = False
         self._cluster.execute(f"CREATE DATABASE {self._name} TEMPLATE {ground.furnished_name}")
         self.url = self._cluster.url(self._name)
+        self.link = Link(self._cluster.directory / ".s.PGSQL.5432")
+        self.link.__enter__()
+
+    @property
+    def services_url(self) -> str:
+        assert self.link is not None
+        return f"postgresql+asyncpg://heard@127.0.0.1:{self.link.port}/{self._name}"
 
     def stop(self) -> None:
         if not self._stopped:
@@ -189,6 +208,8 @@ class PostgresStore(Store):
             )
 
     def close(self) -> None:
+        if self.link is not None:
+            self.link.__exit__()
         self.start()
         self._cluster.execute(f"DROP DATABASE {self._name} WITH (FORCE)")
 

@@ -60,7 +60,7 @@ class Server:
         footing = self._footing
         given = Serving(
             parent=os.getpid(),
-            database_url=footing.store.url,
+            database_url=footing.store.services_url,
             port=self._port,
             secret=footing.services_secret,
             embedded=footing.kind is Stack.EMBEDDED,

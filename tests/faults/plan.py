@@ -55,6 +55,7 @@ class Kind(StrEnum):
     TILL_DIES = "till dies"
     DATABASE_STOPS = "database stops"
     DATABASE_DROPS_ALL = "database drops all connections"
+    DATABASE_ANSWERS_LOST = "database commits and its answers are lost"
     DATABASE_BUSY = "database busy"
     TAKEN_OVER = "stalled services taken over"
 
@@ -64,7 +65,7 @@ _ANYWHERE: Final = (Kind.SERVICES_DIE, Kind.SERVICES_STALL, Kind.TILL_DIES, Kind
 _MOSQUITTO: Final = (Kind.BROKER_DIES, Kind.BROKER_FORGETS, Kind.SERVICES_CUT, Kind.SERVICES_HELD)
 KINDS: Final[Mapping[Stack, tuple[Kind, ...]]] = {
     Stack.SERVERS: (*_ANYWHERE, *_MOSQUITTO, Kind.DATABASE_STOPS, Kind.DATABASE_DROPS_ALL,
-                    Kind.TAKEN_OVER),
+                    Kind.DATABASE_ANSWERS_LOST, Kind.TAKEN_OVER),
     Stack.MIXED: (*_ANYWHERE, *_MOSQUITTO, Kind.DATABASE_BUSY),
     # Here the broker dies with the services: they are one process.
     Stack.EMBEDDED: (*_ANYWHERE, Kind.DATABASE_BUSY),

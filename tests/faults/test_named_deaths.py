@@ -152,3 +152,22 @@ def test_a_graceful_stop_is_quick_and_loses_nothing(
         assert house.servers[0].stop() == 0, house.servers[0].now.last_words()
         house.servers[0].start_again()
         must_be_right(house, wire_is_whole=stack is not Stack.EMBEDDED)
+
+
+def test_an_order_is_kept_once_when_the_answer_to_its_commit_is_lost(
+    ground: Ground, tmp_path: Path
+) -> None:
+    with evening(Stack.SERVERS, ground, tmp_path, orders=30, over_s=3.0) as house:
+        for _ in range(3):
+            some_answers(house)
+            house.suffer(Kind.DATABASE_ANSWERS_LOST, 0.4)
+            house.go_on(0.8)
+        must_be_right(house, wire_is_whole=True)
+
+
+def test_an_order_is_kept_once_when_a_commit_seems_to_fail_and_did_not(
+    ground: Ground, tmp_path: Path
+) -> None:
+    losing = Crash(point="committed", passing=3, survives=True)
+    with evening(Stack.SERVERS, ground, tmp_path, orders=30, over_s=3.0, crashes=[losing]) as house:
+        must_be_right(house, wire_is_whole=True)
