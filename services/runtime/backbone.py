@@ -128,8 +128,13 @@ class Backbone:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._worker.run(session))
                 group.create_task(self._relay.watch())
-        except* ConnectionLost as lost:
-            raise lost.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            # Not `except*`: what is raised in it comes out in a group again, or not, as the
+            # patch release of Python has it.
+            lost, others = group.split(ConnectionLost)
+            if lost is None or others is not None:
+                raise
+            raise ConnectionLost(str(lost.exceptions[0])) from lost
         finally:
             self.ready.clear()
             self._relay.detach()
