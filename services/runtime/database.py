@@ -189,8 +189,10 @@ def is_away(error: BaseException) -> bool:
     """
     if isinstance(error, OSError | PoolTimeout | asyncio.TimeoutError):
         return True
-    if isinstance(error, asyncpg.InterfaceError):
-        return True
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+        # The driver speaks so of a connection that broke under it; but a value that it
+        # cannot write stays so, however often one tries.
+        return not isinstance(error, ValueError)
     if isinstance(error, asyncpg.PostgresError):
         return _passing(error)
     if isinstance(error, DBAPIError):
