@@ -183,7 +183,8 @@ class Evening:
         told = Counter({kind.value: times for kind, times in self.done_to.items()})
         for server in self.servers:
             told.update(f"crash when {point}" for point in server.crashed)
-        return told
+            told["answers to commits lost"] += server.misled
+        return +told
 
     # -- what is done to it ------------------------------------------------------------
 

@@ -39,6 +39,8 @@ class Server:
         self.lives: Final[list[Child]] = []
         self.crashed: Final[list[str]] = []
         """The checkpoints at which a life has died."""
+        self.misled = 0
+        """How many lives lost the answers to some of their commits."""
         self._crash: Crash | None = None
         self._expected = False
         self._closed = False
@@ -57,6 +59,7 @@ class Server:
         """Begin a life."""
         self._crash = self._crashes.pop(0) if self._crashes else None
         self._expected = False
+        self.misled += self._crash is not None and self._crash.survives
         footing = self._footing
         given = Serving(
             parent=os.getpid(),

@@ -169,10 +169,7 @@ def draw(seed: int) -> Plan:
         stack=stack,
         servers=2 if stands_by else 1,
         orders=draw_orders(rng, seed, rng.randint(20, 40)),
-        crashes=tuple(
-            Crash(point=rng.choice(POINTS), passing=rng.randint(1, 30))
-            for _ in range(rng.choice((0, 1, 1, 2)))
-        ),
+        crashes=tuple(_crash(rng) for _ in range(rng.choice((0, 1, 1, 2)))),
         faults=tuple(faults),
     )
 
@@ -207,6 +204,12 @@ def seeded(seed: int) -> random.Random:
 
 def _lines(rng: random.Random, most: int) -> tuple[tuple[str, int], ...]:
     return tuple((rng.choice(list(MENU)), rng.randint(1, 5)) for _ in range(rng.randint(1, most)))
+
+
+def _crash(rng: random.Random) -> Crash:
+    if rng.random() < 0.2:
+        return Crash(point="committed", passing=rng.randint(2, 8), survives=True)
+    return Crash(point=rng.choice(POINTS), passing=rng.randint(1, 30))
 
 
 def _fault(rng: random.Random, kind: Kind) -> Fault:
