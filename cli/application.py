@@ -11,7 +11,7 @@ import click
 
 from broker_config.settings import BrokerAddress
 from cli import logs
-from cli.failures import Failure
+from cli.failures import Failure, of_another_version
 from cli.files import Running, running
 from cli.grammar import flags_of
 from cli.settings import BrokerKind, Settings
@@ -87,11 +87,7 @@ class Application:
             try:
                 at = await _reached(database)
                 if not as_it_is and at != NEWEST:
-                    raise Failure(
-                        f"the database {database.shown} is "
-                        f"{'not set up' if at is None else f'at version {at}, not {NEWEST}'}: "
-                        "run `heard db upgrade`"
-                    )
+                    raise of_another_version(database.shown, at)
                 return await use(database)
             finally:
                 await database.close()

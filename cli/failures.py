@@ -10,6 +10,14 @@ class Failure(Exception):
     """A command cannot do what was asked; the text says why, and what to do."""
 
 
+def of_another_version(database: str, at: str | None) -> Failure:
+    """The failure of a database that is not at the version of this program."""
+    from services.migrations.version import NEWEST  # noqa: PLC0415 - only where it went wrong
+
+    how = "not set up" if at is None else f"at version {at}, not {NEWEST}"
+    return Failure(f"the database {database} is {how}: run `heard db upgrade`")
+
+
 def explain(error: BaseException) -> str | None:
     """One line on an error that can happen to anybody; None for what is our own fault."""
     if isinstance(error, Failure):

@@ -24,7 +24,7 @@ from broker_config.embedded import EmbeddedBroker
 from broker_config.secret import SecretHash
 from broker_config.settings import BrokerAddress
 from cli.compose import Served, assemble
-from cli.failures import Failure
+from cli.failures import Failure, of_another_version
 from cli.files import services_secret
 from cli.settings import BrokerKind, Settings
 from schemas.devices import DevicePresence
@@ -214,10 +214,7 @@ class System:
             return
         at = await version(database)
         if at != NEWEST:
-            raise Failure(
-                f"the database {database.shown} is at version {at}, not {NEWEST}: "
-                "run `heard db upgrade`"
-            )
+            raise of_another_version(database.shown, at)
 
     def _putting_out(self, broker: EmbeddedBroker) -> Callable[[str], Awaitable[None]]:
         async def put_out(username: str) -> None:
