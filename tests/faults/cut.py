@@ -52,13 +52,9 @@ class Link:
         """Break every connection at once: what is on its way is lost."""
         self._call(self._cut())
 
-    def hold(self) -> None:
-        """Let nothing through; nobody is told."""
-        self._call(self._let(ask=False, answer=False))
-
-    def hold_answers(self) -> None:
-        """Let only through what goes to the server."""
-        self._call(self._let(ask=True, answer=False))
+    def hold(self, *, there: bool = True, back: bool = True) -> None:
+        """Let nothing through to the server, or back from it, or both; nobody is told."""
+        self._call(self._let(ask=not there, answer=not back))
 
     def release(self) -> None:
         """Let through what was held, and all that follows."""

@@ -212,8 +212,11 @@ class Evening:
         self.services_link.cut()
 
     def _services_held(self) -> Callable[[], None]:
-        self.services_link.hold()
-        return self.services_link.release
+        return _held_and_lost(self.services_link)
+
+    def _services_unheard(self) -> Callable[[], None]:
+        """They go on hearing, and what they say is lost."""
+        return _held_and_lost(self.services_link, back=False)
 
     def _broker_dies(self) -> Callable[[], None]:
         self.footing.kill_broker()
@@ -227,13 +230,7 @@ class Evening:
         self.devices_link.cut()
 
     def _devices_held(self) -> Callable[[], None]:
-        self.devices_link.hold()
-        return self._let_go_of_devices
-
-    def _let_go_of_devices(self) -> None:
-        # What was held is lost: as behind a router that was switched off.
-        self.devices_link.cut()
-        self.devices_link.release()
+        return _held_and_lost(self.devices_link)
 
     def _till_dies(self) -> None:
         self.till.kill()
@@ -252,13 +249,7 @@ class Evening:
         link = self.footing.store.link
         if link is None:
             raise ValueError("there is nothing between a file and its readers")
-        link.hold_answers()
-
-        def lose() -> None:
-            link.cut()
-            link.release()
-
-        return lose
+        return _held_and_lost(link, there=False)
 
     def _taken_over(self) -> Callable[[], None]:
         """It stalls so long that the database gives its lease to the one that stands by."""
@@ -266,3 +257,14 @@ class Evening:
         child.stall()
         self.footing.store.drop_all()
         return child.resume
+
+
+def _held_and_lost(link: Link, *, there: bool = True, back: bool = True) -> Callable[[], None]:
+    """Hold a link; what it held is lost in the end, as behind a router that was switched off."""
+    link.hold(there=there, back=back)
+
+    def lose() -> None:
+        link.cut()
+        link.release()
+
+    return lose

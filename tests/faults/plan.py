@@ -48,6 +48,7 @@ class Kind(StrEnum):
     SERVICES_STALL = "services stall"
     SERVICES_CUT = "services cut off"
     SERVICES_HELD = "services held up"
+    SERVICES_UNHEARD = "services not heard"
     BROKER_DIES = "broker dies"
     BROKER_FORGETS = "broker dies and forgets"
     DEVICES_CUT = "devices cut off"
@@ -62,7 +63,13 @@ class Kind(StrEnum):
 
 _ANYWHERE: Final = (Kind.SERVICES_DIE, Kind.SERVICES_STALL, Kind.TILL_DIES, Kind.DEVICES_CUT,
                     Kind.DEVICES_HELD)  # fmt: skip
-_MOSQUITTO: Final = (Kind.BROKER_DIES, Kind.BROKER_FORGETS, Kind.SERVICES_CUT, Kind.SERVICES_HELD)
+_MOSQUITTO: Final = (
+    Kind.BROKER_DIES,
+    Kind.BROKER_FORGETS,
+    Kind.SERVICES_CUT,
+    Kind.SERVICES_HELD,
+    Kind.SERVICES_UNHEARD,
+)
 KINDS: Final[Mapping[Stack, tuple[Kind, ...]]] = {
     Stack.SERVERS: (*_ANYWHERE, *_MOSQUITTO, Kind.DATABASE_STOPS, Kind.DATABASE_DROPS_ALL,
                     Kind.DATABASE_ANSWERS_LOST, Kind.TAKEN_OVER),

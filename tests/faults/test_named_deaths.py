@@ -171,3 +171,14 @@ def test_an_order_is_kept_once_when_a_commit_seems_to_fail_and_did_not(
     losing = Crash(point="committed", passing=3, survives=True)
     with evening(Stack.SERVERS, ground, tmp_path, orders=30, over_s=3.0, crashes=[losing]) as house:
         must_be_right(house, wire_is_whole=True)
+
+
+def test_what_was_on_its_way_to_the_broker_when_the_link_broke_is_said_again(
+    ground: Ground, tmp_path: Path
+) -> None:
+    with evening(Stack.SERVERS, ground, tmp_path, orders=30, over_s=3.0) as house:
+        for _ in range(3):
+            some_answers(house)
+            house.suffer(Kind.SERVICES_UNHEARD, 0.4)
+            house.go_on(0.8)
+        must_be_right(house, wire_is_whole=True)

@@ -32,7 +32,6 @@ def test_a_broker_that_came_back_empty_is_filled_again_and_strays_are_cleared(
             someone.publish(stray, b"left by an older life", retain=True)
             someone.subscribe(stray)
             assert someone.next_message().retain
-            house.services_link.release()
             house.heal()
             house.until(
                 lambda: any(not each.payload for each in list(someone.messages)),
