@@ -145,6 +145,10 @@ class MqttSession:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def abandon(self) -> None:
+        """Close what never became a session: a late CONNACK would make it one of ours."""
+        self._paho._sock_close()  # noqa: SLF001 - aiomqtt closes only what it has opened
+
     def opened(self) -> None:
         """Take over, now that there is a connection: its writing, and the watch for its end."""
         self._paho.on_socket_register_write = self._on_writable_wanted
@@ -292,7 +296,11 @@ class MqttBus:
         try:
             await session.answered(client.__aenter__())
         except aiomqtt.MqttError as error:
+            session.abandon()
             raise ConnectionLost(f"{to.address}: {error}") from error
+        except BaseException:
+            session.abandon()
+            raise
         try:
             session.opened()
             if self.subscriptions:
@@ -314,6 +322,11 @@ class MqttBus:
                     attempt = 0
                     await use(session)
             except ConnectionLost as lost:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # A task group that fails while it is cancelled from outside tells of its own
+                    # failure alone (before Python 3.13): who was told to end must not go on.
+                    raise asyncio.CancelledError from lost
                 attempt += 1
                 pause = min(5.0, 0.1 * 2 ** min(attempt, 6)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
                 log.warning("broker away; trying again", why=str(lost), in_s=round(pause, 2))

@@ -105,8 +105,9 @@ class Relay:
         self.detach()
         self._known.clear()
         self._session = session
-        session.on_confirmed(self._confirm)
-        session.on_lost(self.detach)
+        # An earlier connection may still have a word to say: it must not touch this one.
+        session.on_confirmed(lambda tag: self._confirm(tag) if self._session is session else None)
+        session.on_lost(lambda: self.detach() if self._session is session else None)
         await self.collect(everything=True)
         await self.drain()
 
