@@ -99,7 +99,7 @@ class Backbone:
     async def _hold(self) -> None:
         async with lease(self._database) as lost:
             for task in self._first:
-                await _once_there(task)
+                await _until_there(task)
             serving = asyncio.create_task(self._serve())
             losing = asyncio.create_task(lost.wait())
             try:
@@ -170,17 +170,3 @@ async def _until_there(task: Task) -> None:
 
 async def _forever(task: Task) -> None:
     await task()
-
-
-async def _once_there(task: Task) -> None:
-    """Run a task to its end; while the database is away, from its beginning again."""
-    while True:
-        try:
-            await task()
-        except Exception as error:
-            if not is_away(error):
-                raise
-            log.warning("database away; trying again", why=str(error)[:200])
-            await asyncio.sleep(0.5)
-        else:
-            return
