@@ -60,6 +60,7 @@ class Backbone:
         self._first: Final = first
         self._beside: Final = beside
         self._stopping = asyncio.Event()
+        self._ending = False
         self.ready: Final = asyncio.Event()
         """Set while messages are being handled."""
 
@@ -98,6 +99,7 @@ class Backbone:
 
     async def _hold(self) -> None:
         async with lease(self._database) as lost:
+            self._ending = False
             for task in self._first:
                 await _until_there(task)
             serving = asyncio.create_task(self._serve())
@@ -108,6 +110,7 @@ class Backbone:
                     serving.result()
                 raise LeaseLost
             finally:
+                self._ending = True
                 for task_ in (serving, losing):
                     task_.cancel()
                 await asyncio.gather(serving, losing, return_exceptions=True)
@@ -134,6 +137,10 @@ class Backbone:
             lost, others = group.split(ConnectionLost)
             if lost is None or others is not None:
                 raise
+            if self._ending:
+                # A task group that fails while it is cancelled from outside tells of its own
+                # failure alone (before Python 3.13): who was told to end must not go on.
+                raise asyncio.CancelledError from lost
             raise ConnectionLost(str(lost.exceptions[0])) from lost
         finally:
             self.ready.clear()

@@ -322,11 +322,6 @@ class MqttBus:
                     attempt = 0
                     await use(session)
             except ConnectionLost as lost:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    # A task group that fails while it is cancelled from outside tells of its own
-                    # failure alone (before Python 3.13): who was told to end must not go on.
-                    raise asyncio.CancelledError from lost
                 attempt += 1
                 pause = min(5.0, 0.1 * 2 ** min(attempt, 6)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
                 log.warning("broker away; trying again", why=str(lost), in_s=round(pause, 2))
