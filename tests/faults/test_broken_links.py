@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
+from services.runtime.backbone import Backbone
 from services.runtime.bus import ConnectionLost, MqttBus
+from services.runtime.moment import system_clock
 
 LOGIN = BrokerLogin(username="heard-services", secret="nobody asks")
 
@@ -60,26 +62,39 @@ class AlwaysThere(MqttBus):
         yield None
 
 
-async def test_who_is_told_to_end_ends_though_the_connection_breaks_at_that_moment() -> None:
+async def test_who_is_told_to_end_ends_though_the_connection_breaks_at_that_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     begun = asyncio.Event()
 
-    async def break_when_cancelled() -> None:
-        begun.set()
-        try:
+    class Breaking:
+        async def run(self, _session: object) -> None:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ConnectionLost("it broke, too")
+
+    class Watching:
+        async def watch(self) -> None:
             await asyncio.Event().wait()
-        finally:
-            raise ConnectionLost("it broke, too")
 
-    async def use(_session: object) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(break_when_cancelled())
-        except* ConnectionLost as lost:
-            raise lost.exceptions[0] from None
+        def detach(self) -> None:
+            """Nothing was attached."""
 
+    nothing: Any = None
+    breaking: Any = Breaking()
+    watching: Any = Watching()
     bus = AlwaysThere(BrokerSettings(login=LOGIN))
-    keeping = asyncio.create_task(bus.keep(use))
+    backbone = Backbone(nothing, bus, nothing, watching, breaking, clock=system_clock)
+
+    async def put_right(_session: object) -> None:
+        """The broker stands as it should."""
+
+    monkeypatch.setattr(backbone, "_put_right", put_right)
+    keeping = asyncio.create_task(bus.keep(backbone._session))
     await begun.wait()
+    backbone._ending = True  # as the backbone does before it cancels what serves
     keeping.cancel()
     done, _ = await asyncio.wait([keeping], timeout=5.0)
     assert done, "it goes on as if nobody had told it"
