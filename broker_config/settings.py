@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
+import errno
+import ipaddress
+import os
 import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class PlaintextRefused(Exception):
+    """Secrets would travel readable for whoever is on the way, and nobody asked for that."""
+
+
+class UnusableCertificate(ValueError):
+    """A certificate or key cannot be used; the text names the file and says why."""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine itself, by its name or address alone.
+
+    Nothing is looked up: what a name stands for may change.
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_plaintext(host: str, *, tls: bool, plaintext: bool) -> None:
+    """Refuse to speak to another machine without TLS, unless asked for by name.
+
+    Raises:
+        PlaintextRefused: it would.
+    """
+    if not tls and not plaintext and not is_loopback(host):
+        raise PlaintextRefused(
+            f"{host} is another machine, and without TLS everybody on the way reads the secrets: "
+            "speak TLS (--broker-tls), or ask for it by name (--plaintext, HEARD_PLAINTEXT)"
+        )
 
 
 class BrokerAddress(BaseModel):
-    """Where a broker listens, and whether TLS guards the way to it."""
+    """Where a broker listens, and whether TLS guards the way to it.
+
+    Raises:
+        PlaintextRefused: it is another machine, with neither `tls` nor `plaintext`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,23 +60,56 @@ class BrokerAddress(BaseModel):
     tls: bool = False
     ca_file: Path | None = None
     """The authority that signed the broker's certificate; None asks the system's own."""
+    certificate: Path | None = None
+    """Our own certificate, for a broker that wants one (mutual TLS)."""
+    key: Path | None = None
+    """Its key; None where it stands in the same file."""
+    plaintext: bool = False
+    """Off this machine too, no TLS is wanted."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_plaintext(self.host, tls=self.tls, plaintext=self.plaintext)
+        return self
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Build what checks the broker's certificate; None where the way is plain.
 
         Raises:
-            FileNotFoundError: `ca_file` is not there.
+            FileNotFoundError: one of the files is not there.
+            UnusableCertificate: one of them holds nothing that can be used.
         """
         if not self.tls:
             return None
-        return ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+        for path in (self.ca_file, self.certificate, self.key):
+            if path is not None and not path.exists():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except ssl.SSLError as error:
+            raise UnusableCertificate(f"{self.ca_file} holds no certificate (PEM)") from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certificate is not None:
+            try:
+                context.load_cert_chain(self.certificate, self.key, password=_no_password)
+            except (ssl.SSLError, ValueError) as error:
+                raise UnusableCertificate(
+                    f"{self.certificate} and {self.key or 'its key'} cannot be used together: "
+                    f"{getattr(error, 'reason', None) or error}"
+                ) from error
+        return context
 
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
 
+def _no_password() -> str:
+    # Without it OpenSSL would ask on the terminal, and a service would wait for ever.
+    raise ValueError("the key has a password on it: remove it, and guard the file instead")
+
+
 class BrokerLogin(BaseModel):
-    """Who connects. The client id is always the user name: brokers check that."""
+    """Who connects. The client id follows from the user name: brokers check that."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,8 +118,8 @@ class BrokerLogin(BaseModel):
 
     @property
     def client_id(self) -> str:
-        """The only client id this account may use."""
-        return self.username
+        """The only client id this account may use: the user name, less a secret's serial."""
+        return ":".join(self.username.split(":")[:2])
 
 
 class BrokerSettings(BaseModel):

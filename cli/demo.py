@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Final, Self
 from uuid import UUID
 
+from broker_config.private_files import write_private
 from broker_config.settings import BrokerAddress
 from cli.admission import Admitted, a_device, admit
 from cli.application import Application
-from cli.files import make_home, write_private
+from cli.files import make_home
 from devices.client import DeviceClient
 from devices.gps_tracker import GpsTracker
 from devices.kitchen_display import KitchenDisplay

@@ -46,6 +46,10 @@ def _of_ours(error: BaseException) -> str | None:
     from broker_config.dynamic_security import DynamicSecurityRefused  # noqa: PLC0415 - the same
     from broker_config.embedded import NotLoopback  # noqa: PLC0415 - the same
     from broker_config.mosquitto import PluginMissing  # noqa: PLC0415 - the same
+    from broker_config.settings import (  # noqa: PLC0415 - the same
+        PlaintextRefused,
+        UnusableCertificate,
+    )
     from devices.outbox import OutboxBroken, OutboxInUse  # noqa: PLC0415 - the same
     from devices.pending import Rejected, Unanswered  # noqa: PLC0415 - the same
     from services.people.store import Taken, Unknown  # noqa: PLC0415 - the same
@@ -57,7 +61,8 @@ def _of_ours(error: BaseException) -> str | None:
     if isinstance(error, DynamicSecurityRefused):
         return f"Mosquitto refused: {error}: `heard doctor` says more"
     plain = (DatabaseUnusable, Unknown, Taken, NotLoopback, PluginMissing, OutboxInUse)
-    if isinstance(error, (*plain, OutboxBroken, Rejected, Unanswered)):
+    tls = (PlaintextRefused, UnusableCertificate)
+    if isinstance(error, (*plain, *tls, OutboxBroken, Rejected, Unanswered)):
         return str(error)
     return None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from broker_config.private_files import write_private
 from broker_config.secret import new_secret
 from cli.failures import Failure
 from cli.settings import Settings
@@ -37,16 +37,6 @@ def make_home(settings: Settings) -> Path:
     """Make the home folder, for its owner alone."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return settings.home
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else may read; whole, or the old one stays."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def services_secret(settings: Settings) -> str:

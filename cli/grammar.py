@@ -78,6 +78,18 @@ SHARED: Final = (
         help="The authority that signed the broker's certificate.",
     ),
     _shared(
+        "--broker-certificate",
+        type=_PATH,
+        metavar="FILE",
+        help="Our own certificate, for a broker that wants one.",
+    ),
+    _shared("--broker-key", type=_PATH, metavar="FILE", help="The key of our own certificate."),
+    _shared(
+        "--plaintext/--no-plaintext",
+        default=None,
+        help="Speak and listen without TLS off this machine too.",
+    ),
+    _shared(
         "--log-level",
         type=click.Choice(["debug", "info", "warning", "error"]),
         help="How much is logged, to standard error.",

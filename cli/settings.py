@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     broker_ca: Annotated[
         Path | None, Field(description="the authority that signed the broker's certificate")
     ] = None
+    broker_certificate: Annotated[
+        Path | None, Field(description="our own certificate, for a broker that wants one")
+    ] = None
+    broker_key: Annotated[
+        Path | None, Field(description="its key; without it, in the same file")
+    ] = None
+    plaintext: Annotated[
+        bool, Field(description="speak and listen without TLS off this machine too")
+    ] = False
     services_secret: Annotated[
         SecretStr | None,
         Field(description="the services' password at the broker; without it, made and kept"),
@@ -120,4 +129,7 @@ class Settings(BaseSettings):
             port=port or self.broker_port or 1883,
             tls=self.broker_tls,
             ca_file=self.broker_ca,
+            certificate=self.broker_certificate,
+            key=self.broker_key,
+            plaintext=self.plaintext,
         )
