@@ -40,6 +40,7 @@ class Login(TypedDict):
     device: str
     secret: str
     tls: ssl.SSLContext | None
+    plaintext: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Admitted:
             "device": self.device,
             "secret": self.secret,
             "tls": self.tls,
+            "plaintext": self.address.plaintext,
         }
 
     @property

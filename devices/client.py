@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
+from broker_config.settings import refuse_plaintext
 from devices.connection import Address, CannotConnect, Connection, Packet, Received, Waker
 from devices.options import OnProblem, OnReply
 from devices.pending import DEVICE_THREADS, Pending
@@ -69,7 +70,8 @@ class DeviceClient:
         keepalive_s: after how much silence the connection is tested.
         heartbeat_s: how often the device says that it is there.
         patience: how long it waits before it says something again.
-        tls: a context for TLS; None speaks plainly.
+        tls: a context for TLS; None speaks plainly, on this machine alone.
+        plaintext: speak plainly to another machine too.
         software: what runs here, for whoever looks after the devices.
         on_reply: told of every reply to a request in the outbox, also to one of an
             earlier run: its id and the reply.
@@ -79,6 +81,7 @@ class DeviceClient:
     Raises:
         OutboxInUse: another process has this outbox open.
         OutboxBroken: the outbox cannot be used.
+        PlaintextRefused: another machine, with neither `tls` nor `plaintext`.
     """
 
     def __init__(
@@ -94,10 +97,12 @@ class DeviceClient:
         heartbeat_s: float = 15.0,
         patience: Patience | None = None,
         tls: ssl.SSLContext | None = None,
+        plaintext: bool = False,
         software: str | None = None,
         on_reply: OnReply | None = None,
         on_problem: OnProblem | None = None,
     ) -> None:
+        refuse_plaintext(host, tls=tls is not None, plaintext=plaintext)
         self.tenant: Final = tenant
         self.device: Final = device
         self.counts: Final = Counts()

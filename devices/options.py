@@ -26,6 +26,7 @@ class DeviceOptions(TypedDict, total=False):
     heartbeat_s: float
     patience: Patience | None
     tls: ssl.SSLContext | None
+    plaintext: bool
     software: str | None
     on_reply: OnReply | None
     on_problem: OnProblem | None
