@@ -1,0 +1,190 @@
+"""Attempts 1 to 6 and 11 to 17: to be somebody else, or to be in without being anybody."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+
+from schemas.devices import Role
+from tests.abuse.attempts import attempt
+from tests.abuse.packets import connect
+from tests.abuse.scene import Scene, opening
+from tests.abuse.stage import MARK
+
+VICTIMS_TILL = "tb:pos-1"
+
+
+@attempt(1, embedded="CONNACK 4, closed", mosquitto="CONNACK 5, closed")
+def test_01_connect_with_no_credentials(scene: Scene) -> None:
+    scene.seen(scene.knock(connect("anybody")))
+
+
+@attempt(2, embedded="CONNACK 4, closed", mosquitto="CONNACK 5, closed")
+def test_02_a_wrong_password_with_a_victims_client_id(scene: Scene) -> None:
+    scene.seen(scene.knock(connect(VICTIMS_TILL, VICTIMS_TILL, "guess")))
+
+
+@attempt(3, embedded="CONNACK 4, closed", mosquitto="CONNACK 5, closed")
+def test_03_a_wrong_password_with_a_victims_client_id_not_clean(scene: Scene) -> None:
+    scene.seen(scene.knock(connect(VICTIMS_TILL, VICTIMS_TILL, "guess", clean=False)))
+
+
+@attempt(4, embedded="CONNACK 2, closed", mosquitto="CONNACK 5, closed")
+def test_04_an_own_valid_user_with_a_victims_client_id(scene: Scene) -> None:
+    thief = scene.thief()
+    scene.seen(scene.knock(opening(thief, client_id=VICTIMS_TILL, clean=False)))
+
+
+@attempt(
+    5,
+    embedded="CONNACK 2, closed; clean too: CONNACK 2, closed; the queue reached its owner, whole",
+    mosquitto="CONNACK 5, closed; clean too: CONNACK 5, closed; the queue reached its owner, whole",
+)
+def test_05_the_client_id_of_a_victim_that_is_offline_with_a_queue(scene: Scene) -> None:
+    owner = scene.stage.account(scene.stage.victim, Role.MANAGER)
+    scene.witness.devices.add(owner.device)
+    with scene.enter(owner, clean=False) as away:
+        assert away.subscribe("heard/v1/tb/event/orders/placed") == [1]
+        away.leave()
+    before = scene.after_an_order()
+    thief = scene.thief()
+    stolen = owner.login.client_id
+    scene.seen(scene.knock(opening(thief, client_id=stolen, clean=False)))
+    scene.seen(f"clean too: {scene.knock(opening(thief, client_id=stolen))}")
+    scene.knock(connect(stolen, stolen, "guess"))
+    last = scene.after_an_order()
+    link = scene.link()
+    link.send(opening(owner, clean=False))
+    answer = link.connack()
+    assert answer is not None
+    assert answer.session_present
+    wanted = [str(one) for one in scene.witness.orders]
+    wanted = wanted[wanted.index(str(before)) : wanted.index(str(last)) + 1]
+    queued = b""
+    while wanted[-1].encode() not in queued:
+        message = link.next()
+        assert message is not None
+        queued += message.body
+    scene.holds(all(one.encode() in queued for one in wanted), "the queue reached its owner, whole")
+    link.leave()
+
+
+@attempt(6, both="the newer is let in; the older is closed; nobody else is touched")
+def test_06_one_client_id_from_two_places_at_once(scene: Scene) -> None:
+    thief = scene.thief()
+    older = scene.enter(thief)
+    for _ in range(20):
+        newer = scene.enter(thief)
+        assert older.end()
+        older = newer
+    scene.holds(older.ping(), "the newer is let in")
+    scene.seen("the older is closed")
+    scene.after_an_order()
+    scene.holds(older.ping(), "nobody else is touched")
+
+
+@attempt(11, both="closed within a second; CONNACK refuses it from then on")
+def test_11_a_revoked_device_that_is_still_connected(scene: Scene) -> None:
+    thief = scene.thief()
+    link = scene.enter(thief)
+    began = time.monotonic()
+    scene.stage.broker.revoke(thief.tenant, thief.device)
+    assert link.end()
+    scene.holds(time.monotonic() - began < 1.0, "closed within a second")
+    refused = scene.knock(opening(thief))
+    scene.holds(refused.startswith("CONNACK"), "CONNACK refuses it from then on")
+
+
+@attempt(
+    12,
+    both="no session, no subscription and no message is left under its name",
+    mosquitto_pending="deleteClient leaves the session: who bears the name next inherits it",
+)
+def test_12_durable_subscriptions_of_a_revoked_device(scene: Scene) -> None:
+    thief = scene.thief(Role.MANAGER)
+    link = scene.enter(thief, clean=False)
+    assert link.subscribe("heard/v1/ta/telemetry/#") == [1]
+    link.leave()
+    scene.stage.broker.revoke(thief.tenant, thief.device)
+    other = scene.thief()
+    said = f"heard/v1/ta/telemetry/{other.device}/later"
+    with scene.enter(other) as speaking:
+        assert speaking.publish(said, MARK)
+        again = scene.stage.account(scene.stage.attacker, Role.MANAGER, thief.device)
+        back = scene.link()
+        back.send(opening(again, clean=False))
+        answer = back.connack()
+        assert answer is not None
+        assert speaking.publish(said, MARK)
+    assert back.ping()
+    scene.holds(
+        not answer.session_present and not back.messages(),
+        "no session, no subscription and no message is left under its name",
+    )
+
+
+@attempt(13, embedded="each: CONNACK 2, closed", mosquitto="each: CONNACK 5, closed")
+def test_13_a_client_id_with_wildcards(scene: Scene) -> None:
+    thief = scene.thief()
+    ids = ["#", "+", "/", "ta:+", "ta:#", "+:pos-1", "tb/pos-1", f"{thief.login.client_id}/#"]
+    (told,) = {scene.knock(opening(thief, client_id=one, clean=False)) for one in ids}
+    scene.seen(f"each: {told}")
+
+
+@attempt(14, embedded="CONNACK 2, closed", mosquitto="CONNACK 5, closed")
+def test_14_a_client_id_of_60_kilobytes(scene: Scene) -> None:
+    scene.seen(scene.knock(opening(scene.thief(), client_id="a" * 60_000)))
+
+
+@attempt(15, both="CONNACK 2, closed")
+def test_15_an_empty_client_id_not_clean(scene: Scene) -> None:
+    scene.seen(scene.knock(opening(scene.thief(), client_id="", clean=False)))
+
+
+@attempt(
+    16,
+    both="hundreds of guesses, all refused; a new device of the victim's is let in meanwhile",
+    private=True,
+)
+def test_16_password_brute_force(scene: Scene) -> None:
+    until = time.monotonic() + 3.0
+    refused: list[str] = []
+
+    def guess(number: int) -> None:
+        tried = 0
+        while time.monotonic() < until:
+            tried += 1
+            refused.append(scene.knock(connect(VICTIMS_TILL, VICTIMS_TILL, f"{number}-{tried}")))
+
+    guessing = [threading.Thread(target=guess, args=(number,)) for number in range(4)]
+    for each in guessing:
+        each.start()
+    newcomer = scene.stage.account(scene.stage.victim, Role.POS)
+    scene.goes_on(newcomer)
+    for each in guessing:
+        each.join()
+    scene.holds(len(refused) >= 200, "hundreds of guesses, all refused")
+    scene.seen("a new device of the victim's is let in meanwhile")
+
+
+@attempt(
+    17,
+    both="the same answer to both; their times differ by less than a millisecond",
+)
+def test_17_telling_users_apart_by_timing(scene: Scene) -> None:
+    known, unknown = connect(VICTIMS_TILL, VICTIMS_TILL, "x"), connect("tb:pos-7", "tb:pos-7", "x")
+    times: dict[bytes, list[float]] = {known: [], unknown: []}
+    answers = set()
+    for _ in range(150):
+        for packet, taken in times.items():
+            link = scene.link()
+            began = time.perf_counter()
+            link.send(packet)
+            answer = link.connack()
+            taken.append(time.perf_counter() - began)
+            link.close()
+            answers.add(answer)
+    scene.holds(len(answers) == 1, "the same answer to both")
+    first, second = (statistics.median(taken) for taken in times.values())
+    scene.holds(abs(first - second) < 0.001, "their times differ by less than a millisecond")
