@@ -46,6 +46,20 @@ def refuse_plaintext(host: str, *, tls: bool, plaintext: bool) -> None:
         )
 
 
+class _ClosedOnFailure(ssl.SSLSocket):
+    """A socket that is closed when its handshake fails: paho would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in ssl
+        """Greet the server."""
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            self.close()
+            raise
+
+
 class BrokerAddress(BaseModel):
     """Where a broker listens, and whether TLS guards the way to it.
 
@@ -89,6 +103,7 @@ class BrokerAddress(BaseModel):
         except ssl.SSLError as error:
             raise UnusableCertificate(f"{self.ca_file} holds no certificate (PEM)") from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = _ClosedOnFailure
         if self.certificate is not None:
             try:
                 context.load_cert_chain(self.certificate, self.key, password=_no_password)
