@@ -92,6 +92,11 @@ class Buckets:
         """Undo a `take` that turned out not to count."""
         self.of(key).give_back(cost)
 
+    def forget(self, key: Hashable) -> None:
+        """Give `key` a full bucket."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
     def of(self, key: Hashable) -> Bucket:
         """The bucket of a key."""
         found = self._young.get(key)
