@@ -7,18 +7,26 @@ every tenant for the services.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, Self
 
-from broker_config.secret import SecretHash
+from broker_config.secret import SecretHash, derived_secret
 from schemas.devices import Role
 from schemas.identifiers import is_slug
 from schemas.topics import MAX_TOPIC_BYTES, ROOT, Plane, matches, plane_filter
 
 SERVICES_USERNAME: Final = "heard-services"
+WARDEN_USERNAME: Final = "heard-warden"
+"""Looks at what stands retained of devices, and clears what nobody owns."""
 ADMIN_USERNAME: Final = "heard-admin"
+OURS: Final = frozenset({SERVICES_USERNAME, WARDEN_USERNAME, ADMIN_USERNAME})
+"""Accounts of no device."""
+
+
+_SERIAL: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class Verb(StrEnum):
@@ -65,8 +73,10 @@ RULES: Final[tuple[Rule, ...]] = (
     *_rule(_SERVICE, Verb.PUBLISH, Plane.STATE, "#"),
     *_rule(_SERVICE, Verb.PUBLISH, Plane.EVENT, "#"),
     *_rule(_SERVICE, Verb.PUBLISH, Plane.REPLY, "+"),
-    # Only to clear what a removed device left behind: it cannot do so itself.
+    # Only to clear what a device left behind: one that was removed cannot do so itself.
     *_rule(_SERVICE, Verb.PUBLISH, Plane.PRESENCE, "+"),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.REQUEST, "#"),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.TELEMETRY, "#"),
     *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.REQUEST, "#"),
     *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.TELEMETRY, "#"),
     *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.PRESENCE, "#"),
@@ -103,14 +113,39 @@ class Identity:
         return cls(tenant="", device=name, role=Role.SERVICE)
 
     @property
-    def username(self) -> str:
-        """The MQTT user name, and at the same time the only client id it may use."""
-        return self.device if self.role is Role.SERVICE else username_of(self.tenant, self.device)
+    def client_id(self) -> str:
+        """The only MQTT client id it may use, whichever of its secrets it shows."""
+        return self.device if self.role is Role.SERVICE else client_id_of(self.tenant, self.device)
+
+    def username(self, serial: int = 1) -> str:
+        """The MQTT user name that goes with one of its secrets."""
+        if self.role is Role.SERVICE:
+            return self.device
+        return username_of(self.tenant, self.device, serial)
 
 
-def username_of(tenant: str, device: str) -> str:
+def client_id_of(tenant: str, device: str) -> str:
     """Name a device for a broker; no colon can stand in either part, so no two clash."""
     return f"{tenant}:{device}"
+
+
+def username_of(tenant: str, device: str, serial: int = 1) -> str:
+    """Name one of a device's accounts; while a secret is being changed, it has two."""
+    name = client_id_of(tenant, device)
+    return name if serial == 1 else f"{name}:{serial}"
+
+
+def parse_username(username: str) -> tuple[str, str, int] | None:
+    """Read a tenant, a device and a serial from a user name; None where it names no device.
+
+    `username` is whatever a stranger sent. A name is written in one way only.
+    """
+    tenant, _, rest = username.partition(":")
+    device, _, number = rest.partition(":")
+    serial = int(number) if _SERIAL.fullmatch(number) else 1
+    if not (is_slug(tenant) and is_slug(device)):
+        return None
+    return (tenant, device, serial) if username_of(tenant, device, serial) == username else None
 
 
 class Grant(NamedTuple):
@@ -128,6 +163,25 @@ class Credential:
 
     identity: Identity
     secret: SecretHash
+    serial: int = 1
+    """Counts the secrets that a device was given; each stands on its own."""
+
+    @property
+    def username(self) -> str:
+        """The MQTT user name that goes with the secret."""
+        return self.identity.username(self.serial)
+
+
+def service_credentials(services_secret: str) -> list[Credential]:
+    """Make the accounts of the services themselves: one that serves, and the warden."""
+    secrets = {
+        SERVICES_USERNAME: services_secret,
+        WARDEN_USERNAME: derived_secret(services_secret, WARDEN_USERNAME),
+    }
+    return [
+        Credential(Identity.service(name), SecretHash.of(secret))
+        for name, secret in secrets.items()
+    ]
 
 
 class Directory(Protocol):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broker_config.access import Grant, Identity, Verb, grants
+from broker_config.access import Grant, Identity, Verb, grants, username_of
 from schemas.devices import Role
 
 REQUEST_TOPIC: Final = "$CONTROL/dynamic-security/v1"
@@ -78,7 +78,7 @@ def own_role(identity: Identity) -> MosquittoRole:
             for grant in granted
             if grant.verb is Verb.SUBSCRIBE
         ]
-    return MosquittoRole(identity.username, tuple(entries))
+    return MosquittoRole(identity.client_id, tuple(entries))
 
 
 def common_role(identity: Identity) -> MosquittoRole | None:
@@ -118,21 +118,21 @@ def acl(acltype: str, filter_: str) -> Json:
     return {"acltype": acltype, "topic": filter_, "priority": 0, "allow": True}
 
 
-def add(identity: Identity, secret: str) -> tuple[Command, ...]:
-    """Build what adds `identity`, or puts it in the place of what bore its name before.
+def add(identity: Identity, secret: str, serial: int = 1) -> tuple[Command, ...]:
+    """Build what lets a device in by one more secret, or anew by the same.
 
-    An older connection under the name is closed: its rights may have been others.
+    An older connection on the same account is closed.
     """
-    name = identity.username
+    username = identity.username(serial)
     return (
-        *revoke(name),
+        *withdraw(username),
         *_create(common_role(identity)),
         *_create(own_role(identity)),
         Command(
             {
                 "command": "createClient",
-                "username": name,
-                "clientid": name,
+                "username": username,
+                "clientid": identity.client_id,
                 "password": secret,
                 "roles": role_names(identity),
             }
@@ -140,15 +140,30 @@ def add(identity: Identity, secret: str) -> tuple[Command, ...]:
     )
 
 
+def change_rights(identity: Identity, serials: Iterable[int]) -> tuple[Command, ...]:
+    """Build what gives a device that stays another role; its connections are closed.
+
+    `serials` are those of all its accounts.
+    """
+    name = identity.client_id
+    accounts = [identity.username(serial) for serial in serials]
+    return (
+        *(Command({"command": "disableClient", "username": each}) for each in accounts),
+        Command({"command": "deleteRole", "rolename": name}, "Role not found"),
+        *_create(common_role(identity)),
+        *_create(own_role(identity)),
+        *(
+            Command({"command": "modifyClient", "username": each, "roles": role_names(identity)})
+            for each in accounts
+        ),
+        *(Command({"command": "enableClient", "username": each}) for each in accounts),
+    )
+
+
 def _create(role: MosquittoRole | None) -> tuple[Command, ...]:
     if role is None:
         return ()
     return (Command({"command": "createRole", **role.body}, "Role already exists"),)
-
-
-def rotate(username: str, secret: str) -> tuple[Command, ...]:
-    """Build what gives an account a new secret; whoever holds the old one is put out."""
-    return (Command({"command": "setClientPassword", "username": username, "password": secret}),)
 
 
 def disable(username: str) -> tuple[Command, ...]:
@@ -161,14 +176,20 @@ def enable(username: str) -> tuple[Command, ...]:
     return (Command({"command": "enableClient", "username": username}),)
 
 
-def revoke(username: str) -> tuple[Command, ...]:
-    """Build what removes an account with its rights, and closes its connection.
+def withdraw(username: str) -> tuple[Command, ...]:
+    """Build what removes one account, and closes its connection.
 
-    An account that is not there is no error: it may be revoked twice.
+    An account that is not there is no error: it may be withdrawn twice.
     """
+    return (Command({"command": "deleteClient", "username": username}, "Client not found"),)
+
+
+def revoke(client_id: str, serials: Iterable[int] = (1,)) -> tuple[Command, ...]:
+    """Build what removes a device's accounts with its rights, and closes its connection."""
+    tenant, _, device = client_id.partition(":")
     return (
-        Command({"command": "deleteClient", "username": username}, "Client not found"),
-        Command({"command": "deleteRole", "rolename": username}, "Role not found"),
+        *(one for serial in serials for one in withdraw(username_of(tenant, device, serial))),
+        Command({"command": "deleteRole", "rolename": client_id}, "Role not found"),
     )
 
 

@@ -131,15 +131,23 @@ class EmbeddedBroker:
     ) -> None:
         await self.stop()
 
-    async def put_out(self, username: str) -> None:
-        """Close an account's connection and drop its session; call it after a revocation.
+    async def put_out(self, client_id: str) -> None:
+        """Close a client's connection and drop its session; call it after a revocation.
 
-        The directory must no longer know the account (or its old secret), or the client
-        just comes again.
+        The directory must no longer know its accounts, or the client just comes again.
         """
         door = self._door
         if door is not None:
-            await self._inside(door.put_out(username))
+            await self._inside(door.put_out(client_id))
+
+    async def withdraw(self, username: str) -> None:
+        """Close the connection that rests on one account; the client's session stays.
+
+        The directory must no longer know the account.
+        """
+        door = self._door
+        if door is not None:
+            await self._inside(door.withdraw(username))
 
     async def _inside(self, doing: Any) -> None:
         if self._loop is None:

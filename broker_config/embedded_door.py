@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 class Door:
-    """Lets clients in, one at a time under each name, and puts them out.
+    """Lets clients in, one at a time under each client id, and puts them out.
 
     Args:
         find: looks up a credential by user name.
@@ -56,6 +56,7 @@ class Door:
 
     def __init__(self, find: Find) -> None:
         self._find = find
+        # All by client id.
         self._live: dict[str, Connection] = {}
         self._admitted: dict[str, Identity] = {}
         self._credentials: dict[str, Credential] = {}
@@ -73,23 +74,32 @@ class Door:
         self._callers.add(task)
         task.add_done_callback(self._callers.discard)
 
-    async def put_out(self, username: str) -> None:
-        """Close the connection under a name, its will unsaid, and drop what was kept for it."""
-        if (connection := self._live.get(username)) is not None:
-            self.engine.unsay_will(username)
+    async def put_out(self, client_id: str) -> None:
+        """Close the connection of a client, its will unsaid, and drop what was kept for it."""
+        await self._close(client_id)
+        await self.engine.forget(client_id)
+
+    async def withdraw(self, username: str) -> None:
+        """Close the connection that rests on one account; its session waits for another one."""
+        for client_id, credential in list(self._credentials.items()):
+            if credential.username == username:
+                await self._close(client_id)
+
+    async def _close(self, client_id: str) -> None:
+        if (connection := self._live.get(client_id)) is not None:
+            self.engine.unsay_will(client_id)
             connection.abort()
             await connection.gone.wait()
-        await self.engine.forget(username)
 
     async def put_out_revoked(self) -> None:
         """Put out whom the directory no longer knows, or knows by another secret or role.
 
         A directory that cannot answer changes nothing: its being away is no revocation.
         """
-        for username, admitted in list(self._credentials.items()):
-            found = await self._find(username)
-            if found != admitted and self._credentials.get(username) is admitted:
-                await self.put_out(username)
+        for client_id, admitted in list(self._credentials.items()):
+            found = await self._find(admitted.username)
+            if found != admitted and self._credentials.get(client_id) is admitted:
+                await self.put_out(client_id)
 
     async def close(self) -> None:
         """Put everybody out; wills stay unsaid, for it is the broker that leaves."""
@@ -102,17 +112,17 @@ class Door:
                 task.cancel()
 
     async def _receive(self, connection: Connection) -> None:
-        username = ""
+        client_id = ""
         try:
             async with asyncio.timeout(CONNECT_PATIENCE_S):
                 connect, credential = await self._admit(connection)
             identity = credential.identity
-            username = identity.username
-            await self._take_over(username, connection)
-            if (known := self.engine.identity_of(username)) is not None and known != identity:
-                await self.engine.forget(username)  # another device bore the name then
-            self._admitted[username] = identity
-            self._credentials[username] = credential
+            client_id = identity.client_id
+            await self._take_over(client_id, connection)
+            if (known := self.engine.identity_of(client_id)) is not None and known != identity:
+                await self.engine.forget(client_id)  # another device bore the name then
+            self._admitted[client_id] = identity
+            self._credentials[client_id] = credential
             connection.connect = connect
             connection.accepted(connect.keep_alive)
             await self.engine.serve(connection)
@@ -123,19 +133,19 @@ class Door:
         finally:
             await connection.close()
             self._connections.discard(connection)
-            if self._live.get(username) is connection:
-                await self.engine.forget(username, only_clean=True)
-                del self._live[username]
-                self._admitted.pop(username, None)
-                self._credentials.pop(username, None)
+            if self._live.get(client_id) is connection:
+                await self.engine.forget(client_id, only_clean=True)
+                del self._live[client_id]
+                self._admitted.pop(client_id, None)
+                self._credentials.pop(client_id, None)
             connection.gone.set()
 
-    async def _take_over(self, username: str, connection: Connection) -> None:
+    async def _take_over(self, client_id: str, connection: Connection) -> None:
         """Put out who is in under this name: the newest connection counts (MQTT 3.1.4-2)."""
-        while (older := self._live.get(username)) is not None:
+        while (older := self._live.get(client_id)) is not None:
             older.abort()
             await older.gone.wait()
-        self._live[username] = connection
+        self._live[client_id] = connection
 
     async def _admit(self, connection: Connection) -> tuple[ConnectPacket, Credential]:
         connect = await _read_connect(connection)
@@ -145,7 +155,7 @@ class Door:
         if credential is None or not credential.secret.verify(connect.password or ""):
             raise Refused(BAD_USERNAME_PASSWORD)
         identity = credential.identity
-        if connect.client_id != identity.username or connect.username != identity.username:
+        if connect.client_id != identity.client_id or connect.username != credential.username:
             raise Refused(IDENTIFIER_REJECTED)
         if connect.will_flag and not may_publish(identity, connect.will_topic or ""):
             raise Refused(NOT_AUTHORIZED)

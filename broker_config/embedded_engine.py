@@ -58,14 +58,14 @@ class AccessPlugin(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]  # am
 
     @dataclass
     class Config:
-        """What amqtt hands to the plugin: who was let in, by user name."""
+        """What amqtt hands to the plugin: who was let in, by client id."""
 
         admitted: Any
 
     async def authenticate(self, *, session: Session) -> bool:
         """Let in whom the door let in, under its own name alone."""
         identity = self.config.admitted.get(session.client_id)
-        if identity is None or session.username != identity.username:
+        if identity is None or session.client_id != identity.client_id:
             return False
         session.attributes[_IDENTITY] = identity
         return True
@@ -212,7 +212,7 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
     """amqtt's broker behind a door of ours: it listens nowhere itself.
 
     Args:
-        admitted: who was let in, by user name; the door keeps it.
+        admitted: who was let in, by client id; the door keeps it.
     """
 
     def __init__(self, admitted: dict[str, Identity]) -> None:
@@ -231,21 +231,21 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
         """Serve one client that was let in, until it leaves."""
         await self.external_connected(connection, connection, _LISTENER)
 
-    async def forget(self, username: str, *, only_clean: bool = False) -> None:
+    async def forget(self, client_id: str, *, only_clean: bool = False) -> None:
         """Drop a session with all that it kept; with `only_clean`, unless it is persistent."""
-        session, _ = self._sessions.get(username, (None, None))
+        session, _ = self._sessions.get(client_id, (None, None))
         if session is not None and not (only_clean and not session.clean_session):
-            await self._delete_session(username)
+            await self._delete_session(client_id)
 
-    def unsay_will(self, username: str) -> None:
+    def unsay_will(self, client_id: str) -> None:
         """Take back a session's will: whoever is put out has nothing more to say."""
-        session, _ = self._sessions.get(username, (None, None))
+        session, _ = self._sessions.get(client_id, (None, None))
         if session is not None:
             session.will_flag = False
 
-    def identity_of(self, username: str) -> Identity | None:
+    def identity_of(self, client_id: str) -> Identity | None:
         """Tell for whom a session was made; None where there is no session."""
-        session, _ = self._sessions.get(username, (None, None))
+        session, _ = self._sessions.get(client_id, (None, None))
         found: Identity | None = session and session.attributes.get(_IDENTITY)
         return found
 

@@ -25,6 +25,12 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def derived_secret(secret: str, name: str) -> str:
+    """Make the secret of another account of the same owner: nothing more has to be kept."""
+    mark = hmac.new(secret.encode("utf-8", "surrogatepass"), name.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(mark.digest()).decode("ascii").rstrip("=")
+
+
 class DamagedHash(ValueError):
     """A stored secret hash cannot be read."""
 

@@ -5,27 +5,30 @@ The embedded broker asks the database by itself; see `services.people.watch`.
 
 from __future__ import annotations
 
+import getpass
+import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypedDict
 
-from broker_config import dynamic_security
-from broker_config.access import Identity, username_of
-from broker_config.dynamic_security import Command
-from broker_config.secret import SecretHash, new_secret
+from broker_config.access import username_of
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from cli.application import Application
 from cli.compose import state_router
-from cli.files import admin_secret
+from cli.failures import Failure
+from cli.files import admin_secret, services_secret
 from schemas.devices import Role
 from schemas.identifiers import new_id
-from services.people import store
-from services.people.control import command
-from services.people.leaving import dismiss_device, dismiss_expired, dismiss_tenant
+from services.people import store, sweeping
+from services.people.accounts import Accounts, EmbeddedAccounts, MosquittoAccounts
+from services.people.admission import Admission
+from services.people.credentials import of_device
+from services.people.leaving import dismiss_tenant
 from services.people.store import Device
+from services.people.sweeping import Sweeper
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -73,58 +76,58 @@ class Admitted:
         return BrokerSettings(address=self.address, login=login)
 
 
-async def tell_broker(app: Application, commands: Iterable[Command]) -> None:
-    """Change accounts on the running Mosquitto; nothing to do for the embedded broker."""
-    wanted = tuple(commands)
-    if not app.embedded and wanted:
-        await command(app.address(), admin_secret(app.settings), wanted)
+def admission(app: Application, database: Database) -> Admission:
+    """What lets devices in and puts them out, in the name of whoever runs this command."""
+    accounts: Accounts = (
+        EmbeddedAccounts()
+        if app.embedded
+        else MosquittoAccounts(app.address(), admin_secret(app.settings))
+    )
+    return Admission(database, accounts, actor())
+
+
+def actor() -> str:
+    """Who runs this command, for the audit."""
+    return f"cli:{getpass.getuser()}@{socket.gethostname()}"
 
 
 async def admit(
-    app: Application, database: Database, wanted: Sequence[Device], secrets: Sequence[str] = ()
+    app: Application,
+    database: Database,
+    wanted: Sequence[Device],
+    secrets: Sequence[str] = (),
+    *,
+    action: str = "device.added",
 ) -> list[str]:
-    """Let devices in, or give those that exist a new secret; returns the secrets.
-
-    The rows are kept only when the broker has taken the accounts too.
+    """Let devices in, or in the place of those that exist; returns the secrets.
 
     Raises:
         Unknown: there is no such tenant.
         ConnectionLost: Mosquitto cannot be reached.
     """
-    given = list(secrets) or [new_secret() for _ in wanted]
-    commands: list[Command] = []
-    async with database.write() as connection:
-        gone = await dismiss_expired(connection, system_clock())
-        for each in gone:
-            commands += dynamic_security.revoke(username_of(each.tenant, each.device))
-        for device, secret in zip(wanted, given, strict=True):
-            await store.put_device(connection, device, SecretHash.of(secret))
-            identity = Identity(device.tenant, device.device, device.role)
-            commands += dynamic_security.add(identity, secret)
-        await tell_broker(app, commands)
-    return given
+    admitting = admission(app, database)
+    await admitting.end_expired()
+    return [each.secret for each in await admitting.admit(wanted, secrets, action=action)]
 
 
 async def put_out(
-    app: Application, database: Database, tenant: str, devices: Sequence[str]
+    app: Application,
+    database: Database,
+    tenant: str,
+    devices: Sequence[str],
+    *,
+    action: str | None = "device.revoked",
 ) -> None:
-    """Revoke devices, on the broker first.
+    """Revoke devices, and clear what they left standing on the broker.
 
     Raises:
         Unknown: there is no such device.
         ConnectionLost: Mosquitto cannot be reached.
     """
-    async with database.write() as connection:
-        for device in devices:
-            await dismiss_device(connection, tenant, device)
-        await tell_broker(
-            app,
-            (
-                each
-                for device in devices
-                for each in dynamic_security.revoke(username_of(tenant, device))
-            ),
-        )
+    await admission(app, database).revoke(tenant, devices, action=action)
+    with suppress(Failure):  # no broker runs: nothing stands on it
+        filters = [each for device in devices for each in sweeping.of_device(tenant, device)]
+        await Sweeper(app.address(), services_secret(app.settings)).clear(filters)
 
 
 def a_device(
@@ -147,14 +150,14 @@ def visiting(
         a_device(tenant, name, role, station=station, transient=True)
         for name, role in zip(names, roles, strict=True)
     ]
-    secrets = app.run(lambda database: admit(app, database, wanted))
+    secrets = app.run(lambda database: admit(app, database, wanted, action="cli.visited"))
     try:
         yield [
             Admitted(tenant, name, secret, address)
             for name, secret in zip(names, secrets, strict=True)
         ]
     finally:
-        app.run(lambda database: put_out(app, database, tenant, names))
+        app.run(lambda database: put_out(app, database, tenant, names, action=None))
 
 
 async def drop_tenant(app: Application, database: Database, tenant: str) -> int:
@@ -164,19 +167,22 @@ async def drop_tenant(app: Application, database: Database, tenant: str) -> int:
         Unknown: there is no such tenant.
         ConnectionLost: Mosquitto cannot be reached.
     """
+    admitting = admission(app, database)
     async with database.write() as connection:
+        now = system_clock()
         standing = [
             message.topic
             for source in state_router().retained
-            for message in await source(connection, tenant, system_clock())
+            for message in await source(connection, tenant, now)
+        ]
+        held = [
+            (
+                each.identity,
+                [one.serial for one in await of_device(connection, tenant, each.device)],
+            )
+            for each in await store.devices(connection, tenant)
         ]
         had = await dismiss_tenant(connection, tenant, standing)
-        await tell_broker(
-            app,
-            (
-                each
-                for device in had
-                for each in dynamic_security.revoke(username_of(tenant, device.device))
-            ),
-        )
+        await admitting.note(connection, tenant, "tenant.removed", tenant, now, devices=len(had))
+        await admitting.accounts.dismiss(held)
     return len(had)

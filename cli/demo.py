@@ -38,7 +38,7 @@ from schemas.orders import OrderStatus
 from schemas.replies import OrderReceipt, Outcome, Reply
 from services.menu.handlers import put_menu
 from services.menu.importing import read_menu
-from services.people import store
+from services.people import credentials, store
 from services.people.store import Tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -161,8 +161,8 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
             await store.add_tenant(connection, Tenant(TENANT, "The Demo Diner", CURRENCY, now))
             await put_menu(connection, TENANT, menu, now, replace=False)
             stored = {each.identity.device: each.secret for each in
-                      await store.credentials(connection)
-                      if each.identity.tenant == TENANT}  # fmt: skip
+                      await credentials.every(connection, now)
+                      if each.identity.tenant == TENANT and each.serial == 1}  # fmt: skip
         kept = {
             name: secret
             for name, secret in known.items()

@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from broker_config import dynamic_security
-from broker_config.access import ADMIN_USERNAME, SERVICES_USERNAME
+from broker_config.access import OURS, SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from cli.admission import Admitted
 from cli.application import Application
@@ -34,7 +34,7 @@ from schemas.kitchen import ReadStation, StationHead
 from schemas.replies import Reply
 from schemas.topics import Plane, TopicMismatch, plane_filter
 from services.migrations import upgrade as migrations
-from services.people import store
+from services.people import credentials
 from services.people.control import command
 from services.people.leaving import clearing_of
 from services.runtime import retained
@@ -248,13 +248,9 @@ async def look_at_accounts(
     standing = set(dynamic_security.account_names(answers))
     now = system_clock()
     async with database.read() as connection:
-        known = {
-            f"{each.tenant}:{each.device}"
-            for each in await store.devices(connection)
-            if each.expires_at is None or each.expires_at > now
-        }
+        known = {each.username for each in await credentials.every(connection, now)}
     missing = sorted(known - standing)
-    stray = sorted(standing - known - {ADMIN_USERNAME, SERVICES_USERNAME})
+    stray = sorted(standing - known - OURS)
     findings = [good("administrator", "Mosquitto lets us change accounts")]
     if stray:
         says = f"Mosquitto knows {len(stray)} devices that are gone: {', '.join(stray[:3])}"

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
@@ -19,9 +19,8 @@ from typing import Final, Self
 import structlog
 import uvloop
 
-from broker_config.access import Credential, Identity
+from broker_config.access import service_credentials
 from broker_config.embedded import EmbeddedBroker
-from broker_config.secret import SecretHash
 from broker_config.settings import BrokerAddress
 from cli.compose import Served, assemble
 from cli.failures import Failure, of_another_version
@@ -29,9 +28,9 @@ from cli.files import services_secret
 from cli.settings import BrokerKind, Settings
 from schemas.devices import DevicePresence
 from services.migrations.version import NEWEST, version
-from services.people.store import DatabaseDirectory
+from services.people.credentials import DatabaseDirectory
 from services.people.watch import put_out_changed
-from services.runtime.context import clearing
+from services.runtime.context import Outgoing, clearing
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -178,7 +177,7 @@ class System:
                 broker = await self._broker(database)
                 stack.push_async_callback(broker.stop)
                 address = BrokerAddress(host=broker.host, port=broker.port)
-                watch = put_out_changed(database, self._putting_out(broker), system_clock)
+                watch = put_out_changed(database, _Doorkeeper(self, broker), system_clock)
                 watching.append(asyncio.create_task(watch))
             else:
                 address = settings.address()
@@ -216,21 +215,16 @@ class System:
         if at != NEWEST:
             raise of_another_version(database.shown, at)
 
-    def _putting_out(self, broker: EmbeddedBroker) -> Callable[[str], Awaitable[None]]:
-        async def put_out(username: str) -> None:
-            await broker.put_out(username)
-            if self._served is not None:
-                # Its will has been said now, and would stand there for ever.
-                tenant, _, device = username.partition(":")
-                self._served.relay.say([clearing(DevicePresence, tenant=tenant, device=device)])
-
-        return put_out
+    def say(self, messages: Sequence[Outgoing]) -> None:
+        """Publish what stands in no row; from its own thread alone."""
+        if self._served is not None:
+            self._served.relay.say(messages)
 
     async def _broker(self, database: Database) -> EmbeddedBroker:
         """Start the broker on the port that was asked for, the usual one, or any."""
         settings = self._settings
-        services = Credential(Identity.service(), SecretHash.of(services_secret(settings)))
-        directory = DatabaseDirectory(database, services)
+        ours = service_credentials(services_secret(settings))
+        directory = DatabaseDirectory(database, ours)
 
         async def on(port: int) -> EmbeddedBroker:
             broker = EmbeddedBroker(directory, host=settings.broker_host, port=port)
@@ -244,3 +238,21 @@ class System:
         except OSError:
             self.usual_port_taken = True
             return await on(0)
+
+
+class _Doorkeeper:
+    """Puts out at the embedded broker, and clears what a device did while it still could."""
+
+    def __init__(self, system: System, broker: EmbeddedBroker) -> None:
+        self._system: Final = system
+        self._broker: Final = broker
+
+    async def put_out(self, client_id: str) -> None:
+        """See `services.people.watch.Broker.put_out`."""
+        await self._broker.put_out(client_id)
+        tenant, _, device = client_id.partition(":")
+        self._system.say([clearing(DevicePresence, tenant=tenant, device=device)])
+
+    async def withdraw(self, username: str) -> None:
+        """See `services.people.watch.Broker.withdraw`."""
+        await self._broker.withdraw(username)

@@ -45,6 +45,7 @@ from broker_config.access import (
     SERVICES_USERNAME,
     Credential,
     Identity,
+    service_credentials,
     username_of,
 )
 from broker_config.capabilities import MOSQUITTO, Capabilities
@@ -115,7 +116,7 @@ class RunningBroker(ABC):
 
     def _add(self, devices: list[tuple[Identity, str]]) -> None:
         self._do_add(devices)
-        self._secrets |= {identity.username: secret for identity, secret in devices}
+        self._secrets |= {identity.client_id: secret for identity, secret in devices}
 
     @abstractmethod
     def _do_add(self, devices: list[tuple[Identity, str]]) -> None: ...
@@ -169,8 +170,11 @@ class PrivateMosquitto(RunningBroker):
             user=getpass.getuser() if os.geteuid() == 0 else None,
             **self._given,
         )
-        services = Credential(Identity.service(), SecretHash.of(self.services.secret))
-        rendered = render(settings, admin=SecretHash.of(self._admin.secret), credentials=[services])
+        rendered = render(
+            settings,
+            admin=SecretHash.of(self._admin.secret),
+            credentials=service_credentials(self.services.secret),
+        )
         write(rendered, settings, replace_security=True)
         self.mosquitto_settings = settings
 
@@ -223,12 +227,20 @@ class PrivateMosquitto(RunningBroker):
 
     def _do_add(self, devices: list[tuple[Identity, str]]) -> None:
         self.command(
-            *(one for device in devices for one in dynamic_security.add(device[0], device[1]))
+            *(
+                one
+                for identity, secret in devices
+                for one in (
+                    *dynamic_security.revoke(identity.client_id),
+                    *dynamic_security.add(identity, secret),
+                )
+            )
         )
 
     def rotate(self, tenant: str, device: str) -> str:
         name, secret = username_of(tenant, device), new_secret()
-        self.command(*dynamic_security.rotate(name, secret))
+        command = {"command": "setClientPassword", "username": name, "password": secret}
+        self.command(dynamic_security.Command(command))
         self._secrets[name] = secret
         return secret
 
@@ -264,7 +276,8 @@ class EmbeddedInTest(RunningBroker):
         self._home = asyncio.new_event_loop()
         self._home_thread = threading.Thread(target=self._home.run_forever, daemon=True)
         self._home_thread.start()
-        self._do_add([(Identity.service(), self.services.secret)])
+        ours = service_credentials(self.services.secret)
+        self._accounts |= {each.username: each for each in ours}
         self.broker = EmbeddedBroker(self)
         self._run(self.broker.start())
         self._port = self.broker.port
@@ -282,7 +295,7 @@ class EmbeddedInTest(RunningBroker):
 
     def _do_add(self, devices: list[tuple[Identity, str]]) -> None:
         for identity, secret in devices:
-            self._accounts[identity.username] = Credential(identity, SecretHash.of(secret))
+            self._accounts[identity.client_id] = Credential(identity, SecretHash.of(secret))
 
     def rotate(self, tenant: str, device: str) -> str:
         name, secret = username_of(tenant, device), new_secret()

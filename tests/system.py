@@ -34,7 +34,8 @@ from schemas.devices import Role
 from schemas.menu import MenuItem
 from services.menu.handlers import put_menu
 from services.migrations.upgrade import upgrade
-from services.people.store import Device, Tenant, add_tenant, put_device
+from services.people.credentials import place
+from services.people.store import Device, Tenant, add_tenant
 from services.runtime.database import Database
 from services.runtime.moment import Clock, system_clock
 from tests.brokers import RunningBroker
@@ -257,8 +258,10 @@ class RunningTenant:
         """Let a device in, at the broker and in the database; returns its name."""
         device = name or f"{role.value}-{next(self._numbers)}"
         secret = self.system.broker.add_device(self.name, device, role)
-        row = Device(self.name, device, role, None, system_clock())
-        self.system.writing(lambda connection: put_device(connection, row, SecretHash.of(secret)))
+        now = system_clock()
+        row = Device(self.name, device, role, None, now)
+        hashed = SecretHash.of(secret)
+        self.system.writing(lambda connection: place(connection, row, hashed, now))
         return device
 
     @contextmanager

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import timedelta
 
 import click
 
 from broker_config import dynamic_security
-from broker_config.access import ADMIN_USERNAME, SERVICES_USERNAME, Identity, username_of
-from cli.admission import a_device, admit, put_out
+from broker_config.access import OURS, client_id_of, parse_username
+from broker_config.dynamic_security import Command
+from cli.admission import a_device, admission, put_out
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.files import admin_secret
 from cli.grammar import Group, json_option, tenant_option
 from cli.names import NAME
 from cli.printing import note, say, show_json, show_table, when
+from cli.span import SPAN
 from schemas.devices import Role
-from services.people import store
+from services.people import credentials, store
+from services.people.accounts import Account
 from services.people.control import command
-from services.people.leaving import dismiss_expired
 from services.people.store import Device
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -50,14 +52,14 @@ def add(
     """
     new = a_device(tenant, name, Role(role), station=station)
 
-    async def make(database: Database) -> str:
+    async def make(database: Database) -> Account:
         async with database.read() as connection:
             if any(each.device == name for each in await store.devices(connection, tenant)):
                 raise Failure(
                     f"{tenant} has a device {name} already: "
                     f"heard device rotate {name} --tenant {tenant}"
                 )
-        return (await admit(app, database, [new]))[0]
+        return (await admission(app, database).admit([new]))[0]
 
     _show_secret(new, app.run(make), as_json=as_json)
 
@@ -116,22 +118,54 @@ def list_(app: Application, *, tenant: str | None, as_json: bool) -> None:
 @device.command()
 @click.argument("name", type=NAME)
 @tenant_option
+@click.option(
+    "--overlap",
+    type=SPAN,
+    metavar="SPAN",
+    help="How long the old secret still opens: 30m, 2h, 1d. Without it, not at all.",
+)
 @json_option
 @pass_application
-def rotate(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
-    """Give a device a new secret; whoever holds the old one is put out at once.
+def rotate(
+    app: Application, *, name: str, tenant: str, overlap: float | None, as_json: bool
+) -> None:
+    """Give a device a new secret, and a new user name that goes with it.
+
+    With --overlap both secrets open for that long, so that nothing stops while the new one
+    is put into the device. Without, whoever holds the old one is put out at once.
 
     Examples:
       heard device rotate pos-1 --tenant roma
+      heard device rotate pos-1 --tenant roma --overlap 2h
     """
 
-    async def renew(database: Database) -> tuple[Device, str]:
+    async def renew(database: Database) -> tuple[Device, Account]:
+        rotating = admission(app, database)
+        account = await rotating.rotate(tenant, name, overlap=timedelta(seconds=overlap or 0))
         async with database.read() as connection:
-            known = await store.find_device(connection, tenant, name)
-        return known, (await admit(app, database, [known]))[0]
+            return await store.find_device(connection, tenant, name), account
 
-    known, secret = app.run(renew)
-    _show_secret(known, secret, as_json=as_json)
+    known, account = app.run(renew)
+    _show_secret(known, account, as_json=as_json)
+
+
+@device.command()
+@click.argument("name", type=NAME)
+@click.argument("role", type=click.Choice(ROLES))
+@tenant_option
+@click.option("--station", type=NAME, metavar="NAME", help="Where a kitchen display stands.")
+@pass_application
+def role(app: Application, *, name: str, role: str, tenant: str, station: str | None) -> None:
+    """Give a device another role, at once: it is put out, and comes back with other rights.
+
+    Examples:
+      heard device role tablet-3 manager --tenant roma
+      heard device role tablet-3 kitchen-display --station grill --tenant roma
+    """
+    app.run(
+        lambda database: admission(app, database).change_role(tenant, name, Role(role), station)
+    )
+    say(f"{tenant}/{name} is a {role} now")
 
 
 @device.command()
@@ -140,6 +174,9 @@ def rotate(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
 @pass_application
 def revoke(app: Application, *, name: str, tenant: str) -> None:
     """Put a device out, at once and for good.
+
+    Its connection is closed, its session with all that waited for it is dropped, and what
+    it left standing on the broker is cleared.
 
     Examples:
       heard device revoke pos-1 --tenant roma
@@ -169,17 +206,18 @@ def sync(app: Application, *, as_json: bool) -> None:
         )
 
     async def agree(database: Database) -> tuple[list[str], list[str]]:
-        async with database.write() as connection:
-            await dismiss_expired(connection, system_clock())
-            known = await store.credentials(connection)
-        wanted = {each.identity.username: each.identity for each in known}
+        await admission(app, database).end_expired()
+        async with database.read() as connection:
+            known = await credentials.every(connection, system_clock())
+        wanted = {each.username for each in known}
         secret = admin_secret(app.settings)
         answers = await command(app.address(), secret, dynamic_security.list_accounts())
         standing = set(dynamic_security.account_names(answers))
-        stray = sorted(standing - wanted.keys() - {ADMIN_USERNAME, SERVICES_USERNAME})
-        removals = [one for name in stray for one in dynamic_security.revoke(name)]
+        stray = sorted(standing - wanted - OURS)
+        rights = {each.identity.client_id for each in known}
+        removals = [one for name in stray for one in _removal(name, rights)]
         await command(app.address(), secret, removals)
-        return stray, sorted(_shown(wanted[name]) for name in wanted.keys() - standing)
+        return stray, sorted(wanted - standing)
 
     stray, missing = app.run(agree)
     if as_json:
@@ -192,8 +230,13 @@ def sync(app: Application, *, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-def _shown(identity: Identity) -> str:
-    return username_of(identity.tenant, identity.device)
+def _removal(username: str, rights: set[str]) -> Sequence[Command]:
+    """What removes an account, and the rights that nobody else has."""
+    parsed = parse_username(username)
+    client_id = client_id_of(*parsed[:2]) if parsed else username
+    if client_id in rights:
+        return dynamic_security.withdraw(username)
+    return (*dynamic_security.withdraw(username), *dynamic_security.revoke(client_id, ()))
 
 
 def _as_json(device: Device) -> dict[str, object]:
@@ -207,11 +250,19 @@ def _as_json(device: Device) -> dict[str, object]:
     }
 
 
-def _show_secret(device: Device, secret: str, *, as_json: bool) -> None:
+def _show_secret(device: Device, account: Account, *, as_json: bool) -> None:
     if as_json:
-        show_json(_as_json(replace(device)) | {"secret": secret})
+        show_json(
+            _as_json(device)
+            | {
+                "username": account.username,
+                "client_id": device.identity.client_id,
+                "secret": account.secret,
+            }
+        )
         return
-    say(f"{device.tenant}/{device.device} ({device.role.value}) may connect")
-    say(f"user name  {username_of(device.tenant, device.device)}   (and the same client id)")
-    say(f"secret     {secret}")
+    say(f"{device.shown} ({device.role.value}) may connect")
+    say(f"user name  {account.username}")
+    say(f"client id  {device.identity.client_id}")
+    say(f"secret     {account.secret}")
     note("the secret is shown this once: put it into the device now")

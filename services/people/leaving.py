@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,18 +29,6 @@ async def dismiss_device(connection: AsyncConnection, tenant: str, device: str) 
             delete(presence).where(presence.c.tenant == tenant, presence.c.device == device)
         )
     await enclose(connection, _of_device(tenant, device))
-
-
-async def dismiss_expired(connection: AsyncConnection, now: datetime) -> list[store.Device]:
-    """Remove the devices whose time is up; returns them."""
-    gone = [
-        each
-        for each in await store.devices(connection)
-        if each.expires_at is not None and each.expires_at <= now
-    ]
-    for each in gone:
-        await dismiss_device(connection, each.tenant, each.device)
-    return gone
 
 
 async def dismiss_tenant(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any
 
-from sqlalchemy import Delete, delete, select
+from sqlalchemy import Delete, RowMapping, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker_config.access import Credential, Identity
-from broker_config.secret import SecretHash
+from broker_config.access import Identity
 from schemas.devices import Role
-from schemas.identifiers import is_slug
-from services.runtime.database import Database
-from services.runtime.moment import Clock, system_clock
-from services.runtime.tables import DEVICES, METADATA, TENANTS
+from services.runtime.audit import AUDIT
+from services.runtime.tables import DEVICES, METADATA, NO_TENANT, TENANTS
 
 
 class Unknown(LookupError):
@@ -46,6 +44,20 @@ class Device:
     station: str | None
     created_at: datetime
     expires_at: datetime | None = None
+    person: str | None = None
+    """Whose screen it is; None for a device that stands for itself."""
+    limits: Mapping[str, Any] | None = None
+    """Its own limits, instead of its role's."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is to a broker."""
+        return Identity(self.tenant, self.device, self.role)
+
+    @property
+    def shown(self) -> str:
+        """Its name for people."""
+        return f"{self.tenant}/{self.device}"
 
 
 async def add_tenant(connection: AsyncConnection, tenant: Tenant) -> bool:
@@ -54,6 +66,8 @@ async def add_tenant(connection: AsyncConnection, tenant: Tenant) -> bool:
     Raises:
         Taken: one of that name exists, with another currency.
     """
+    if tenant.tenant == NO_TENANT:
+        raise Taken(f"no tenant may be called {NO_TENANT!r}: it stands for what belongs to none")
     existing = await find_tenant(connection, tenant.tenant)
     if existing is None:
         await connection.execute(
@@ -92,11 +106,12 @@ async def remove_tenant(connection: AsyncConnection, tenant: str) -> None:
     if await find_tenant(connection, tenant) is None:
         raise Unknown(f"there is no tenant {tenant}")
     for table in reversed(METADATA.sorted_tables):
-        await connection.execute(delete(table).where(table.c.tenant == tenant))
+        if table is not AUDIT:  # who did what outlives the tenant
+            await connection.execute(delete(table).where(table.c.tenant == tenant))
 
 
-async def put_device(connection: AsyncConnection, device: Device, secret: SecretHash) -> None:
-    """Add a device, or replace what is known of it.
+async def put_device(connection: AsyncConnection, device: Device) -> None:
+    """Add a device, or put it in the place of one of its name; it has no secret yet.
 
     Raises:
         Unknown: there is no such tenant.
@@ -112,11 +127,28 @@ async def put_device(connection: AsyncConnection, device: Device, secret: Secret
             device=device.device,
             role=device.role.value,
             station=device.station,
-            secret=secret.text,
             created_at=device.created_at,
             expires_at=device.expires_at,
+            person=device.person,
+            limits=device.limits,
         )
     )
+
+
+async def change_role(
+    connection: AsyncConnection, tenant: str, device: str, role: Role, station: str | None
+) -> None:
+    """Give a device that stays another role.
+
+    Raises:
+        Unknown: there is none.
+    """
+    wanted = (DEVICES.c.tenant == tenant) & (DEVICES.c.device == device)
+    changed = await connection.execute(
+        DEVICES.update().where(wanted).values(role=role.value, station=station)
+    )
+    if changed.rowcount == 0:
+        raise Unknown(f"there is no device {tenant}/{device}")
 
 
 async def remove_device(connection: AsyncConnection, tenant: str, device: str) -> None:
@@ -136,10 +168,11 @@ async def find_device(connection: AsyncConnection, tenant: str, device: str) -> 
     Raises:
         Unknown: there is none.
     """
-    for each in await devices(connection, tenant):
-        if each.device == device:
-            return each
-    raise Unknown(f"there is no device {tenant}/{device}")
+    query = select(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.device == device)
+    row = (await connection.execute(query)).mappings().first()
+    if row is None:
+        raise Unknown(f"there is no device {tenant}/{device}")
+    return _device(row)
 
 
 async def devices(connection: AsyncConnection, tenant: str | None = None) -> list[Device]:
@@ -147,58 +180,24 @@ async def devices(connection: AsyncConnection, tenant: str | None = None) -> lis
     query = select(DEVICES).order_by(DEVICES.c.tenant, DEVICES.c.device)
     if tenant is not None:
         query = query.where(DEVICES.c.tenant == tenant)
-    return [
-        Device(
-            row.tenant,
-            row.device,
-            Role(row.role),
-            row.station,
-            row.created_at,
-            row.expires_at,
-        )
-        for row in await connection.execute(query)
-    ]
+    return [_device(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def credentials(connection: AsyncConnection) -> list[Credential]:
-    """What a broker has to know of every device."""
-    rows = await connection.execute(select(DEVICES).order_by(DEVICES.c.tenant, DEVICES.c.device))
-    return [
-        Credential(Identity(row.tenant, row.device, Role(row.role)), SecretHash.parse(row.secret))
-        for row in rows
-    ]
+async def expired(connection: AsyncConnection, now: datetime) -> list[Device]:
+    """Every device whose time is up."""
+    query = select(DEVICES).where(DEVICES.c.expires_at <= now)
+    return [_device(row) for row in (await connection.execute(query)).mappings()]
 
 
-class DatabaseDirectory:
-    """The devices' credentials as the embedded broker asks for them.
+async def screens(connection: AsyncConnection, tenant: str, person: str) -> list[Device]:
+    """The devices that stand for a person."""
+    query = select(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.person == person)
+    return [_device(row) for row in (await connection.execute(query)).mappings()]
 
-    Args:
-        database: where devices are kept.
-        services: the account of the services themselves, which is in no table.
-        clock: tells when a device's time is up.
-    """
 
-    def __init__(
-        self, database: Database, services: Credential, clock: Clock = system_clock
-    ) -> None:
-        self._database: Final = database
-        self._clock: Final = clock
-        self._services: Final = services
-
-    async def find(self, username: str) -> Credential | None:
-        """See `broker_config.access.Directory.find`."""
-        if username == self._services.identity.username:
-            return self._services
-        tenant, _, device = username.partition(":")
-        if not (is_slug(tenant) and is_slug(device)):
-            return None
-        async with self._database.read() as connection:
-            query = select(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.device == device)
-            row = (await connection.execute(query)).first()
-        if row is None or (row.expires_at is not None and row.expires_at <= self._clock()):
-            return None
-        identity = Identity(row.tenant, row.device, Role(row.role))
-        return Credential(identity, SecretHash.parse(row.secret))
+def _device(row: RowMapping) -> Device:
+    values = {str(name): value for name, value in row.items()}
+    return Device(**{**values, "role": Role(row["role"])})
 
 
 def _just(tenant: str, device: str) -> Delete:

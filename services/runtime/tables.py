@@ -10,8 +10,11 @@ from typing import Final
 
 from sqlalchemy import (
     JSON,
+    CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -33,6 +36,8 @@ METADATA: Final = MetaData(
     }
 )
 
+NO_TENANT: Final = "-"
+"""Stands as the tenant of what belongs to none; no tenant may be called so."""
 DOCUMENT: Final = JSON().with_variant(JSONB(), "postgresql")
 SLUG: Final = String(64)
 
@@ -43,6 +48,7 @@ TENANTS: Final = Table(
     Column("name", String(120), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("limits", DOCUMENT),
 )
 
 DEVICES: Final = Table(
@@ -52,10 +58,28 @@ DEVICES: Final = Table(
     Column("device", SLUG, primary_key=True),
     Column("role", String(32), nullable=False),
     Column("station", SLUG),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("person", SLUG),
+    Column("limits", DOCUMENT),
+)
+"""``person`` says whose screen it is; ``limits`` stands instead of the role's."""
+
+CREDENTIALS: Final = Table(
+    "credentials",
+    METADATA,
+    Column("tenant", SLUG, primary_key=True),
+    Column("device", SLUG, primary_key=True),
+    Column("serial", Integer, primary_key=True, autoincrement=False),
     Column("secret", String(255), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
+    ForeignKeyConstraint(
+        ["tenant", "device"], ["devices.tenant", "devices.device"], ondelete="CASCADE"
+    ),
+    CheckConstraint("serial >= 1", name="serial"),
 )
+"""The hashes of a device's secrets: more than one while it changes them."""
 
 INBOX: Final = Table(
     "inbox",

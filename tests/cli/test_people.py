@@ -23,9 +23,9 @@ def _login(secret: str, name: str = "roma:pos-1") -> BrokerLogin:
     return BrokerLogin(username=name, secret=secret)
 
 
-def _refused(address: BrokerAddress, login: BrokerLogin) -> bool:
+def _refused(address: BrokerAddress, login: BrokerLogin, client_id: str | None = None) -> bool:
     try:
-        with MqttClient(address, login):
+        with MqttClient(address, login, client_id=client_id):
             return False
     except ConnectionRefused:
         return True
@@ -42,15 +42,20 @@ def test_a_device_comes_in_is_rotated_and_put_out_on_the_running_broker(stack: H
     assert again.code == 1
     assert "rotate" in again.complaint
     with MqttClient(address, _login(first)) as till:
-        second = stack.done("device", "rotate", "pos-1", *at, "--json").json["secret"]
+        renewed = stack.done("device", "rotate", "pos-1", *at, "--json").json
         till.wait_until_gone()
+    second, account = renewed["secret"], renewed["username"]
+    assert renewed["client_id"] == "roma:pos-1"
     assert _refused(address, _login(first))
-    with MqttClient(address, _login(second)) as till:
+    with MqttClient(address, _login(second, account), client_id="roma:pos-1") as till:
         assert first not in stack.done("device", "list").out + json.dumps(os.environ.copy())
         assert "pos-1" in stack.done("device", "list", *at, "--json").out
         stack.done("device", "revoke", "pos-1", *at)
         till.wait_until_gone()
-    until(lambda: _refused(address, _login(second)), "the revoked device stays out")
+    until(
+        lambda: _refused(address, _login(second, account), "roma:pos-1"),
+        "the revoked device stays out",
+    )
     assert stack("device", "revoke", "pos-1", *at).code == 1
     assert stack.done("device", "list", *at, "--json").json == []
 

@@ -63,7 +63,7 @@ def test_shared_subscriptions(broker: RunningBroker) -> None:
     shared = f"$share/workers/{ANY_REQUEST}"
     worker, secret = Identity.service("heard-worker-2"), new_secret()
     broker.add_device_with(worker, secret)
-    second = MqttClient(broker.address, BrokerLogin(username=worker.username, secret=secret))
+    second = MqttClient(broker.address, BrokerLogin(username=worker.client_id, secret=secret))
     with services(broker) as one, second as other, till(broker) as pos:
         if not broker.capabilities.shared_subscriptions:
             assert one.subscribe(shared) == REFUSED_FILTER

@@ -219,7 +219,7 @@ class OneAccount:
         self._credential = Credential(identity, SecretHash.of(secret))
 
     async def find(self, username: str) -> Credential | None:
-        return self._credential if username == self._credential.identity.username else None
+        return self._credential if username == self._credential.username else None
 
 
 async def test_a_directory_that_fails_lets_nobody_in_and_ends_nothing() -> None:
@@ -262,7 +262,7 @@ async def test_who_is_revoked_or_rotated_by_another_process_is_put_out(
 
 def directory_name(directory: ChangingAccount) -> str:
     assert directory.credential is not None
-    return directory.credential.identity.username
+    return directory.credential.username
 
 
 async def test_it_takes_the_port_it_is_given_and_says_when_it_is_taken() -> None:

@@ -24,7 +24,8 @@ from schemas.devices import Role
 from schemas.menu import MenuItem
 from services.menu.handlers import put_menu
 from services.migrations.upgrade import upgrade
-from services.people.store import Device, Tenant, add_tenant, put_device
+from services.people.credentials import place
+from services.people.store import Device, Tenant, add_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from tests.brokers import BrokerDidNotStart, PrivateMosquitto
@@ -107,7 +108,7 @@ class Ground:
                 await put_menu(connection, TENANT, items, now, replace=True)
                 for name, role in DEVICES.items():
                     secret = SecretHash.of(self.secrets[name])
-                    await put_device(connection, Device(TENANT, name, role, None, now), secret)
+                    await place(connection, Device(TENANT, name, role, None, now), secret, now)
         finally:
             await database.close()
 

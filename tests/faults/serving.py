@@ -16,12 +16,12 @@ from contextlib import AsyncExitStack
 import uvloop
 from pydantic import BaseModel, ConfigDict
 
-from broker_config.access import Credential, Identity
+from broker_config.access import Credential, Identity, service_credentials
 from broker_config.embedded import EmbeddedBroker
 from broker_config.secret import SecretHash
 from broker_config.settings import BrokerAddress
 from cli.compose import assemble
-from services.people.store import DatabaseDirectory
+from services.people.credentials import DatabaseDirectory
 from services.runtime.database import Database
 from services.runtime.relay import Checkpoint, no_checkpoint
 from tests.faults.mortal import die_with
@@ -69,7 +69,7 @@ class Door:
 
     async def find(self, username: str) -> Credential | None:
         """See `broker_config.access.Directory.find`."""
-        if username == self._inspector.identity.username:
+        if username == self._inspector.username:
             return self._inspector
         return await self._directory.find(username)
 
@@ -99,11 +99,10 @@ async def serve(given: Serving) -> None:
         stack.push_async_callback(database.close)
         address = BrokerAddress(port=given.port)
         if given.embedded:
-            services = Credential(Identity.service(), SecretHash.of(given.secret))
             inspector = Credential(
                 Identity.service(given.inspector), SecretHash.of(given.inspector_secret)
             )
-            door = Door(DatabaseDirectory(database, services), inspector)
+            door = Door(DatabaseDirectory(database, service_credentials(given.secret)), inspector)
             await stack.enter_async_context(EmbeddedBroker(door, port=given.port))
         checkpoint = no_checkpoint if given.crash is None else crashing(given.crash)
         backbone = assemble(database, address, given.secret, checkpoint=checkpoint).backbone

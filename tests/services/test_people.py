@@ -10,15 +10,18 @@ from broker_config.access import Credential, Identity
 from broker_config.secret import SecretHash
 from schemas.devices import Role
 from services.migrations.schema import METADATA
-from services.people import store
-from services.people.leaving import dismiss_device, dismiss_expired, dismiss_tenant
-from services.people.store import DatabaseDirectory, Device, Taken, Tenant, Unknown
+from services.people import credentials, store
+from services.people.accounts import EmbeddedAccounts
+from services.people.admission import Admission
+from services.people.credentials import DatabaseDirectory, place
+from services.people.leaving import dismiss_device, dismiss_tenant
+from services.people.store import Device, Taken, Tenant, Unknown
 from services.runtime.database import Database
 from tests.services.rows import all_rows
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 SECRET = SecretHash.of("a secret")
-SERVICES = Credential(Identity.service(), SecretHash.of("another"))
+SERVICES = [Credential(Identity.service(), SecretHash.of("another"))]
 
 
 def a_device(tenant: str, device: str, *, expires_in: timedelta | None = None) -> Device:
@@ -31,7 +34,7 @@ async def peopled(database: Database) -> Database:
     async with database.write() as connection:
         for tenant in ("napoli", "roma"):
             await store.add_tenant(connection, Tenant(tenant, tenant.title(), "EUR", NOW))
-            await store.put_device(connection, a_device(tenant, "pos-1"), SECRET)
+            await place(connection, a_device(tenant, "pos-1"), SECRET, NOW)
     return database
 
 
@@ -60,12 +63,12 @@ async def test_a_device_is_of_one_tenant_only(peopled: Database) -> None:
             await store.remove_device(connection, "roma", "pos-1")
         assert (await store.find_device(connection, "napoli", "pos-1")).role is Role.POS
         with pytest.raises(Unknown, match="heard tenant add milano"):
-            await store.put_device(connection, a_device("milano", "pos-1"), SECRET)
+            await place(connection, a_device("milano", "pos-1"), SECRET, NOW)
 
 
 async def test_a_device_that_is_put_again_has_its_new_secret(peopled: Database) -> None:
     async with peopled.write() as connection:
-        await store.put_device(connection, a_device("roma", "pos-1"), SecretHash.of("newer"))
+        await place(connection, a_device("roma", "pos-1"), SecretHash.of("newer"), NOW)
         assert len(await store.devices(connection, "roma")) == 1
     found = await directory(peopled).find("roma:pos-1")
     assert found is not None
@@ -83,9 +86,9 @@ async def test_whoever_is_not_known_is_not_found(name: str, peopled: Database) -
 
 
 async def test_the_services_are_in_no_table(peopled: Database) -> None:
-    assert await directory(peopled).find("heard-services") is SERVICES
+    assert await directory(peopled).find("heard-services") is SERVICES[0]
     async with peopled.read() as connection:
-        names = {each.identity.username for each in await store.credentials(connection)}
+        names = {each.username for each in await credentials.every(connection, NOW)}
     assert names == {"roma:pos-1", "napoli:pos-1"}
 
 
@@ -93,14 +96,15 @@ async def test_a_device_whose_time_is_up_is_not_let_in_and_leaves(peopled: Datab
     async with peopled.write() as connection:
         for device, hours in (("short", 1), ("long", 3)):
             each = a_device("roma", device, expires_in=timedelta(hours=hours))
-            await store.put_device(connection, each, SECRET)
+            await place(connection, each, SECRET, NOW)
     later = NOW + timedelta(hours=1)
     assert await directory(peopled).find("roma:short") is not None
     assert await directory(peopled, later).find("roma:short") is None
     assert await directory(peopled, later).find("roma:long") is not None
-    async with peopled.write() as connection:
-        assert [each.device for each in await dismiss_expired(connection, later)] == ["short"]
-        assert await dismiss_expired(connection, later) == []
+    admission = Admission(peopled, EmbeddedAccounts(), "test", lambda: later)
+    assert [each.device for each in await admission.end_expired()] == ["short"]
+    assert await admission.end_expired() == []
+    async with peopled.read() as connection:
         left = [each.device for each in await store.devices(connection, "roma")]
     assert left == ["long", "pos-1"]
 

@@ -1,0 +1,116 @@
+"""The accounts by which a broker lets devices in: one small port, for every broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from broker_config import dynamic_security
+from broker_config.access import Identity
+from broker_config.dynamic_security import Command
+from broker_config.settings import BrokerAddress
+from services.people.control import command
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One secret with which a device may come in."""
+
+    identity: Identity
+    secret: str = field(repr=False)
+    serial: int = 1
+
+    @property
+    def username(self) -> str:
+        """The MQTT user name; the client id is the identity's."""
+        return self.identity.username(self.serial)
+
+
+class Accounts(Protocol):
+    """Changes accounts on a running broker; each call may be done twice.
+
+    Raises:
+        ConnectionLost: the broker cannot be reached. The caller's transaction fails then, and
+            nothing was changed.
+    """
+
+    async def admit(self, accounts: Sequence[Account], *, anew: bool) -> None:
+        """Let these in; `anew` drops first whatever else bore the device's name."""
+        ...
+
+    async def withdraw(self, usernames: Iterable[str]) -> None:
+        """End single accounts, and the connections that rest on them."""
+        ...
+
+    async def dismiss(self, devices: Iterable[tuple[Identity, Sequence[int]]]) -> None:
+        """End devices with all their accounts (given by their serials), rights and sessions."""
+        ...
+
+    async def change_rights(self, identity: Identity, serials: Sequence[int]) -> None:
+        """Give a device the rights of `identity`'s role; its connections are closed."""
+        ...
+
+
+class EmbeddedAccounts:
+    """The embedded broker asks the database itself: see `services.people.watch`."""
+
+    async def admit(self, accounts: Sequence[Account], *, anew: bool) -> None:
+        """See `Accounts.admit`."""
+
+    async def withdraw(self, usernames: Iterable[str]) -> None:
+        """See `Accounts.withdraw`."""
+
+    async def dismiss(self, devices: Iterable[tuple[Identity, Sequence[int]]]) -> None:
+        """See `Accounts.dismiss`."""
+
+    async def change_rights(self, identity: Identity, serials: Sequence[int]) -> None:
+        """See `Accounts.change_rights`."""
+
+
+class MosquittoAccounts:
+    """The accounts of a running Mosquitto, changed through its control topic.
+
+    Args:
+        address: where it is.
+        admin_secret: the password of heard-admin, who may change accounts and nothing else.
+    """
+
+    def __init__(self, address: BrokerAddress, admin_secret: str) -> None:
+        self._address: Final = address
+        self._admin_secret: Final = admin_secret
+        # heard-admin is connected once at a time: who comes second would put the first out.
+        self._one = asyncio.Lock()
+
+    async def admit(self, accounts: Sequence[Account], *, anew: bool) -> None:
+        """See `Accounts.admit`."""
+        commands: list[Command] = []
+        for each in accounts:
+            if anew:
+                commands += dynamic_security.revoke(each.identity.client_id)
+            commands += dynamic_security.add(each.identity, each.secret, each.serial)
+        await self._do(commands)
+
+    async def withdraw(self, usernames: Iterable[str]) -> None:
+        """See `Accounts.withdraw`."""
+        await self._do([one for each in usernames for one in dynamic_security.withdraw(each)])
+
+    async def dismiss(self, devices: Iterable[tuple[Identity, Sequence[int]]]) -> None:
+        """See `Accounts.dismiss`."""
+        await self._do(
+            [
+                one
+                for identity, serials in devices
+                for one in dynamic_security.revoke(identity.client_id, serials)
+            ]
+        )
+
+    async def change_rights(self, identity: Identity, serials: Sequence[int]) -> None:
+        """See `Accounts.change_rights`."""
+        await self._do(dynamic_security.change_rights(identity, serials))
+
+    async def _do(self, commands: Sequence[Command]) -> None:
+        if commands:
+            async with self._one:
+                await command(self._address, self._admin_secret, commands)

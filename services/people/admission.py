@@ -1,0 +1,219 @@
+"""How devices come in, change their secrets or their role, and leave.
+
+Each step is one transaction. The broker is told inside it, so that the rows are kept only
+when the broker has agreed: what is revoked in the rows is never let in by the broker, and a
+crash between the two leaves an account that nobody has rows for, which `heard device sync`
+and the next step on the same device remove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker_config.access import Identity
+from broker_config.secret import SecretHash, new_secret
+from schemas.devices import Role
+from services.people import credentials, leaving, store
+from services.people.accounts import Account, Accounts
+from services.people.store import Device
+from services.runtime import audit
+from services.runtime.database import Database
+from services.runtime.moment import Clock, system_clock
+
+
+class Admission:
+    """Lets devices in and puts them out, for one actor.
+
+    Args:
+        database: where devices are kept.
+        accounts: the broker's.
+        actor: who does it, for the audit.
+        clock: the time of what is done.
+
+    Raises, each of its methods:
+        Unknown: there is no such tenant or device.
+        ConnectionLost: the broker cannot be reached; nothing was changed.
+    """
+
+    def __init__(
+        self, database: Database, accounts: Accounts, actor: str, clock: Clock = system_clock
+    ) -> None:
+        self.database: Final = database
+        self.accounts: Final = accounts
+        self.actor: Final = actor
+        self.clock: Final = clock
+
+    async def admit(
+        self, wanted: Sequence[Device], secrets: Sequence[str] = (), *, action: str = "device.added"
+    ) -> list[Account]:
+        """Let devices in, each by one secret; whatever bore their names before is gone."""
+        given = list(secrets) or [new_secret() for _ in wanted]
+        admitted = [
+            Account(device.identity, secret) for device, secret in zip(wanted, given, strict=True)
+        ]
+        async with self.database.write() as connection:
+            for device, account in zip(wanted, admitted, strict=True):
+                await self.place(connection, device, account, action=action)
+            await self.accounts.admit(admitted, anew=True)
+        return admitted
+
+    async def place(
+        self, connection: AsyncConnection, device: Device, account: Account, *, action: str
+    ) -> None:
+        """Write a device's rows inside a transaction; the broker is told by the caller."""
+        now = self.clock()
+        await credentials.place(connection, device, SecretHash.of(account.secret), now)
+        await self.note(
+            connection,
+            device.tenant,
+            action,
+            device.shown,
+            now,
+            role=device.role.value,
+            station=device.station,
+            person=device.person,
+        )
+
+    async def add_secret(
+        self,
+        connection: AsyncConnection,
+        device: Device,
+        secret: str,
+        *,
+        old_ends_at: datetime | None,
+        expires_at: datetime | None = None,
+    ) -> Account:
+        """Give a device one more secret, inside a transaction; the broker is told.
+
+        The older ones end at `old_ends_at`; with None they keep the end they have.
+        """
+        now = self.clock()
+        serial = await credentials.add(
+            connection,
+            device.tenant,
+            device.device,
+            SecretHash.of(secret),
+            now=now,
+            expires_at=expires_at,
+        )
+        if old_ends_at is not None:
+            await credentials.end(
+                connection, device.tenant, device.device, before=serial, at=old_ends_at
+            )
+        account = Account(device.identity, secret, serial)
+        await self.accounts.admit([account], anew=False)
+        return account
+
+    async def rotate(
+        self, tenant: str, device: str, *, overlap: timedelta, secret: str | None = None
+    ) -> Account:
+        """Give a device a new secret; the old one still opens for as long as `overlap`."""
+        now = self.clock()
+        async with self.database.write() as connection:
+            known = await store.find_device(connection, tenant, device)
+            account = await self.add_secret(
+                connection,
+                known,
+                secret or new_secret(),
+                old_ends_at=now + overlap,
+                expires_at=known.expires_at,
+            )
+            if not overlap:
+                await self._end_now(connection, known, before=account.serial)
+            seconds = int(overlap.total_seconds())
+            await self.note(
+                connection, tenant, "device.rotated", known.shown, now,
+                serial=account.serial, overlap_s=seconds,
+            )  # fmt: skip
+        return account
+
+    async def _end_now(self, connection: AsyncConnection, device: Device, *, before: int) -> None:
+        old = [
+            each
+            for each in await credentials.of_device(connection, device.tenant, device.device)
+            if each.serial < before
+        ]
+        await credentials.remove(connection, old)
+        await self.accounts.withdraw(each.username for each in old)
+
+    async def change_role(
+        self, tenant: str, device: str, role: Role, station: str | None
+    ) -> Device:
+        """Give a device another role, at once: it is put out, and comes back with other rights."""
+        now = self.clock()
+        async with self.database.write() as connection:
+            before = await store.find_device(connection, tenant, device)
+            await store.change_role(connection, tenant, device, role, station)
+            held = await credentials.of_device(connection, tenant, device)
+            await self.accounts.change_rights(
+                Identity(tenant, device, role), [each.serial for each in held]
+            )
+            await self.note(
+                connection, tenant, "device.role-changed", before.shown, now,
+                role=role.value, before=before.role.value, station=station,
+            )  # fmt: skip
+        return replace(before, role=role, station=station)
+
+    async def revoke(
+        self, tenant: str, devices: Iterable[str], *, action: str | None = "device.revoked"
+    ) -> list[Device]:
+        """Put devices out for good; with `action` None, nobody needs to know of it later."""
+        async with self.database.write() as connection:
+            gone = [await store.find_device(connection, tenant, each) for each in devices]
+            await self.dismiss(connection, gone, action=action)
+        return gone
+
+    async def dismiss(
+        self, connection: AsyncConnection, gone: Sequence[Device], *, action: str | None
+    ) -> None:
+        """Put devices out inside a transaction."""
+        leavers: list[tuple[Identity, list[int]]] = []
+        for each in gone:
+            held = await credentials.of_device(connection, each.tenant, each.device)
+            leavers.append((each.identity, [one.serial for one in held]))
+            await leaving.dismiss_device(connection, each.tenant, each.device)
+            if action is not None:
+                await self.note(connection, each.tenant, action, each.shown, self.clock())
+        await self.accounts.dismiss(leavers)
+
+    async def end_expired(self) -> list[Device]:
+        """End the secrets whose time is up, and the devices; returns those devices."""
+        now = self.clock()
+        async with self.database.read() as connection:
+            over = await credentials.expired(connection, now)
+            gone = await store.expired(connection, now)
+        if not over and not gone:
+            return []
+        async with self.database.write() as connection:
+            gone = await store.expired(connection, now)
+            await self.dismiss(connection, gone, action="device.expired")
+            over = await credentials.expired(connection, now)
+            await credentials.remove(connection, over)
+            await self.accounts.withdraw(each.username for each in over)
+        return gone
+
+    async def note(
+        self,
+        connection: AsyncConnection,
+        tenant: str,
+        action: str,
+        subject: str,
+        now: datetime,
+        **details: str | int | bool | None,
+    ) -> None:
+        """Write into the audit who did it."""
+        told = {name: value for name, value in details.items() if value is not None}
+        await audit.record(
+            connection,
+            tenant=tenant,
+            actor=self.actor,
+            action=action,
+            subject=subject,
+            now=now,
+            **told,
+        )

@@ -1,0 +1,133 @@
+"""Clearing what devices left standing on the broker: nobody else would ever do it.
+
+A device may retain its presence, and nothing else; but a broker that cannot tell the one
+from the other keeps whatever it is sent. The warden, an account of the services beside the
+one that serves, reads what stands on the devices' planes and clears it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from broker_config.access import WARDEN_USERNAME
+from broker_config.secret import derived_secret
+from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
+from schemas.identifiers import new_id
+from schemas.topics import DEVICE_PLANES, Plane, plane_filter, state_marker
+from services.runtime.bus import MqttBus, Session
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_S: Final = 10.0
+BATCH: Final = 256
+_PASSING: Final = (Plane.REQUEST, Plane.TELEMETRY)
+"""On these nothing may stand at all."""
+
+
+def of_device(tenant: str, device: str) -> list[str]:
+    """The filters of all on which a device may speak."""
+    return [
+        plane_filter(
+            plane, tenant=tenant, tail=device if plane is Plane.PRESENCE else f"{device}/#"
+        )
+        for plane in DEVICE_PLANES
+    ]
+
+
+def of_all() -> list[str]:
+    """The filters of all on which any device may speak."""
+    return [plane_filter(plane) for plane in DEVICE_PLANES]
+
+
+def of_passing() -> list[str]:
+    """The filters on which nothing may stand."""
+    return [plane_filter(plane) for plane in _PASSING]
+
+
+class Sweeper:
+    """Clears topics of devices, by the warden's account.
+
+    Args:
+        address: where the broker is.
+        services_secret: the services' password there; the warden's follows from it.
+
+    Raises, each of its methods:
+        ConnectionLost: the broker cannot be reached.
+    """
+
+    def __init__(self, address: BrokerAddress, services_secret: str) -> None:
+        login = BrokerLogin(
+            username=WARDEN_USERNAME, secret=derived_secret(services_secret, WARDEN_USERNAME)
+        )
+        self._bus: Final = MqttBus(BrokerSettings(address=address, login=login), clean=True)
+        # The account is connected once at a time: who comes second would put the first out.
+        self._one = asyncio.Lock()
+
+    async def clear(self, filters: Sequence[str]) -> int:
+        """Clear everything that stands on these; returns how many topics that were."""
+        async with self._session() as session:
+            topics = await _standing(session, filters)
+            await _clear(session, topics)
+        if topics:
+            log.info("cleared what devices left standing", topics=len(topics), as_=min(topics))
+        return len(topics)
+
+    async def standing(self, filters: Sequence[str]) -> set[str]:
+        """Name the topics on which something stands."""
+        async with self._session() as session:
+            return await _standing(session, filters)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Session]:
+        async with self._one, self._bus.session() as session:
+            yield session
+
+
+async def _standing(session: Session, filters: Sequence[str]) -> set[str]:
+    """Read what is retained: all of it comes before a marker that is published after."""
+    marker = state_marker(str(new_id()))
+    await session.subscribe(marker, *filters)
+    await _publish(session, [marker], b"{}", retain=False)
+    found: set[str] = set()
+    while True:
+        async with asyncio.timeout(PATIENCE_S):
+            batch = await session.receive(BATCH)
+        session.acknowledge(batch)
+        session.send_now()
+        for delivery in batch:
+            if delivery.topic == marker:
+                await session.unsubscribe(marker, *filters)
+                return found
+            if delivery.retain and delivery.payload:
+                found.add(delivery.topic)
+
+
+async def _clear(session: Session, topics: Iterable[str]) -> None:
+    await _publish(session, sorted(topics), b"", retain=True)
+
+
+async def _publish(
+    session: Session, topics: Sequence[str], payload: bytes, *, retain: bool
+) -> None:
+    """Publish, and wait until the broker has taken all of it."""
+    waiting: set[int] = set()
+    taken = asyncio.Event()
+
+    def confirmed(mid: int) -> None:
+        waiting.discard(mid)
+        taken.set()
+
+    session.on_confirmed(confirmed)
+    session.on_lost(taken.set)
+    for topic in topics:
+        waiting.add(session.publish(topic, payload, qos=1, retain=retain))
+    session.send_now()
+    async with asyncio.timeout(PATIENCE_S):
+        while waiting:
+            taken.clear()
+            await taken.wait()
