@@ -111,6 +111,7 @@ async def entries(
     tenant: str,
     *,
     after: int = 0,
+    most: int | None = None,
     newest: int | None = None,
     about: str | None = None,
 ) -> list[Entry]:
@@ -120,6 +121,7 @@ async def entries(
         connection: a view of the rows.
         tenant: whose; `NO_TENANT` for what concerns no tenant.
         after: only those with a higher serial.
+        most: only so many of these, the oldest.
         newest: only so many, the newest.
         about: only those on this subject.
     """
@@ -129,7 +131,7 @@ async def entries(
     if newest is not None:
         query = query.order_by(AUDIT.c.serial.desc()).limit(newest)
     else:
-        query = query.order_by(AUDIT.c.serial)
+        query = query.order_by(AUDIT.c.serial).limit(most)
     found = [_entry(row) for row in (await connection.execute(query)).mappings()]
     return found if newest is None else found[::-1]
 
