@@ -121,6 +121,7 @@ class Attempt:
 
     Attributes:
         case: the name of the test.
+        module: where it stands.
         outcomes: the words for each broker.
         logged: for each broker a pattern of the line that must stand in a log; what
             is missing here leaves none.
@@ -130,6 +131,7 @@ class Attempt:
 
     number: int
     case: str
+    module: str
     outcomes: dict[str, str]
     logged: dict[str, str]
     private: bool
@@ -170,7 +172,7 @@ def attempt(
         if number in ATTEMPTS and ATTEMPTS[number].case != name:
             raise Misdeclared(f"attempt {number} is {ATTEMPTS[number].case} and {name}")
         ATTEMPTS[number] = Attempt(
-            number, name, outcomes, _given(patterns), private, _given(pending)
+            number, name, case.__module__, outcomes, _given(patterns), private, _given(pending)
         )
         return case
 
@@ -203,7 +205,14 @@ def table() -> str:
         lines.append(f"| | **{section}** | | |")
         for title in titles:
             number += 1
-            outcomes = declared[number].outcomes if number in declared else {}
-            cells = [outcomes.get(broker, "").replace("|", "\\|") for broker in BROKERS]
+            cells = [_told(declared.get(number), broker) for broker in BROKERS]
             lines.append(f"| {number} | {title} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines)
+
+
+def _told(one: Attempt | None, broker: str) -> str:
+    if one is None:
+        return "**open**: not tried yet"
+    if broker in one.pending:
+        return f"**open**: {one.pending[broker]}"
+    return one.outcomes[broker].replace("|", "\\|")

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+from uuid import uuid4
 
 import psutil
 import structlog
@@ -172,13 +173,20 @@ class Stages:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._built: dict[str, Stage] = {}
+        self._failed: dict[str, Exception] = {}
 
     def get(self, kind: str) -> Stage:
-        """The shared stage on a broker."""
+        """The shared stage on a broker; one that could not be built is not tried again."""
+        if kind in self._failed:
+            raise self._failed[kind]
         if kind not in self._built:
-            home = self._home / kind
+            home = self._home / f"{kind}-{uuid4().hex[:6]}"
             home.mkdir()
-            self._built[kind] = Stage(kind, home)
+            try:
+                self._built[kind] = Stage(kind, home)
+            except Exception as error:
+                self._failed[kind] = error
+                raise
         return self._built[kind]
 
     def close(self) -> None:

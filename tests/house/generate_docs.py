@@ -98,6 +98,12 @@ def settings() -> str:
     return _table(("in `heard.toml`", "variable", "default", "what it says"), rows)
 
 
+def abuse() -> str:
+    """Every attempt of ``tests/abuse``, and what it comes to on each broker."""
+    written: str = importlib.import_module("tests.abuse.attempts").table()
+    return written
+
+
 def _mermaid(draw: Callable[[], str]) -> Callable[[], str]:
     return lambda: f"```mermaid\n{draw()}\n```"
 
@@ -109,6 +115,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "ticket-states": _mermaid(ticket_states),
     "commands": commands,
     "settings": settings,
+    "abuse": abuse,
 }
 
 
