@@ -54,7 +54,8 @@ EMBEDDED: Final = Capabilities(
 MOSQUITTO: Final = Capabilities(
     name="mosquitto",
     mqtt5=True,
-    qos2=True,
+    # As it is rendered: nothing of Heard's is QoS 2.
+    qos2=False,
     shared_subscriptions=True,
     sessions_survive_restart=True,
     retained_survive_restart=True,

@@ -45,7 +45,7 @@ def _of_settings(error: BaseException) -> str | None:
 def _of_ours(error: BaseException) -> str | None:
     from broker_config.dynamic_security import DynamicSecurityRefused  # noqa: PLC0415 - the same
     from broker_config.embedded import NotLoopback  # noqa: PLC0415 - the same
-    from broker_config.mosquitto import PluginMissing  # noqa: PLC0415 - the same
+    from broker_config.mosquitto_conf import PluginMissing  # noqa: PLC0415 - the same
     from broker_config.settings import (  # noqa: PLC0415 - the same
         PlaintextRefused,
         UnusableCertificate,

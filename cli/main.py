@@ -40,6 +40,7 @@ def _places() -> dict[str, Place]:
         "doctor": at("doctor", "Say what is wrong, and the command that mends it."),
         "contract": at("contract", "Print the contract: every message with its topic and payload."),
         "broker": at("broker", "Set up a broker."),
+        "tls": at("tls", "Make certificates, and look at them."),
         "completion": at(
             "completion", "Print the completion for your shell, to be read by its start-up file."
         ),

@@ -18,6 +18,8 @@ from pydantic_settings import (
 from broker_config.settings import BrokerAddress
 
 FILE = "heard.toml"
+PORT = 1883
+TLS_PORT = 8883
 
 
 class BrokerKind(StrEnum):
@@ -64,8 +66,8 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             le=65535,
-            description="its port; without it 1883, or for the embedded broker any free one "
-            "when 1883 is taken",
+            description="its port; without it 1883, with TLS 8883, or for the embedded broker "
+            "any free one when 1883 is taken",
         ),
     ] = None
     broker_tls: Annotated[bool, Field(description="speak TLS to the broker")] = False
@@ -126,7 +128,7 @@ class Settings(BaseSettings):
         """Where the broker is; `port` where it was only known at start."""
         return BrokerAddress(
             host=self.broker_host,
-            port=port or self.broker_port or 1883,
+            port=port or self.broker_port or (TLS_PORT if self.broker_tls else PORT),
             tls=self.broker_tls,
             ca_file=self.broker_ca,
             certificate=self.broker_certificate,

@@ -50,7 +50,8 @@ from broker_config.access import (
 )
 from broker_config.capabilities import MOSQUITTO, Capabilities
 from broker_config.embedded import EmbeddedBroker
-from broker_config.mosquitto import MosquittoSettings, render, write
+from broker_config.mosquitto import render, write
+from broker_config.mosquitto_conf import MosquittoSettings
 from broker_config.secret import SecretHash, new_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.devices import Role

@@ -68,6 +68,7 @@ class MqttClient:
         clean: False keeps the session on the broker while the client is away.
         manual_ack: nothing is acknowledged until `acknowledge` is called.
         anonymous: connect without user name and password.
+        tls: a context of the test's own, instead of the address's.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class MqttClient:
             self._paho.username_pw_set(login.username, login.secret)
         if will is not None:
             self._paho.will_set(will.topic, will.payload, will.qos, will.retain)
+        tls = tls or address.tls_context()
         if tls is not None:
             self._paho.tls_set_context(tls)
         self._paho.on_socket_open = self._on_socket_open

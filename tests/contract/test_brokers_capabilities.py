@@ -7,7 +7,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from broker_config.access import Identity
 from broker_config.embedded import EmbeddedBroker, NotLoopback
-from broker_config.mosquitto import MosquittoSettings
+from broker_config.mosquitto_conf import MosquittoSettings
 from broker_config.secret import new_secret
 from broker_config.settings import BrokerLogin
 from schemas.devices import Role
@@ -175,4 +175,5 @@ def test_loopback_only(
         EmbeddedBroker(embedded_broker, host=host)
     assert not mosquitto_broker.capabilities.loopback_only
     directory = mosquitto_broker.mosquitto_settings.directory
-    assert MosquittoSettings(directory=directory, host=host).host == host
+    asked = MosquittoSettings(directory=directory, host=host, plaintext=True)
+    assert asked.host == host

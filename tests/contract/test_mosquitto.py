@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker_config import dynamic_security
-from broker_config.access import ADMIN_USERNAME, SERVICES_USERNAME, Credential, Identity
+from broker_config.access import ADMIN_USERNAME, OURS, SERVICES_USERNAME, Credential, Identity
 from broker_config.dynamic_security import (
     MAX_BATCH,
     Command,
@@ -19,7 +19,8 @@ from broker_config.dynamic_security import (
     batches,
     revoke,
 )
-from broker_config.mosquitto import MosquittoSettings, render, write
+from broker_config.mosquitto import render, write
+from broker_config.mosquitto_conf import MosquittoSettings
 from broker_config.secret import SecretHash
 from broker_config.settings import BrokerAddress, BrokerLogin
 from schemas.devices import Role
@@ -105,7 +106,7 @@ def test_accounts_of_the_rendered_file_may_come_in(tmp_path: Path) -> None:
         )
         write(rendered, broker.mosquitto_settings, replace_security=True)
         broker.restart()
-        login = BrokerLogin(username=POS.username, secret="till's own")
+        login = BrokerLogin(username=POS.client_id, secret="till's own")
         with MqttClient(broker.address, login) as till:
             assert till.subscribe(plane_filter(Plane.REPLY, tenant="roma", tail="pos-1")) == 1
     finally:
@@ -128,7 +129,7 @@ def test_devices_and_services_change_no_accounts(mosquitto_broker: PrivateMosqui
             assert client.subscribe(dynamic_security.RESPONSE_TOPIC) == REFUSED_FILTER
             client.publish(dynamic_security.REQUEST_TOPIC, takeover[0].payload)
     names = account_names(mosquitto_broker.command(*dynamic_security.list_accounts()))
-    assert sorted(names) == [ADMIN_USERNAME, SERVICES_USERNAME, "roma:boss-1"]
+    assert sorted(names) == [*sorted(OURS), "roma:boss-1"]
 
 
 def test_adding_twice_and_revoking_twice_are_no_errors(mosquitto_broker: PrivateMosquitto) -> None:
@@ -146,12 +147,12 @@ def test_a_disabled_account_is_put_out_until_it_is_enabled(
     mosquitto_broker.add_device("roma", "pos-1", Role.POS)
     login = mosquitto_broker.login("roma", "pos-1")
     till = MqttClient(mosquitto_broker.address, login).connect()
-    mosquitto_broker.command(*dynamic_security.disable(POS.username))
+    mosquitto_broker.command(*dynamic_security.disable(POS.client_id))
     till.wait_until_gone()
     till.disconnect()
     with pytest.raises(ConnectionRefused):
         MqttClient(mosquitto_broker.address, login).connect()
-    mosquitto_broker.command(*dynamic_security.enable(POS.username))
+    mosquitto_broker.command(*dynamic_security.enable(POS.client_id))
     with MqttClient(mosquitto_broker.address, login):
         pass
 
@@ -169,7 +170,7 @@ def test_many_devices_are_added_to_the_running_broker_at_once(
     tills = [Identity("roma", f"pos-{number}", Role.POS) for number in range(250)]
     mosquitto_broker.add_devices(tills)
     names = account_names(mosquitto_broker.command(*dynamic_security.list_accounts()))
-    assert len(names) == 252
+    assert len(names) == len(OURS) + 250
     with MqttClient(mosquitto_broker.address, mosquitto_broker.login("roma", "pos-249")):
         pass
 
