@@ -140,15 +140,19 @@ def add(identity: Identity, secret: str, serial: int = 1) -> tuple[Command, ...]
     )
 
 
-def change_rights(identity: Identity, serials: Iterable[int]) -> tuple[Command, ...]:
-    """Build what gives a device that stays another role; its connections are closed.
+def disabled(identity: Identity, serials: Iterable[int]) -> tuple[Command, ...]:
+    """Build what locks all accounts of a device and closes its connection."""
+    return tuple(one for serial in serials for one in disable(identity.username(serial)))
 
-    `serials` are those of all its accounts.
+
+def change_rights(identity: Identity, serials: Iterable[int]) -> tuple[Command, ...]:
+    """Build what gives a device that stays another role, and opens its accounts.
+
+    `serials` are those of all its accounts, and all are disabled.
     """
     name = identity.client_id
     accounts = [identity.username(serial) for serial in serials]
     return (
-        *(Command({"command": "disableClient", "username": each}) for each in accounts),
         Command({"command": "deleteRole", "rolename": name}, "Role not found"),
         *_create(common_role(identity)),
         *_create(own_role(identity)),
@@ -191,6 +195,31 @@ def revoke(client_id: str, serials: Iterable[int] = (1,)) -> tuple[Command, ...]
         *(one for serial in serials for one in withdraw(username_of(tenant, device, serial))),
         Command({"command": "deleteRole", "rolename": client_id}, "Role not found"),
     )
+
+
+def visitor(client_id: str, secret: str) -> tuple[Command, ...]:
+    """Build what lets one come in under a device's client id who may say and hear nothing.
+
+    Mosquitto keeps the session of a client id that no account uses any more, with all that
+    waits in it. Who connects under it with a clean session, and leaves, takes it away.
+    """
+    username = visitor_name(client_id)
+    return (
+        *withdraw(username),
+        Command(
+            {
+                "command": "createClient",
+                "username": username,
+                "clientid": client_id,
+                "password": secret,
+            }
+        ),
+    )
+
+
+def visitor_name(client_id: str) -> str:
+    """The user name that goes with `visitor`: serials of devices begin with 1."""
+    return f"{client_id}:0"
 
 
 def list_accounts() -> tuple[Command, ...]:

@@ -10,8 +10,12 @@ from typing import Final, Protocol
 from broker_config import dynamic_security
 from broker_config.access import Identity
 from broker_config.dynamic_security import Command
-from broker_config.settings import BrokerAddress
+from broker_config.secret import new_secret
+from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from services.people.control import command
+from services.runtime.bus import MqttBus
+
+_AT_ONCE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +102,43 @@ class MosquittoAccounts:
 
     async def dismiss(self, devices: Iterable[tuple[Identity, Sequence[int]]]) -> None:
         """See `Accounts.dismiss`."""
+        leavers = list(devices)
         await self._do(
             [
                 one
-                for identity, serials in devices
+                for identity, serials in leavers
                 for one in dynamic_security.revoke(identity.client_id, serials)
             ]
         )
+        await self._drop_sessions([identity.client_id for identity, _ in leavers])
 
     async def change_rights(self, identity: Identity, serials: Sequence[int]) -> None:
         """See `Accounts.change_rights`."""
+        await self._do(dynamic_security.disabled(identity, serials))
+        # What waits in its session was for the role it had.
+        await self._drop_sessions([identity.client_id])
         await self._do(dynamic_security.change_rights(identity, serials))
+
+    async def _drop_sessions(self, client_ids: Sequence[str]) -> None:
+        """Take away what Mosquitto keeps for clients whose accounts are closed."""
+        secret = new_secret()
+        await self._do(
+            [one for each in client_ids for one in dynamic_security.visitor(each, secret)]
+        )
+        try:
+            few = asyncio.Semaphore(_AT_ONCE)
+
+            async def visit(client_id: str) -> None:
+                login = BrokerLogin(
+                    username=dynamic_security.visitor_name(client_id), secret=secret
+                )
+                settings = BrokerSettings(address=self._address, login=login)
+                async with few, MqttBus(settings, clean=True).session():
+                    pass
+
+            await asyncio.gather(*map(visit, client_ids))
+        finally:
+            await self.withdraw(map(dynamic_security.visitor_name, client_ids))
 
     async def _do(self, commands: Sequence[Command]) -> None:
         if commands:
