@@ -323,12 +323,17 @@ class Screens:
         kid, key = await self.keys.signing()
         now = self._clock()
         async with self._database.write() as connection:
-            await look(connection, standing.grant, standing.token, now, lock=True)
+            try:
+                await look(connection, standing.grant, standing.token, now, lock=True)
+            except tokens.TokenRefused:  # it ended in this very moment
+                raise _no_token(expired=False) from None
             held = await credentials.of_device(connection, device.tenant, device.device)
             serial = 1 + max(each.serial for each in held)
             grant = self._grant(person, device, serial=serial, now=now)
-            if grant.expires_at <= standing.grant.expires_at:
-                raise _no_token(expired=True)
+            if device.expires_at is not None and (
+                standing.grant.expires_at >= device.expires_at.replace(microsecond=0)
+            ):
+                raise _no_token(expired=True)  # the session is over, and another token no help
             token = tokens.sign(grant, kid, key)
             account = await self.admission(person.actor).add_secret(
                 connection, device, token, old_ends_at=None, expires_at=grant.expires_at

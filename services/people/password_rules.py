@@ -58,7 +58,7 @@ def check_password(password: str, *names: str) -> None:
     plain = text.casefold()
     if plain in _COMMON or len(set(plain)) < 3:
         raise WeakPassword("that password is among the first that anybody would guess")
-    if plain in _made_of(names):
+    if {plain, _joined(plain)} & _made_of(names):
         raise WeakPassword("a password must not be the name")
 
 
@@ -66,6 +66,11 @@ def _made_of(names: tuple[str, ...]) -> set[str]:
     found = set()
     for name in names:
         folded = normalized(name).casefold()
-        joined = "".join(letter for letter in folded if letter.isalnum())
-        found |= {folded, folded[::-1], joined, folded * 2, joined * 2}
-    return found
+        found |= {
+            form for text in (folded, _joined(folded)) for form in (text, text[::-1], text * 2)
+        }
+    return found - {""}
+
+
+def _joined(text: str) -> str:
+    return "".join(letter for letter in text if letter.isalnum())
