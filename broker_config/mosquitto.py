@@ -68,7 +68,9 @@ def write(
     """
     settings.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if settings.user is not None and os.geteuid() == 0:
-        shutil.chown(settings.directory, settings.user)
+        # What it kept as somebody else too.
+        for path in (settings.directory, *settings.directory.iterdir()):
+            shutil.chown(path, settings.user)
     for source, name in (
         (settings.key, KEY_NAME),
         (settings.certificate, CERTIFICATE_NAME),

@@ -20,8 +20,8 @@ KEY_NAME: Final = "server.key"
 CA_NAME: Final = "ca.crt"
 MAX_PAYLOAD_BYTES: Final = 2 * 1024 * 1024
 _MIB: Final = 1024 * 1024
-_PACKET_ROOM: Final = MAX_TOPIC_BYTES + 16
-"""What a packet may hold beside its payload: a topic, and the header."""
+_PACKET_ROOM: Final = MAX_TOPIC_BYTES + 4096
+"""What a packet may hold beside its payload: a topic, and MQTT 5's properties."""
 
 
 LIMITS: Final = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import ipaddress
 import os
+import pwd
 import resource
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from services.people import credentials
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
+MOSQUITTO_USER: Final = "mosquitto"
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -86,7 +88,11 @@ def render() -> None:
     metavar="NAME=NUMBER",
     help=f"Another limit than the usual: {', '.join(LIMITS)}.",
 )
-@click.option("--user", metavar="NAME", help="The system user that a Mosquitto of root becomes.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    help="The system user that a Mosquitto of root becomes; its package's own, if it can.",
+)
 @click.option(
     "--replace",
     is_flag=True,
@@ -126,7 +132,6 @@ def mosquitto(
         --certificate chain.pem --key key.pem --limit max_connections=500
     """
     files = _files(app, tls=tls, certificate=certificate, key=key, ca=ca)
-    own = getpass.getuser() if os.geteuid() == 0 and user is None else user
     given: dict[str, Any] = {
         "directory": directory.absolute(),
         "host": listen,
@@ -138,7 +143,7 @@ def mosquitto(
         "mutual_tls": mutual_tls,
         "plaintext": app.settings.plaintext,
         "plugin": find_plugin(),
-        "user": own,
+        "user": user or _system_user(directory.absolute()),
         **_limits(limits),
     }
     try:
@@ -198,6 +203,33 @@ def _files(
     if not (folder.authority.whole and folder.server.whole):
         raise Failure(f"no certificates are in {folder.directory}: run `heard tls init`")
     return _Files(folder.server.certificate, folder.server.key, folder.authority.certificate)
+
+
+def _system_user(directory: Path) -> str | None:
+    """Who a Mosquitto of root shall become: its package's own user, where that can work."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        found = pwd.getpwnam(MOSQUITTO_USER)
+    except KeyError:
+        return getpass.getuser()
+    shut = [each for each in directory.parents if each.exists() and not _may_enter(found, each)]
+    if not shut:
+        return MOSQUITTO_USER
+    note(
+        f"Mosquitto will stay root: its user {MOSQUITTO_USER} may not enter {shut[0]}; "
+        "a directory as /etc/heard/mosquitto is better"
+    )
+    return getpass.getuser()
+
+
+def _may_enter(user: pwd.struct_passwd, folder: Path) -> bool:
+    found = folder.stat()
+    if found.st_uid == user.pw_uid:
+        return bool(found.st_mode & 0o100)
+    if found.st_gid == user.pw_gid:
+        return bool(found.st_mode & 0o010)
+    return bool(found.st_mode & 0o001)
 
 
 def _check(settings: MosquittoSettings) -> None:

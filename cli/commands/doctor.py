@@ -8,10 +8,15 @@ from typing import Any
 
 import click
 
-from cli import examination
 from cli.admission import visiting
 from cli.application import Application, pass_application
-from cli.examination import Finding
+from cli.examination.broker import look_at_accounts, look_at_broker, look_at_services
+from cli.examination.certificates import look_at_certificates, look_at_way
+from cli.examination.database import look_at_database, look_at_rows
+from cli.examination.files import look_at_files, look_at_secrets
+from cli.examination.finding import Finding
+from cli.examination.tenant import look_as_manager
+from cli.examination.unowned import look_at_unowned
 from cli.grammar import Command, json_option
 from cli.names import NAME
 from cli.printing import say, show_json
@@ -27,16 +32,18 @@ _MARKS = {True: ("ok", "green"), False: ("WRONG", "red"), None: ("-", "yellow")}
 @click.option(
     "--mend",
     is_flag=True,
-    help="Mend what can be mended without asking: migrations, file permissions, retained states.",
+    help="Mend what can be mended without asking: migrations, file permissions, what stands "
+    "retained.",
 )
 @json_option
 @pass_application
 def doctor(app: Application, *, tenant: str | None, mend: bool, as_json: bool) -> None:
     """Say what is wrong, and the command that mends it.
 
-    It looks at files, database, migrations, clocks, broker, accounts, services, what is
-    retained against what the database says, what waits and what was put aside. For each
-    tenant it connects as a device of its own. The exit code is 1 where anything is wrong.
+    It looks at files, secrets and certificates, database, migrations, clocks, broker, the
+    way to it, accounts, services, what is retained against what the database says, what
+    waits and what was put aside. For each tenant it connects as a device of its own. The
+    exit code is 1 where anything is wrong.
 
     Examples:
       heard doctor
@@ -55,21 +62,24 @@ def doctor(app: Application, *, tenant: str | None, mend: bool, as_json: bool) -
 
 def examine(app: Application, *, tenant: str | None, mend: bool) -> list[Finding]:
     """Look at everything, as far as each can be reached."""
-    findings = examination.look_at_files(app, mend=mend)
-    findings += asyncio.run(examination.look_at_database(app, mend=mend))
+    findings = [*look_at_files(app, mend=mend), *look_at_secrets(app), *look_at_certificates(app)]
+    findings += asyncio.run(look_at_database(app, mend=mend))
     usable = all(each.ok for each in findings if each.what in {"database", "migrations"})
-    seen, address = examination.look_at_broker(app)
+    seen, address = look_at_broker(app)
     findings += seen
+    if address is not None:
+        findings += look_at_way(address)
     if not usable:
         return [*findings, Finding("the rest", None, "not looked at: it needs the database")]
-    findings += app.run(examination.look_at_rows)
+    findings += app.run(look_at_rows)
     if address is None:
         return [*findings, Finding("the rest", None, "not looked at: it needs the broker")]
     there = address
-    findings += app.run(lambda database: examination.look_at_services(app, database, there))
+    findings += app.run(lambda database: look_at_services(app, database, there))
     serving = any(each.what == "services" and each.ok for each in findings)
-    accounts = app.run(lambda database: examination.look_at_accounts(app, database, there))
+    accounts = app.run(lambda database: look_at_accounts(app, database, there))
     findings += accounts
+    findings += app.run(lambda database: look_at_unowned(app, database, there, mend=mend))
     if any(each.what == "administrator" and not each.ok for each in accounts):
         says = "not looked at: no device can be let in"
         return [*findings, Finding("tenants", None, says)]
@@ -82,9 +92,7 @@ def examine(app: Application, *, tenant: str | None, mend: bool) -> list[Finding
 def _look_at_tenant(app: Application, name: str, *, serving: bool, mend: bool) -> list[Finding]:
     with visiting(app, name, Role.MANAGER) as (admitted,):
         return app.run(
-            lambda database: examination.look_as_manager(
-                database, admitted, serving=serving, mend=mend
-            )
+            lambda database: look_as_manager(database, admitted, serving=serving, mend=mend)
         )
 
 

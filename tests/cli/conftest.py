@@ -65,7 +65,7 @@ class Heard:
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return subprocess.Popen(
             [sys.executable, "-m", "cli.main", *arguments],
             cwd=self.home,
@@ -90,7 +90,7 @@ class Heard:
         return Ended(process.returncode, out, err)
 
     def _inside(self, *arguments: str) -> Ended:
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = dict(os.environ)
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         try:

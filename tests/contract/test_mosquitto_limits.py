@@ -98,7 +98,7 @@ def test_a_payload_that_is_too_large_reaches_nobody_and_a_packet_ends_the_connec
             pos.publish(ORDERS, b"z")
             assert [len(each.payload) for each in back.take(2)] == [4096, 1]
         with till(broker) as pos:
-            pos.publish_unanswered(ORDERS, b"x" * (4096 + MAX_TOPIC_BYTES + 64))
+            pos.publish_unanswered(ORDERS, b"x" * (2 * 4096 + MAX_TOPIC_BYTES))
             pos.wait_until_gone()
         assert back.connected
 

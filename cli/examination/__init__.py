@@ -1,0 +1,1 @@
+"""What `heard doctor` looks at, a room for each: every finding says what mends it."""
