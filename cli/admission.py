@@ -22,7 +22,7 @@ from cli.failures import Failure
 from cli.files import admin_secret, services_secret
 from schemas.devices import Role
 from schemas.identifiers import new_id
-from services.people import store, sweeping
+from services.people import store
 from services.people.accounts import Accounts, EmbeddedAccounts, MosquittoAccounts
 from services.people.admission import Admission
 from services.people.credentials import of_device
@@ -83,7 +83,10 @@ def admission(app: Application, database: Database) -> Admission:
         if app.embedded
         else MosquittoAccounts(app.address(), admin_secret(app.settings))
     )
-    return Admission(database, accounts, actor())
+    sweeper = None
+    with suppress(Failure):  # no broker runs: nothing stands on it
+        sweeper = Sweeper(app.address(), services_secret(app.settings))
+    return Admission(database, accounts, actor(), sweeper=sweeper)
 
 
 def actor() -> str:
@@ -125,9 +128,6 @@ async def put_out(
         ConnectionLost: Mosquitto cannot be reached.
     """
     await admission(app, database).revoke(tenant, devices, action=action)
-    with suppress(Failure):  # no broker runs: nothing stands on it
-        filters = [each for device in devices for each in sweeping.of_device(tenant, device)]
-        await Sweeper(app.address(), services_secret(app.settings)).clear(filters)
 
 
 def a_device(

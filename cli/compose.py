@@ -13,6 +13,10 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
+from services.people.accounts import Accounts, EmbeddedAccounts
+from services.people.admission import Admission
+from services.people.sweeping import Sweeper
+from services.people.warden import Warden
 from services.presence.handlers import PresenceBook, device_states
 from services.runtime.backbone import Backbone
 from services.runtime.bus import MqttBus
@@ -22,6 +26,9 @@ from services.runtime.ports import Ports
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.router import Router
 from services.runtime.worker import Worker
+
+OURSELVES = "heard"
+"""Who the services are to the audit."""
 
 SUBSCRIPTIONS = (
     plane_filter(Plane.REQUEST),
@@ -40,6 +47,8 @@ class Served:
     presence: PresenceBook
     router: Router
     bus: MqttBus
+    admission: Admission
+    """Lets devices in and puts them out, in the services' own name."""
 
 
 def assemble(
@@ -47,6 +56,7 @@ def assemble(
     address: BrokerAddress,
     services_secret: str,
     *,
+    accounts: Accounts | None = None,
     clock: Clock = system_clock,
     checkpoint: Checkpoint = no_checkpoint,
 ) -> Served:
@@ -56,6 +66,7 @@ def assemble(
         database: migrated to the newest version.
         address: where the broker is.
         services_secret: the services' password there.
+        accounts: those of the broker; None where it asks the database itself.
         clock: the time of all decisions.
         checkpoint: called where a crash would be worst.
     """
@@ -65,6 +76,13 @@ def assemble(
     router.include(presence.router)
     worker = Worker(
         database, router, Ports(menu=StoredMenu()), relay, clock=clock, checkpoint=checkpoint
+    )
+    admission = Admission(
+        database,
+        accounts or EmbeddedAccounts(),
+        OURSELVES,
+        clock,
+        sweeper=(sweeper := Sweeper(address, services_secret)),
     )
     login = BrokerLogin(username=SERVICES_USERNAME, secret=services_secret)
     bus = MqttBus(BrokerSettings(address=address, login=login), SUBSCRIPTIONS)
@@ -76,9 +94,13 @@ def assemble(
         worker,
         clock=clock,
         first=(worker.begin, presence.start),
-        beside=(presence.run, _beating(database, relay, clock)),
+        beside=(
+            presence.run,
+            _beating(database, relay, clock),
+            Warden(admission, sweeper).run,
+        ),
     )
-    return Served(backbone, worker, relay, presence, router, bus)
+    return Served(backbone, worker, relay, presence, router, bus, admission)
 
 
 def area_router() -> Router:

@@ -24,10 +24,11 @@ from broker_config.embedded import EmbeddedBroker
 from broker_config.settings import BrokerAddress
 from cli.compose import Served, assemble
 from cli.failures import Failure, of_another_version
-from cli.files import services_secret
+from cli.files import admin_secret, services_secret
 from cli.settings import BrokerKind, Settings
 from schemas.devices import DevicePresence
 from services.migrations.version import NEWEST, version
+from services.people.accounts import Accounts, EmbeddedAccounts, MosquittoAccounts
 from services.people.credentials import DatabaseDirectory
 from services.people.watch import put_out_changed
 from services.runtime.context import Outgoing, clearing
@@ -173,15 +174,20 @@ class System:
             stack.push_async_callback(database.close)
             await self._make_ready(database)
             watching: list[asyncio.Task[None]] = []
+            accounts: Accounts
             if settings.broker is BrokerKind.EMBEDDED:
                 broker = await self._broker(database)
                 stack.push_async_callback(broker.stop)
                 address = BrokerAddress(host=broker.host, port=broker.port)
                 watch = put_out_changed(database, _Doorkeeper(self, broker), system_clock)
                 watching.append(asyncio.create_task(watch))
+                accounts = EmbeddedAccounts()
             else:
                 address = settings.address()
-            self._served = served = assemble(database, address, services_secret(settings))
+                accounts = MosquittoAccounts(address, admin_secret(settings))
+            self._served = served = assemble(
+                database, address, services_secret(settings), accounts=accounts
+            )
             backbone = asyncio.create_task(served.backbone.run())
             stopping = asyncio.create_task(self._stopping.wait())
             # What was loaded so far stays for good: the collector need not look through it

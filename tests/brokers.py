@@ -31,8 +31,9 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -55,6 +56,7 @@ from broker_config.mosquitto_conf import MosquittoSettings
 from broker_config.secret import SecretHash, new_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.devices import Role
+from services.people.accounts import Account, Accounts, MosquittoAccounts
 from tests.mqtt_client import MqttClient
 
 START_S: Final = 10.0
@@ -91,6 +93,11 @@ class RunningBroker(ABC):
     def services(self) -> BrokerLogin:
         """The services' account, which sees every tenant."""
         return BrokerLogin(username=SERVICES_USERNAME, secret=self._secrets[SERVICES_USERNAME])
+
+    @property
+    @abstractmethod
+    def accounts(self) -> Accounts:
+        """By which the services change accounts."""
 
     def login(self, tenant: str, device: str) -> BrokerLogin:
         """The account of a device that was added."""
@@ -209,6 +216,10 @@ class PrivateMosquitto(RunningBroker):
         return self._process.pid
 
     @property
+    def accounts(self) -> Accounts:
+        return MosquittoAccounts(self.address, self._admin.secret)
+
+    @property
     def admin(self) -> BrokerLogin:
         """The account that may change accounts."""
         return self._admin
@@ -266,6 +277,38 @@ class PrivateMosquitto(RunningBroker):
         self._start()
 
 
+class AccountsByHand:
+    """The embedded broker's accounts where its directory is a dictionary, not the database."""
+
+    def __init__(self, running: EmbeddedInTest, accounts: dict[str, Credential]) -> None:
+        self._running = running
+        self._accounts = accounts
+
+    async def admit(self, accounts: Sequence[Account], *, anew: bool) -> None:
+        for each in accounts:
+            if anew:
+                await self.dismiss([(each.identity, range(1, 10))])
+            secret = SecretHash.of(each.secret)
+            self._accounts[each.username] = Credential(each.identity, secret, each.serial)
+
+    async def withdraw(self, usernames: Iterable[str]) -> None:
+        for each in usernames:
+            self._accounts.pop(each, None)
+            await asyncio.to_thread(self._running.withdraw, each)
+
+    async def dismiss(self, devices: Iterable[tuple[Identity, Sequence[int]]]) -> None:
+        for identity, serials in devices:
+            for serial in serials:
+                self._accounts.pop(identity.username(serial), None)
+            await asyncio.to_thread(self._running.put_out, identity.client_id)
+
+    async def change_rights(self, identity: Identity, serials: Sequence[int]) -> None:
+        for serial in serials:
+            known = self._accounts[identity.username(serial)]
+            self._accounts[known.username] = replace(known, identity=identity)
+        await asyncio.to_thread(self._running.put_out, identity.client_id)
+
+
 class EmbeddedInTest(RunningBroker):
     """The embedded broker; its directory of accounts is a dictionary."""
 
@@ -274,6 +317,7 @@ class EmbeddedInTest(RunningBroker):
     def __init__(self) -> None:
         super().__init__()
         self._accounts: dict[str, Credential] = {}
+        self._by_hand = AccountsByHand(self, self._accounts)
         self._home = asyncio.new_event_loop()
         self._home_thread = threading.Thread(target=self._home.run_forever, daemon=True)
         self._home_thread.start()
@@ -285,6 +329,10 @@ class EmbeddedInTest(RunningBroker):
 
     def _run(self, doing: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(doing, self._home).result(START_S)
+
+    @property
+    def accounts(self) -> Accounts:
+        return self._by_hand
 
     async def find(self, username: str) -> Credential | None:
         """Answer the embedded broker: who is this?"""
@@ -309,6 +357,14 @@ class EmbeddedInTest(RunningBroker):
         name = username_of(tenant, device)
         del self._accounts[name]
         self._run(self.broker.put_out(name))
+
+    def put_out(self, client_id: str) -> None:
+        """End a client's connection and session."""
+        self._run(self.broker.put_out(client_id))
+
+    def withdraw(self, username: str) -> None:
+        """End the connection on one account."""
+        self._run(self.broker.withdraw(username))
 
     def stop(self) -> None:
         self._run(self.broker.stop())

@@ -120,6 +120,7 @@ class RunningSystem:
                 Database(self.database_url),
                 self.broker.address,
                 self.broker.services.secret,
+                accounts=self.broker.accounts,
                 clock=self._clock,
             )
 

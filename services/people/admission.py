@@ -13,17 +13,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker_config.access import Identity
 from broker_config.secret import SecretHash, new_secret
 from schemas.devices import Role
-from services.people import credentials, leaving, store
+from services.people import credentials, leaving, store, sweeping
 from services.people.accounts import Account, Accounts
 from services.people.store import Device
+from services.people.sweeping import Sweeper
 from services.runtime import audit
+from services.runtime.bus import ConnectionLost
 from services.runtime.database import Database
 from services.runtime.moment import Clock, system_clock
+
+log = structlog.get_logger(__name__)
 
 
 class Admission:
@@ -34,6 +39,7 @@ class Admission:
         accounts: the broker's.
         actor: who does it, for the audit.
         clock: the time of what is done.
+        sweeper: clears what devices leave standing; None where no broker can be reached.
 
     Raises, each of its methods:
         Unknown: there is no such tenant or device.
@@ -41,12 +47,19 @@ class Admission:
     """
 
     def __init__(
-        self, database: Database, accounts: Accounts, actor: str, clock: Clock = system_clock
+        self,
+        database: Database,
+        accounts: Accounts,
+        actor: str,
+        clock: Clock = system_clock,
+        *,
+        sweeper: Sweeper | None = None,
     ) -> None:
         self.database: Final = database
         self.accounts: Final = accounts
         self.actor: Final = actor
         self.clock: Final = clock
+        self._sweeper: Final = sweeper
 
     async def admit(
         self, wanted: Sequence[Device], secrets: Sequence[str] = (), *, action: str = "device.added"
@@ -63,9 +76,18 @@ class Admission:
         return admitted
 
     async def place(
-        self, connection: AsyncConnection, device: Device, account: Account, *, action: str
+        self,
+        connection: AsyncConnection,
+        device: Device,
+        account: Account,
+        *,
+        action: str,
+        source: str | None = None,
     ) -> None:
-        """Write a device's rows inside a transaction; the broker is told by the caller."""
+        """Write a device's rows inside a transaction; the broker is told by the caller.
+
+        `source` is the address from which it was asked, where that is known.
+        """
         now = self.clock()
         await credentials.place(connection, device, SecretHash.of(account.secret), now)
         await self.note(
@@ -77,6 +99,7 @@ class Admission:
             role=device.role.value,
             station=device.station,
             person=device.person,
+            source=source,
         )
 
     async def add_secret(
@@ -166,7 +189,20 @@ class Admission:
         async with self.database.write() as connection:
             gone = [await store.find_device(connection, tenant, each) for each in devices]
             await self.dismiss(connection, gone, action=action)
+        await self._sweep(gone)
         return gone
+
+    async def _sweep(self, gone: Sequence[Device]) -> None:
+        """Clear what they left standing; what cannot be cleared now, the warden will."""
+        if self._sweeper is None or not gone:
+            return
+        filters = [
+            each for device in gone for each in sweeping.of_device(device.tenant, device.device)
+        ]
+        try:
+            await self._sweeper.clear(filters)
+        except (ConnectionLost, TimeoutError) as error:
+            log.warning("what devices left standing is cleared later", why=str(error))
 
     async def dismiss(
         self, connection: AsyncConnection, gone: Sequence[Device], *, action: str | None
@@ -195,6 +231,7 @@ class Admission:
             over = await credentials.expired(connection, now)
             await credentials.remove(connection, over)
             await self.accounts.withdraw(each.username for each in over)
+        await self._sweep(gone)
         return gone
 
     async def note(

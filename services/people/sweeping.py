@@ -25,8 +25,6 @@ log = structlog.get_logger(__name__)
 
 PATIENCE_S: Final = 10.0
 BATCH: Final = 256
-_PASSING: Final = (Plane.REQUEST, Plane.TELEMETRY)
-"""On these nothing may stand at all."""
 
 
 def of_device(tenant: str, device: str) -> list[str]:
@@ -44,9 +42,9 @@ def of_all() -> list[str]:
     return [plane_filter(plane) for plane in DEVICE_PLANES]
 
 
-def of_passing() -> list[str]:
-    """The filters on which nothing may stand."""
-    return [plane_filter(plane) for plane in _PASSING]
+def may_stand(topic: str) -> bool:
+    """Tell whether a device may leave anything standing there: its presence alone."""
+    return f"/{Plane.PRESENCE}/" in topic
 
 
 class Sweeper:
@@ -74,8 +72,16 @@ class Sweeper:
             topics = await _standing(session, filters)
             await _clear(session, topics)
         if topics:
-            log.info("cleared what devices left standing", topics=len(topics), as_=min(topics))
+            log.info("cleared what devices left standing", topics=len(topics), first=min(topics))
         return len(topics)
+
+    async def clear_topics(self, topics: Iterable[str]) -> None:
+        """Clear these topics."""
+        wanted = sorted(topics)
+        if wanted:
+            async with self._session() as session:
+                await _clear(session, wanted)
+            log.info("cleared what nobody owns", topics=len(wanted), first=wanted[0])
 
     async def standing(self, filters: Sequence[str]) -> set[str]:
         """Name the topics on which something stands."""
