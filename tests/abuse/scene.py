@@ -30,6 +30,8 @@ class Scene:
         self.stage: Final = stage
         self.witness: Final = witness
         self.attempt: Final = attempt
+        self.mark: Final = MARK + b" in attempt %d" % attempt.number
+        """Stands in whatever is sent."""
         self._said: list[str] = []
         self._stack = ExitStack()
 
@@ -152,7 +154,7 @@ class Scene:
         """
         self.after_an_order()
         heard = self.witness.heard_at_victims() + self.witness.heard_at_attackers()
-        self.holds(not [one for one in heard if MARK in one.payload], words)
+        self.holds(not [one for one in heard if self.mark in one.payload], words)
 
     def standing(self, tenant: str) -> list[Received]:
         """What stands retained of a tenant, as one sees who comes now."""

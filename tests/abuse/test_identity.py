@@ -10,7 +10,6 @@ from schemas.devices import Role
 from tests.abuse.attempts import attempt
 from tests.abuse.packets import connect
 from tests.abuse.scene import Scene, opening
-from tests.abuse.stage import MARK
 
 VICTIMS_TILL = "tb:pos-1"
 
@@ -110,13 +109,13 @@ def test_12_durable_subscriptions_of_a_revoked_device(scene: Scene) -> None:
     other = scene.thief()
     said = f"heard/v1/ta/telemetry/{other.device}/later"
     with scene.enter(other) as speaking:
-        assert speaking.publish(said, MARK)
+        assert speaking.publish(said, scene.mark)
         again = scene.stage.account(scene.stage.attacker, Role.MANAGER, thief.device)
         back = scene.link()
         back.send(opening(again, clean=False))
         answer = back.connack()
         assert answer is not None
-        assert speaking.publish(said, MARK)
+        assert speaking.publish(said, scene.mark)
     assert back.ping()
     scene.holds(
         not answer.session_present and not back.messages(),

@@ -13,7 +13,7 @@ from tests.abuse.attempts import attempt
 from tests.abuse.link import Link, NoAnswer
 from tests.abuse.packets import RawWill, connect
 from tests.abuse.scene import Scene, opening
-from tests.abuse.stage import MARK, Account
+from tests.abuse.stage import Account
 
 SILENT = 300
 PATIENCE_S = 14.0
@@ -153,7 +153,11 @@ def test_70_a_subscriber_that_never_acknowledges(scene: Scene) -> None:
 
 
 @attempt(
-    71, both="the broker grows by less than 64 MiB, and what it holds is gone with it", private=True
+    71,
+    both="the broker grows by less than 64 MiB, and what it holds is gone with it",
+    private=True,
+    embedded_pending="no limits yet: it takes whatever comes",
+    mosquitto_pending="no limits in the services yet: all that is unread waits in memory",
 )
 def test_71_a_subscriber_that_never_reads(scene: Scene) -> None:
     speaker = scene.thief()
@@ -176,14 +180,16 @@ def test_71_a_subscriber_that_never_reads(scene: Scene) -> None:
 def test_72_silence_past_keepalive(scene: Scene) -> None:
     thief = scene.thief()
     presence = DevicePresence.route.topic(tenant="ta", device=thief.device)
-    link = scene.enter(thief, keepalive_s=1, will=RawWill(presence, MARK))
+    link = scene.enter(thief, keepalive_s=1, will=RawWill(presence, scene.mark))
     began = time.monotonic()
     assert link.end(10.0)
     silent_s = time.monotonic() - began
     scene.holds(1.0 <= silent_s < 5.0, "put out after one and a half times as long")
 
     def said() -> list[str]:
-        return [one.topic for one in scene.witness.heard_at_attackers() if MARK in one.payload]
+        return [
+            one.topic for one in scene.witness.heard_at_attackers() if scene.mark in one.payload
+        ]
 
     scene.waits(lambda: said() == [presence], "its will is said, on its own topic")
 

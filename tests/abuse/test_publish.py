@@ -16,7 +16,6 @@ from tests.abuse import packets
 from tests.abuse.attempts import attempt
 from tests.abuse.packets import PUBACK
 from tests.abuse.scene import Scene, opening
-from tests.abuse.stage import MARK
 from tests.brokers import PrivateMosquitto
 from tests.spoken import order
 
@@ -36,7 +35,7 @@ INTO_VICTIM = (
 def says(scene: Scene, *topics: str, retain: bool = False, role: Role = Role.POS) -> None:
     """Publish to each, acknowledged or not, and see that nobody heard."""
     link = scene.enter(scene.thief(role))
-    taken = {link.publish(topic, MARK, retain=retain) for topic in topics}
+    taken = {link.publish(topic, scene.mark, retain=retain) for topic in topics}
     assert taken == {True}
     scene.seen("acknowledged")
     scene.reached_nobody()
@@ -46,7 +45,7 @@ def stands_nothing(scene: Scene) -> None:
     """See that nothing of the attacker's stands retained in either tenant."""
     standing = [one for tenant in ("tb", "ta") for one in scene.standing(tenant)]
     assert standing
-    marked = [one for one in standing if MARK in one.payload]
+    marked = [one for one in standing if scene.mark in one.payload]
     scene.holds(not marked, "nothing is retained")
 
 
@@ -57,7 +56,7 @@ def test_35_into_the_victims_tenant_on_mqtt_5(scene: Scene) -> None:
         return
     codes = set()
     for topic in INTO_VICTIM:
-        link.send(packets.publish(topic, MARK, mid=link.mid(), extra=b"\x00"))
+        link.send(packets.publish(topic, scene.mark, mid=link.mid(), extra=b"\x00"))
         answer = link.answer(PUBACK)
         assert answer is not None
         codes.add(answer.code)
@@ -103,7 +102,7 @@ def test_39_the_brokers_controls(scene: Scene) -> None:
     link = scene.enter(scene.thief(Role.MANAGER))
     for batch in commands:
         assert link.publish("$CONTROL/dynamic-security/v1", batch.payload)
-        assert link.publish("$CONTROL/dynamic-security/v1/response", MARK)
+        assert link.publish("$CONTROL/dynamic-security/v1/response", scene.mark)
         assert link.publish("$CONTROL/broker/v1", batch.payload)
     scene.seen("acknowledged")
     scene.reached_nobody()
@@ -125,7 +124,7 @@ def test_41_a_topic_with_a_wildcard_in_it(scene: Scene) -> None:
     taken = set()
     for topic in ("heard/v1/+/state/menu/burger", "heard/v1/tb/#", "#", "heard/v1/t+/x"):
         link = scene.enter(scene.thief())
-        taken.add(link.publish(topic, MARK, retain=True))
+        taken.add(link.publish(topic, scene.mark, retain=True))
     scene.seen({True: "acknowledged", False: "closed"}[taken.pop()])
     assert not taken
     scene.reached_nobody()
@@ -171,20 +170,20 @@ def test_44_a_million_retained_topics_of_ones_own(scene: Scene) -> None:
     def flood() -> bytes:
         tail = link.mid()
         topic = f"heard/v1/ta/telemetry/{thief.device}/s{tail}"
-        return packets.publish(topic, MARK, mid=tail, retain=True)
+        return packets.publish(topic, scene.mark, mid=tail, retain=True)
 
     sent = link.send_while(iter(flood, b""), 4.0)
     assert sent > 100
     scene.after_an_order()
     if scene.kind == "embedded":
-        standing = [one for one in scene.standing("ta") if MARK in one.payload]
+        standing = [one for one in scene.standing("ta") if scene.mark in one.payload]
         scene.holds(not standing, "the flag is dropped: nothing stands retained")
         scene.holds(sent < 40_000, "the flooder is slowed, others are not")
         return
     assert link.end(30.0)
     scene.seen("the flooder is put out")
     scene.waits(
-        lambda: not [one for one in scene.standing("ta") if MARK in one.payload],
+        lambda: not [one for one in scene.standing("ta") if scene.mark in one.payload],
         "the warden clears what stands retained",
         within=30.0,
     )
@@ -205,7 +204,7 @@ def test_45_retained_messages_left_behind_by_a_revoked_device(scene: Scene) -> N
     )
     link = scene.enter(thief)
     for topic in own:
-        assert link.publish(topic, MARK, retain=True)
+        assert link.publish(topic, scene.mark, retain=True)
     began = time.monotonic()
     scene.stage.broker.revoke(thief.tenant, thief.device)
 

@@ -7,7 +7,7 @@ from tests.abuse import packets
 from tests.abuse.attempts import attempt
 from tests.abuse.packets import RawWill
 from tests.abuse.scene import Scene, opening
-from tests.abuse.stage import MARK, Account
+from tests.abuse.stage import Account
 
 NEVER_SAID = "let in, and the will is never said; nothing is retained"
 YEAR_S = 365 * 24 * 3600
@@ -34,9 +34,9 @@ def dies(scene: Scene, *wills: RawWill) -> None:
     scene.after_an_order()
     scene.after_an_order()
     heard = scene.witness.heard_at_victims() + scene.witness.heard_at_attackers()
-    assert not [one for one in heard if MARK in one.payload]
+    assert not [one for one in heard if scene.mark in one.payload]
     standing = [one for tenant in ("tb", "ta") for one in scene.standing(tenant)]
-    scene.holds(not [one for one in standing if MARK in one.payload], "nothing is retained")
+    scene.holds(not [one for one in standing if scene.mark in one.payload], "nothing is retained")
 
 
 def presence(account: Account) -> str:
@@ -46,13 +46,13 @@ def presence(account: Account) -> str:
 @attempt(48, embedded="CONNACK 5, closed; nothing is retained", mosquitto=NEVER_SAID)
 def test_48_a_will_into_the_victims_tenant(scene: Scene) -> None:
     tails = ("presence/pos-1", "state/menu/burger", "request/pos-1/orders/place")
-    dies(scene, *(RawWill(f"heard/v1/tb/{tail}", MARK) for tail in tails))
+    dies(scene, *(RawWill(f"heard/v1/tb/{tail}", scene.mark) for tail in tails))
 
 
 @attempt(49, embedded="CONNACK 5, closed; nothing is retained", mosquitto=NEVER_SAID)
 def test_49_a_retained_will_into_the_victims_tenant(scene: Scene) -> None:
     tails = ("presence/pos-1", "state/menu/burger", "state/kitchen/grill")
-    dies(scene, *(RawWill(f"heard/v1/tb/{tail}", MARK, retain=True) for tail in tails))
+    dies(scene, *(RawWill(f"heard/v1/tb/{tail}", scene.mark, retain=True) for tail in tails))
 
 
 @attempt(50, embedded="CONNACK 5, closed; nothing is retained", mosquitto=NEVER_SAID)
@@ -61,8 +61,8 @@ def test_50_a_will_to_the_brokers_controls(scene: Scene) -> None:
     dies(
         scene,
         RawWill("$CONTROL/dynamic-security/v1", command),
-        RawWill("$CONTROL/broker/v1", MARK),
-        RawWill("$SYS/broker/version", MARK, retain=True),
+        RawWill("$CONTROL/broker/v1", scene.mark),
+        RawWill("$SYS/broker/version", scene.mark, retain=True),
     )
 
 
@@ -100,12 +100,14 @@ def test_51_a_will_of_the_largest_size(scene: Scene) -> None:
 def test_52_connect_and_abort_in_a_loop(scene: Scene) -> None:
     thief = scene.thief()
     for number in range(100):
-        will = RawWill(presence(thief), b"%d " % number + MARK)
+        will = RawWill(presence(thief), b"%d " % number + scene.mark)
         link = scene.enter(thief, will=will)
         link.cut()
 
     def fired() -> list[str]:
-        return [one.topic for one in scene.witness.heard_at_attackers() if MARK in one.payload]
+        return [
+            one.topic for one in scene.witness.heard_at_attackers() if scene.mark in one.payload
+        ]
 
     scene.waits(lambda: len(fired()) == 100, "a hundred wills, each on its own topic")
     assert set(fired()) == {presence(thief)}
@@ -123,7 +125,7 @@ def test_53_a_will_delay_of_a_year(scene: Scene) -> None:
     thief = scene.thief()
     delay = packets.properties(packets.number_property(0x18, YEAR_S, 4))
     expiry = packets.properties(packets.number_property(0x11, 0xFFFF_FFFF, 4))
-    will = RawWill(presence(thief), MARK, properties=delay, retain=True)
+    will = RawWill(presence(thief), scene.mark, properties=delay, retain=True)
     link = scene.enter_5(thief, clean=False, will=will, extra=expiry)
     if link is None:
         return
@@ -135,8 +137,8 @@ def test_53_a_will_delay_of_a_year(scene: Scene) -> None:
     scene.stage.broker.revoke(thief.tenant, thief.device)
     scene.after_an_order()
     scene.after_an_order()
-    heard = [one for one in scene.witness.heard_at_attackers() if MARK in one.payload]
-    standing = [one for one in scene.standing("ta") if MARK in one.payload]
+    heard = [one for one in scene.witness.heard_at_attackers() if scene.mark in one.payload]
+    standing = [one for one in scene.standing("ta") if scene.mark in one.payload]
     again = scene.stage.account(scene.stage.attacker, Role.POS, thief.device)
     back = scene.link()
     back.send(opening(again, clean=False))
