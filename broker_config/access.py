@@ -36,6 +36,15 @@ class Verb(StrEnum):
     SUBSCRIBE = "subscribe"
 
 
+class Retain(StrEnum):
+    """What of that which is published may stay on its topic."""
+
+    NOTHING = "no"
+    CLEARING = "only to clear"
+    """An empty payload: it takes away what stands there."""
+    ANYTHING = "yes"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One line of the policy.
@@ -47,36 +56,45 @@ class Rule:
     verb: Verb
     plane: Plane | None
     tail: str
+    retain: Retain = Retain.NOTHING
 
 
-def _rule(roles: set[Role], verb: Verb, plane: Plane | None, *tails: str) -> tuple[Rule, ...]:
-    return tuple(Rule(frozenset(roles), verb, plane, tail) for tail in tails)
+def _rule(
+    roles: set[Role],
+    verb: Verb,
+    plane: Plane | None,
+    *tails: str,
+    retain: Retain = Retain.NOTHING,
+) -> tuple[Rule, ...]:
+    return tuple(Rule(frozenset(roles), verb, plane, tail, retain) for tail in tails)
 
 
 _DEVICES: Final = set(Role) - {Role.SERVICE}
 _SERVICE: Final = {Role.SERVICE}
 
+# What a device may say has no `#`: how deep its topics go is bounded on every broker.
 RULES: Final[tuple[Rule, ...]] = (
-    *_rule(_DEVICES, Verb.PUBLISH, Plane.TELEMETRY, "{self}/#"),
-    *_rule(_DEVICES, Verb.PUBLISH, Plane.PRESENCE, "{self}"),
+    *_rule(_DEVICES, Verb.PUBLISH, Plane.PRESENCE, "{self}", retain=Retain.ANYTHING),
+    *_rule(_DEVICES, Verb.PUBLISH, Plane.TELEMETRY, "{self}/+"),
+    *_rule(_DEVICES, Verb.PUBLISH, Plane.REQUEST, "{self}/people/+"),
     *_rule(_DEVICES, Verb.SUBSCRIBE, Plane.REPLY, "{self}"),
-    *_rule({Role.POS}, Verb.PUBLISH, Plane.REQUEST, "{self}/orders/#"),
+    *_rule({Role.POS}, Verb.PUBLISH, Plane.REQUEST, "{self}/orders/+"),
     *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.STATE, "menu/#", "orders/#"),
     *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.EVENT, "orders/#"),
-    *_rule({Role.KITCHEN_DISPLAY}, Verb.PUBLISH, Plane.REQUEST, "{self}/kitchen/#"),
+    *_rule({Role.KITCHEN_DISPLAY}, Verb.PUBLISH, Plane.REQUEST, "{self}/kitchen/+"),
     *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.STATE, "kitchen/#", "menu/#"),
     *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "kitchen/#"),
-    *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/#"),
+    *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/+"),
     *_rule({Role.TRACKER}, Verb.SUBSCRIBE, Plane.STATE, "delivery/{self}/#"),
-    *_rule({Role.MANAGER}, Verb.PUBLISH, Plane.REQUEST, "{self}/#"),
+    *_rule({Role.MANAGER}, Verb.PUBLISH, Plane.REQUEST, "{self}/+/+"),
     *_rule({Role.MANAGER}, Verb.SUBSCRIBE, None, "#"),
-    *_rule(_SERVICE, Verb.PUBLISH, Plane.STATE, "#"),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.STATE, "#", retain=Retain.ANYTHING),
     *_rule(_SERVICE, Verb.PUBLISH, Plane.EVENT, "#"),
     *_rule(_SERVICE, Verb.PUBLISH, Plane.REPLY, "+"),
     # Only to clear what a device left behind: one that was removed cannot do so itself.
-    *_rule(_SERVICE, Verb.PUBLISH, Plane.PRESENCE, "+"),
-    *_rule(_SERVICE, Verb.PUBLISH, Plane.REQUEST, "#"),
-    *_rule(_SERVICE, Verb.PUBLISH, Plane.TELEMETRY, "#"),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.PRESENCE, "+", retain=Retain.CLEARING),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.REQUEST, "#", retain=Retain.CLEARING),
+    *_rule(_SERVICE, Verb.PUBLISH, Plane.TELEMETRY, "#", retain=Retain.CLEARING),
     *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.REQUEST, "#"),
     *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.TELEMETRY, "#"),
     *_rule(_SERVICE, Verb.SUBSCRIBE, Plane.PRESENCE, "#"),
@@ -155,6 +173,7 @@ class Grant(NamedTuple):
     filter: str
     own: bool
     """It names the device itself; else all of this tenant in this role have it."""
+    retain: Retain
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +228,27 @@ def grants(identity: Identity) -> tuple[Grant, ...]:
             if rule.plane is None
             else plane_filter(rule.plane, tenant=tenant, tail=tail)
         )
-        found.append(Grant(rule.verb, filter_, own="{self}" in rule.tail))
+        found.append(Grant(rule.verb, filter_, "{self}" in rule.tail, rule.retain))
     return tuple(found)
 
 
 def may_publish(identity: Identity, topic: str) -> bool:
     """Tell whether `identity` may publish to `topic`; never on a topic that is none."""
     return is_topic(topic) and _granted(identity, Verb.PUBLISH, topic)
+
+
+def may_retain(identity: Identity, topic: str, *, clearing: bool = False) -> bool:
+    """Tell whether what `identity` publishes to `topic` may stay there.
+
+    Args:
+        identity: who publishes.
+        topic: where.
+        clearing: the payload is empty, and so takes away what stands there.
+    """
+    enough = {Retain.ANYTHING, Retain.CLEARING} if clearing else {Retain.ANYTHING}
+    return is_topic(topic) and any(
+        grant.retain in enough and matches(grant.filter, topic) for grant in grants(identity)
+    )
 
 
 def may_receive(identity: Identity, topic: str) -> bool:

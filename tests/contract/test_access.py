@@ -18,13 +18,14 @@ from broker_config.access import (
     is_topic,
     may_publish,
     may_receive,
+    may_retain,
     may_subscribe,
     username_of,
 )
 from schemas.catalogue import MESSAGES
 from schemas.devices import Role
 from schemas.message import Request
-from schemas.topics import MAX_TOPIC_BYTES, ROOT, Plane, matches, plane_filter
+from schemas.topics import DEVICE_PLANES, MAX_TOPIC_BYTES, ROOT, Plane, matches, plane_filter
 
 DEVICES = sorted(set(Role) - {Role.SERVICE})
 LEVELS = ("a", "b", "$x", "")
@@ -98,10 +99,10 @@ def test_a_device_speaks_under_its_own_name_alone(
 
 @given(who=devices)
 def test_what_may_be_subscribed_may_be_received(who: Identity) -> None:
-    for verb, filter_, _ in grants(who):
-        if verb is Verb.SUBSCRIBE:
-            assert may_subscribe(who, filter_)
-            example = filter_.replace("+", "x").replace("#", "y")
+    for one in grants(who):
+        if one.verb is Verb.SUBSCRIBE:
+            assert may_subscribe(who, one.filter)
+            example = one.filter.replace("+", "x").replace("#", "y")
             assert may_receive(who, example)
 
 
@@ -158,10 +159,57 @@ def test_each_role_reads_its_own(role: Role, wanted: str, allowed: bool) -> None
         (Role.SENSOR, "orders/place", False),
         (Role.MANAGER, "orders/cancel", True),
         (Role.MANAGER, "inventory/count", True),
+        *((role, "people/read-limits", True) for role in DEVICES),
+        *((role, "people/read/limits", False) for role in DEVICES),
+        *((role, "people", False) for role in DEVICES),
+        (Role.POS, "orders/place/now", False),
+        (Role.MANAGER, "orders", False),
+        (Role.MANAGER, "orders/place/now", False),
     ],
 )
 def test_each_role_asks_for_its_own(role: Role, tail: str, allowed: bool) -> None:
     assert may_publish(device(role), topic(Plane.REQUEST, f"d-1/{tail}")) is allowed
+
+
+@pytest.mark.parametrize("role", DEVICES)
+def test_how_deep_a_devices_topics_go_is_bounded(role: Role) -> None:
+    who = device(role)
+    for one in grants(who):
+        if one.verb is Verb.PUBLISH:
+            assert "#" not in one.filter
+            deeper = one.filter.replace("+", "x") + "/x"
+            assert not may_publish(who, deeper) or one.filter.endswith("/d-1")
+
+
+@pytest.mark.parametrize("role", DEVICES)
+@pytest.mark.parametrize("clearing", [False, True])
+def test_a_device_may_leave_its_presence_behind_and_nothing_else(
+    role: Role, clearing: bool
+) -> None:
+    who = device(role)
+    assert may_retain(who, topic(Plane.PRESENCE, "d-1"), clearing=clearing)
+    for plane, tail in (
+        (Plane.PRESENCE, "d-2"),
+        (Plane.TELEMETRY, "d-1/heartbeat"),
+        (Plane.REQUEST, "d-1/people/read-limits"),
+        (Plane.REQUEST, "d-1/orders/place"),
+        (Plane.STATE, "menu/burger"),
+        (Plane.REPLY, "d-1"),
+    ):
+        assert not may_retain(who, topic(plane, tail), clearing=clearing)
+    assert not may_retain(who, topic(Plane.PRESENCE, "d-1", "napoli"), clearing=clearing)
+
+
+def test_services_leave_states_behind_and_clear_what_devices_left() -> None:
+    who = Identity.service()
+    assert may_retain(who, topic(Plane.STATE, "menu/burger"))
+    assert may_retain(who, topic(Plane.STATE, "menu/burger"), clearing=True)
+    for plane in (Plane.PRESENCE, Plane.REQUEST, Plane.TELEMETRY):
+        assert may_retain(who, topic(plane, "pos-1"), clearing=True)
+        assert not may_retain(who, topic(plane, "pos-1"))
+    for plane in (Plane.EVENT, Plane.REPLY):
+        assert not may_retain(who, topic(plane, "pos-1"))
+        assert not may_retain(who, topic(plane, "pos-1"), clearing=True)
 
 
 def test_services_speak_for_every_tenant_and_read_what_devices_say() -> None:
@@ -223,6 +271,14 @@ def test_every_request_of_the_contract_may_be_sent_by_some_device() -> None:
             tail = message.route.template.split("{device}/")[1]
             asked = topic(Plane.REQUEST, f"d-1/{tail}")
             assert any(may_publish(device(role), asked) for role in DEVICES if role != Role.MANAGER)
+
+
+def test_every_retained_message_of_the_contract_may_stay_where_it_is_said() -> None:
+    for message in MESSAGES:
+        tail = message.route.template.split("{tenant}/")[1].replace("{device}", "d-1")
+        said = f"{ROOT}/roma/{tail.replace('{', '').replace('}', '')}"
+        speaker = device(Role.POS) if message.plane in DEVICE_PLANES else Identity.service()
+        assert may_retain(speaker, said) is message.retain
 
 
 def test_every_role_has_rules() -> None:

@@ -16,8 +16,10 @@ from typing import Any, Final
 
 import click
 
+from broker_config.access import RULES, Retain, Verb
 from schemas.attribute_docs import attribute_docs, summary
 from schemas.catalogue import MESSAGES
+from schemas.devices import Role
 from schemas.diagrams import order_states, ticket_states
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES
@@ -50,6 +52,27 @@ def topics() -> str:
         for message in sorted(MESSAGES, key=lambda message: message.route.template)
     ]
     return _table(("topic", "who publishes", "QoS", "message", "what it says"), rows)
+
+
+def access() -> str:
+    """Every line of the access policy: who may say and hear what, of its own tenant."""
+    verbs = {Verb.PUBLISH: "may say", Verb.SUBSCRIBE: "may hear"}
+    rows = [
+        (
+            _who(rule.roles),
+            verbs[rule.verb],
+            f"`{rule.tail if rule.plane is None else f'{rule.plane}/{rule.tail}'}`",
+            rule.retain.value if rule.retain is not Retain.NOTHING else "",
+        )
+        for rule in RULES
+    ]
+    return _table(("who", "", "below `heard/v1/{tenant}/`", "retained"), rows)
+
+
+def _who(roles: frozenset[Role]) -> str:
+    if roles == set(Role) - {Role.SERVICE}:
+        return "every device"
+    return ", ".join(sorted(f"`{role}`" for role in roles))
 
 
 def refusals() -> str:
@@ -110,6 +133,7 @@ def _mermaid(draw: Callable[[], str]) -> Callable[[], str]:
 
 GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "topics": topics,
+    "access": access,
     "refusals": refusals,
     "order-states": _mermaid(order_states),
     "ticket-states": _mermaid(ticket_states),
