@@ -5,12 +5,20 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from broker_config.access import WARDEN_USERNAME
+from broker_config.secret import derived_secret
 from broker_config.settings import BrokerAddress, BrokerLogin
+from cli.examination.certificates import look_at_way
 from schemas.devices import Role
 from schemas.topics import Plane, plane_filter
 from tests.brokers import PrivateMosquitto
 from tests.cli.conftest import Heard, until, up
 from tests.mqtt_client import MqttClient
+
+STRONG = "LDVa5hkPEHpJm6eWFz0b1Yy3nKq8RtXuNcGsQoTiA_w"
+"""As Heard makes them; the same in every process of a run."""
 
 
 def _wrong(heard: Heard, *arguments: str) -> dict[str, dict[str, Any]]:
@@ -40,6 +48,90 @@ def test_secrets_that_others_may_read_are_named_and_mended(embedded: Heard) -> N
     assert _wrong(embedded)["files"]["mend"] == f"chmod 600 {path}"
     assert _wrong(embedded, "--mend") == {}
     assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["seal.key", "tls/ca.key", "admin.secret", "demo.json"])
+def test_every_secret_of_the_home_folder_is_guarded(heard: Heard, name: str) -> None:
+    path = heard.home / name
+    path.parent.mkdir(parents=True, mode=0o700)
+    path.write_text("secret")
+    path.chmod(0o640)
+    assert _wrong(heard)["files"]["mend"] == f"chmod 600 {path}"
+    heard("doctor", "--mend")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "files" not in _wrong(heard)
+
+
+def test_a_home_in_which_others_may_read_orders_is_closed(heard: Heard) -> None:
+    heard.done("db", "upgrade")
+    outbox = heard.home / "outboxes" / "roma-pos-1.outbox"
+    outbox.parent.mkdir()
+    outbox.write_bytes(b"")
+    assert "files" not in _wrong(heard)
+    heard.home.chmod(0o755)
+    assert _wrong(heard)["files"]["mend"] == f"chmod 700 {heard.home}"
+    heard("doctor", "--mend")
+    assert heard.home.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("written", "counts"),
+    [
+        (f'services_secret = "{STRONG}"', True),
+        ('database = "postgresql://heard:word@localhost/heard"', True),
+        ('database = "postgresql://heard@localhost/heard"', False),
+        ('log_level = "info"', False),
+    ],
+)
+def test_settings_that_hold_a_secret_are_guarded_too(
+    heard: Heard, written: str, counts: bool
+) -> None:
+    heard.home.mkdir(mode=0o700)
+    path = heard.home / "heard.toml"
+    path.write_text(written + "\n")
+    path.chmod(0o644)
+    heard.env["HEARD_DATABASE"] = f"sqlite:///{heard.home}/heard.db"
+    found = heard("doctor", "--json").json
+    named = [each for each in found if each["what"] == "files" and each["ok"] is False]
+    assert [each["mend"] for each in named] == (["chmod 600 heard.toml"] if counts else [])
+
+
+@pytest.mark.parametrize(
+    ("secret", "why"),
+    [
+        ("Password1!", "a word that everybody tries first"),
+        ("a-secret-of-mine", "fewer than 32 characters"),
+        ("abc" * 20, "repeats a few characters"),
+        (STRONG, None),
+    ],
+)
+def test_secrets_that_somebody_thought_up_are_named(
+    heard: Heard, secret: str, why: str | None
+) -> None:
+    heard.env["HEARD_SERVICES_SECRET"] = secret
+    found = _wrong(heard).get("secrets")
+    assert (found is None) is (why is None)
+    if found is not None and why is not None:
+        assert "HEARD_SERVICES_SECRET" in found["says"]
+        assert why in found["says"]
+        assert "openssl rand" in found["mend"]
+        assert secret not in heard("doctor").out
+
+
+def test_a_password_of_the_database_that_everybody_tries_is_named(heard: Heard) -> None:
+    heard.env["HEARD_DATABASE"] = "postgresql://heard:heard@127.0.0.1:1/heard"
+    assert "database's password" in _wrong(heard)["secrets"]["says"]
+
+
+def test_a_plain_way_to_another_machine_is_named(heard: Heard) -> None:
+    heard.done("db", "upgrade")
+    heard.env = {"HEARD_BROKER": "mosquitto", "HEARD_BROKER_HOST": "mqtt.invalid"}
+    assert "HEARD_BROKER_TLS=true" in _wrong(heard)["plaintext"]["mend"]
+    # Asked for by name, it is said all the same: here the machine is not another one.
+    (found,) = look_at_way(BrokerAddress(host="mqtt.invalid", plaintext=True))
+    assert found.ok is False
+    assert "heard tls init" in str(found.mend)
+    assert look_at_way(BrokerAddress()) == []
 
 
 def test_a_changed_schema_an_old_version_and_a_full_quarantine_are_named(heard: Heard) -> None:
@@ -132,3 +224,50 @@ def test_services_that_do_not_run_or_may_not_log_in_are_named(
     assert "services' login" in _wrong(heard)
     mosquitto_broker.stop()
     assert "start Mosquitto" in _wrong(heard)["broker"]["mend"]
+
+
+def test_what_stands_retained_of_devices_that_nobody_knows_is_named_and_cleared(
+    stack: Heard,
+) -> None:
+    stack.done("tenant", "add", "roma")
+    secret = stack.done(
+        "device", "add", "pos-1", "--tenant", "roma", "--role", "pos", "--json"
+    ).json["secret"]
+    address, services = _as_services(stack)
+    presence = {
+        name: plane_filter(Plane.PRESENCE, tenant=tenant, tail=device)
+        for name, tenant, device in (
+            ("known", "roma", "pos-1"),
+            ("gone", "roma", "gone"),
+            ("no tenant", "never-was", "pos-1"),
+        )
+    }
+    with MqttClient(address, BrokerLogin(username="roma:pos-1", secret=secret)) as till:
+        till.publish(presence["known"], b"{}", retain=True)
+    with MqttClient(address, services) as ours:
+        for name in ("gone", "no tenant"):
+            ours.publish(presence[name], b"left behind", retain=True)
+    found = _wrong(stack)["retained of devices"]
+    assert found["says"].startswith("2 messages stand that nobody owns, as ")
+    assert found["mend"] == "heard doctor --mend"
+    assert "2 messages that nobody owned were cleared" in stack("doctor", "--mend").out
+    # What they said was no presence, and is kept for whoever looks into it.
+    assert _wrong(stack).keys() == {"quarantine"}
+    with MqttClient(address, services) as ours:
+        for topic in presence.values():
+            ours.subscribe(topic)
+        ours.publish(presence["gone"], b"marker")
+        stood = ours.until(presence["gone"], b"marker")
+    assert [each.topic for each in stood if each.retain] == [presence["known"]]
+
+
+def _as_services(heard: Heard) -> tuple[BrokerAddress, BrokerLogin]:
+    """The warden's account: the services' own is in use, and may be connected once."""
+    secret = heard.env.get("HEARD_SERVICES_SECRET")
+    if secret is None:
+        secret = (heard.home / "services.secret").read_text().strip()
+    port = heard.env.get("HEARD_BROKER_PORT")
+    if port is None:
+        port = json.loads((heard.home / "run.json").read_text())["port"]
+    login = BrokerLogin(username=WARDEN_USERNAME, secret=derived_secret(secret, WARDEN_USERNAME))
+    return BrokerAddress(port=int(port)), login
