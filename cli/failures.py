@@ -52,6 +52,8 @@ def _of_ours(error: BaseException) -> str | None:
     )
     from devices.outbox import OutboxBroken, OutboxInUse  # noqa: PLC0415 - the same
     from devices.pending import Rejected, Unanswered  # noqa: PLC0415 - the same
+    from services.people.password_rules import WeakPassword  # noqa: PLC0415 - the same
+    from services.people.seal import SealBroken  # noqa: PLC0415 - the same
     from services.people.store import Taken, Unknown  # noqa: PLC0415 - the same
     from services.runtime.bus import ConnectionLost  # noqa: PLC0415 - the same
     from services.runtime.database import DatabaseUnusable  # noqa: PLC0415 - the same
@@ -62,7 +64,8 @@ def _of_ours(error: BaseException) -> str | None:
         return f"Mosquitto refused: {error}: `heard doctor` says more"
     plain = (DatabaseUnusable, Unknown, Taken, NotLoopback, PluginMissing, OutboxInUse)
     tls = (PlaintextRefused, UnusableCertificate)
-    if isinstance(error, (*plain, *tls, OutboxBroken, Rejected, Unanswered)):
+    people = (WeakPassword, SealBroken)
+    if isinstance(error, (*plain, *tls, *people, OutboxBroken, Rejected, Unanswered)):
         return str(error)
     return None
 

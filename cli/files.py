@@ -19,6 +19,7 @@ RUN_NAME: Final = "run.json"
 LOCK_NAME: Final = "up.lock"
 SERVICES_NAME: Final = "services.secret"
 ADMIN_NAME: Final = "admin.secret"
+SEAL_NAME: Final = "seal.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Running:
     broker: str
     database: str
     """Its whole address: the file can be read by its owner alone."""
+    gateway: str = ""
+    """Where the gateway answers."""
 
 
 def make_home(settings: Settings) -> Path:
@@ -51,6 +54,13 @@ def admin_secret(settings: Settings) -> str:
     if settings.admin_secret is not None:
         return settings.admin_secret.get_secret_value()
     return _kept(make_home(settings) / ADMIN_NAME)
+
+
+def seal_key(settings: Settings) -> str:
+    """What the database's own secrets are sealed with: as set, else made once and kept."""
+    if settings.seal_key is not None:
+        return settings.seal_key.get_secret_value()
+    return _kept(make_home(settings) / SEAL_NAME)
 
 
 def _kept(path: Path) -> str:

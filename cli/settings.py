@@ -91,6 +91,54 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="heard-admin's password at Mosquitto; without it, made and kept"),
     ] = None
+    seal_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="what the database's own secrets are sealed with; without it, made and "
+            "kept. All who share a database need the same",
+            min_length=32,
+        ),
+    ] = None
+    gateway: Annotated[bool, Field(description="answer HTTP: logins, claims, the API")] = True
+    gateway_host: Annotated[str, Field(description="where the gateway listens")] = "127.0.0.1"
+    gateway_port: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=65535,
+            description="its port; without it 8880, or for `heard up` any free one when 8880 is "
+            "taken",
+        ),
+    ] = None
+    gateway_certificate: Annotated[
+        Path | None,
+        Field(description="its certificate; without it, that of `heard tls init` where there is"),
+    ] = None
+    gateway_key: Annotated[
+        Path | None, Field(description="its key; without it, in the same file")
+    ] = None
+    gateway_origin: Annotated[
+        str | None,
+        Field(
+            description="where browser screens come from, as https://screens.example; without "
+            "it, no other origin may call",
+            pattern=r"^https?://[^/\s*]+$",
+        ),
+    ] = None
+    devices_broker: Annotated[
+        str | None,
+        Field(
+            description="the broker as devices reach it, as mqtts://mqtt.example:8883, where "
+            "that is not as the services do",
+            pattern=r"^mqtts?://[^/\s:]+:[0-9]{1,5}$",
+        ),
+    ] = None
+    token_s: Annotated[
+        float, Field(ge=1, le=3600, description="seconds that a screen's token is good for")
+    ] = 900.0
+    session_s: Annotated[
+        float, Field(ge=1, le=86400, description="seconds after which a person logs in again")
+    ] = 43200.0
     log_level: Annotated[str, Field(description="debug, info, warning or error")] = "info"
     log_format: Annotated[LogFormat, Field(description="text for people, json for machines")] = (
         LogFormat.TEXT

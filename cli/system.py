@@ -25,6 +25,7 @@ from broker_config.settings import BrokerAddress
 from cli.compose import Served, assemble
 from cli.failures import Failure, of_another_version
 from cli.files import admin_secret, services_secret
+from cli.gateway import gateway_of
 from cli.settings import BrokerKind, Settings
 from schemas.devices import DevicePresence
 from services.migrations.version import NEWEST, version
@@ -66,6 +67,8 @@ class System:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="heard-services", daemon=True)
         self.usual_port_taken = False
+        self.gateway_url = ""
+        """Where the gateway answers; known once it has started, empty where none is wanted."""
 
     @property
     def address(self) -> BrokerAddress:
@@ -188,6 +191,12 @@ class System:
             self._served = served = assemble(
                 database, address, services_secret(settings), accounts=accounts
             )
+            gateway = await stack.enter_async_context(
+                gateway_of(settings, database, served, address, any_port=self._any_port)
+            )
+            if gateway is not None:
+                self.gateway_url = gateway.url
+                watching.append(asyncio.create_task(gateway.run()))
             backbone = asyncio.create_task(served.backbone.run())
             stopping = asyncio.create_task(self._stopping.wait())
             # What was loaded so far stays for good: the collector need not look through it

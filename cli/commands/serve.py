@@ -36,7 +36,8 @@ def serve(app: Application, *, seconds: float | None) -> None:
             "with --broker mosquitto"
         )
     with until_signalled() as stop, System(settings, migrate=False) as system:
-        note(f"serving at {system.address}; Ctrl-C ends it")
+        answers = f", answering at {system.gateway_url}" if system.gateway_url else ""
+        note(f"serving at {system.address}{answers}; Ctrl-C ends it")
         waited = 0.0
         while not stop.is_set() and (seconds is None or waited < seconds):
             if system.wait(0.1):

@@ -86,13 +86,22 @@ def up(app: Application, *, demo: bool, seconds: float | None, rate: float, as_j
         address = system.address
         url = settings.database_url
         say_running(
-            path, Running(os.getpid(), address.host, address.port, settings.broker.value, url)
+            path,
+            Running(
+                os.getpid(),
+                address.host,
+                address.port,
+                settings.broker.value,
+                url,
+                system.gateway_url,
+            ),
         )
         if not system.wait_serving() and not stop.is_set():
             note("not serving yet: the log says why")
         if system.usual_port_taken:
             note(f"port 1883 is taken: the broker listens on {address.port}")
-        note(f"heard is up: {address}, files in {settings.home}; Ctrl-C ends it")
+        answers = f", {system.gateway_url}" if system.gateway_url else ""
+        note(f"heard is up: {address}{answers}, files in {settings.home}; Ctrl-C ends it")
         until = None if seconds is None else time.monotonic() + seconds
         if demo:
             summary = _demonstrate(app, system, stop, until, rate=rate, live=live)

@@ -59,7 +59,7 @@ class Admission:
         self.accounts: Final = accounts
         self.actor: Final = actor
         self.clock: Final = clock
-        self._sweeper: Final = sweeper
+        self.sweeper: Final = sweeper
 
     async def admit(
         self, wanted: Sequence[Device], secrets: Sequence[str] = (), *, action: str = "device.added"
@@ -194,13 +194,13 @@ class Admission:
 
     async def _sweep(self, gone: Sequence[Device]) -> None:
         """Clear what they left standing; what cannot be cleared now, the warden will."""
-        if self._sweeper is None or not gone:
+        if self.sweeper is None or not gone:
             return
         filters = [
             each for device in gone for each in sweeping.of_device(device.tenant, device.device)
         ]
         try:
-            await self._sweeper.clear(filters)
+            await self.sweeper.clear(filters)
         except (ConnectionLost, TimeoutError) as error:
             log.warning("what devices left standing is cleared later", why=str(error))
 

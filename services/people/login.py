@@ -39,6 +39,7 @@ from services.people.persons import Person
 from services.people.seal import Seal
 from services.people.standing import Standing, look
 from services.people.store import Device, Unknown
+from services.people.sweeping import Sweeper
 from services.people.tokens import Grant
 from services.people.totp import matching_step
 from services.runtime import audit
@@ -103,6 +104,7 @@ class Screens:
         passwords: checks.
         lifetimes: of tokens and sessions.
         attempts: counts who tries to log in.
+        sweeper: clears what devices leave standing.
         clock: the time of what is done.
         monotonic: seconds, for what is counted.
     """
@@ -113,6 +115,7 @@ class Screens:
         accounts: Accounts,
         seal: Seal,
         *,
+        sweeper: Sweeper | None = None,
         keys: SigningKeys | None = None,
         passwords: Passwords | None = None,
         lifetimes: Lifetimes | None = None,
@@ -127,6 +130,7 @@ class Screens:
         self._passwords: Final = passwords or Passwords()
         self._lifetimes: Final = lifetimes or Lifetimes()
         self._attempts: Final = attempts or Attempts()
+        self._sweeper: Final = sweeper
         self._clock: Final = clock
         self._monotonic: Final = monotonic
         self._renewals: Final = Buckets(_RENEWALS)
@@ -136,7 +140,7 @@ class Screens:
 
     def admission(self, actor: str) -> Admission:
         """What lets devices in and puts them out, in somebody's name."""
-        return Admission(self._database, self._accounts, actor, self._clock)
+        return Admission(self._database, self._accounts, actor, self._clock, sweeper=self._sweeper)
 
     async def log_in(self, asked: LogIn, source: str) -> Opened:
         """Open a screen.

@@ -203,8 +203,12 @@ class Gateway:
 
     async def run(self) -> None:
         """Wait for its end, which only a fault of ours brings before `stop`."""
-        if self._task is not None:
+        if self._task is None or self._door is None:
+            return
+        try:
             await asyncio.shield(self._task)
+        finally:
+            self._door.should_exit = True  # whoever ends us ends it, too; `stop` waits for that
 
     async def stop(self) -> None:
         """Finish what is in hand, and end; within 2 s."""
