@@ -6,17 +6,15 @@ import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
 
 from broker_config.settings import BrokerAddress
-from broker_config.tls_folder import TlsFolder
 from cli.compose import Served
 from cli.failures import Failure
 from cli.files import seal_key
+from cli.gateway_client import USUAL_PORT, gateway_certificate
 from cli.settings import Settings
 from schemas.gateway import BrokerPlace
 from services.people.login import Lifetimes, Screens
@@ -26,9 +24,6 @@ from services.runtime.database import Database
 from services.runtime.gateway import Gateway, GatewaySettings
 
 log = structlog.get_logger(__name__)
-
-USUAL_PORT: Final = 8880
-TLS_FOLDER: Final = "tls"
 
 
 @asynccontextmanager
@@ -90,7 +85,7 @@ async def gateway_of(
 async def _started(
     settings: Settings, routes: PeopleRoutes, *, serving: Callable[[], bool], any_port: bool
 ) -> Gateway:
-    certificate, key = _certificate(settings)
+    certificate, key = gateway_certificate(settings)
     wanted = settings.gateway_port
     ports = [wanted] if wanted is not None else [0] if any_port else [USUAL_PORT, 0]
     for port in ports:
@@ -115,14 +110,6 @@ async def _started(
             continue
         return gateway
     raise Failure(f"port {wanted} is in use: choose another for the gateway (HEARD_GATEWAY_PORT)")
-
-
-def _certificate(settings: Settings) -> tuple[Path | None, Path | None]:
-    """The gateway's certificate and key, or the pair of `heard tls init` where there is one."""
-    if settings.gateway_certificate is not None:
-        return settings.gateway_certificate, settings.gateway_key
-    server = TlsFolder(settings.home / TLS_FOLDER).server
-    return (server.certificate, server.key) if server.whole else (None, None)
 
 
 def broker_place(settings: Settings, address: BrokerAddress) -> BrokerPlace:

@@ -17,7 +17,10 @@ _BEFORE: Final[list[Any]] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
-_QUIET: Final = ("amqtt", "transitions", "asyncio", "aiosqlite", "alembic", "sqlalchemy")
+_QUIET: Final = (
+    *("amqtt", "transitions", "asyncio", "aiosqlite", "alembic", "sqlalchemy"),
+    *("httpx", "httpcore"),
+)
 """Libraries whose news is for their own developers: only their warnings are shown."""
 
 

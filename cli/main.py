@@ -28,6 +28,7 @@ def _places() -> dict[str, Place]:
         "db": at("db", "Look after the database."),
         "tenant": at("tenant", "Look after tenants: the restaurants."),
         "device": at("device", "Let devices in, and put them out."),
+        "person": at("person", "Look after people: staff who log in at screens, and operators."),
         "menu": at("menu", "Import and show menus."),
         "order": at("order", "Place and look at orders."),
         "kitchen": at("kitchen", "See what the kitchen sees."),
@@ -40,6 +41,7 @@ def _places() -> dict[str, Place]:
         "doctor": at("doctor", "Say what is wrong, and the command that mends it."),
         "contract": at("contract", "Print the contract: every message with its topic and payload."),
         "broker": at("broker", "Set up a broker."),
+        "audit": at("audit", "See who did what to which device, person or setting."),
         "tls": at("tls", "Make certificates, and look at them."),
         "completion": at(
             "completion", "Print the completion for your shell, to be read by its start-up file."
