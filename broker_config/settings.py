@@ -74,6 +74,8 @@ class BrokerAddress(BaseModel):
     tls: bool = False
     ca_file: Path | None = None
     """The authority that signed the broker's certificate; None asks the system's own."""
+    ca_pem: str | None = None
+    """The same, not as a file but as its text."""
     certificate: Path | None = None
     """Our own certificate, for a broker that wants one (mutual TLS)."""
     key: Path | None = None
@@ -99,9 +101,11 @@ class BrokerAddress(BaseModel):
             if path is not None and not path.exists():
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         try:
-            context = ssl.create_default_context(cafile=self.ca_file)
+            context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_pem)
         except ssl.SSLError as error:
-            raise UnusableCertificate(f"{self.ca_file} holds no certificate (PEM)") from error
+            raise UnusableCertificate(
+                f"{self.ca_file or 'the authority'} holds no certificate (PEM)"
+            ) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.sslsocket_class = _ClosedOnFailure
         if self.certificate is not None:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Final, TypedDict
 
-from broker_config.access import username_of
+from broker_config.access import client_id_of
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from cli.application import Application
 from cli.compose import state_router
@@ -41,6 +42,7 @@ class Login(TypedDict):
 
     tenant: str
     device: str
+    username: str | None
     secret: str
     tls: ssl.SSLContext | None
     plaintext: bool
@@ -54,12 +56,15 @@ class Admitted:
     device: str
     secret: str = field(repr=False)
     address: BrokerAddress
+    username: str | None = None
+    """Of the secret; None for a device's first."""
 
     def options(self) -> Login:
         """What `devices` take by name."""
         return {
             "tenant": self.tenant,
             "device": self.device,
+            "username": self.username,
             "secret": self.secret,
             "tls": self.tls,
             "plaintext": self.address.plaintext,
@@ -72,7 +77,8 @@ class Admitted:
 
     def settings(self) -> BrokerSettings:
         """What the bus takes."""
-        login = BrokerLogin(username=username_of(self.tenant, self.device), secret=self.secret)
+        username = self.username or client_id_of(self.tenant, self.device)
+        login = BrokerLogin(username=username, secret=self.secret)
         return BrokerSettings(address=self.address, login=login)
 
 
@@ -158,6 +164,43 @@ def visiting(
         ]
     finally:
         app.run(lambda database: put_out(app, database, tenant, names, action=None))
+
+
+@contextmanager
+def as_device(
+    app: Application,
+    tenant: str | None,
+    credentials: Path | None,
+    role: Role,
+    *,
+    station: str | None = None,
+) -> Iterator[Admitted]:
+    """The device of a credentials file, or a visiting one of `tenant`.
+
+    Raises:
+        Failure: neither is given, or the device of the file is something else.
+        CredentialsBroken: the file cannot be used.
+    """
+    if credentials is None:
+        if tenant is None:
+            raise Failure("say whose device it is: --tenant NAME, or --credentials FILE")
+        with visiting(app, tenant, role, station=station) as (admitted,):
+            yield admitted
+        return
+    from devices.enrolment import read_credentials  # noqa: PLC0415 - httpx is slow to import
+
+    known = read_credentials(credentials)
+    if known.role is not role:
+        raise Failure(f"{credentials} is of a {known.role.value}, not of a {role.value}")
+    broker = known.broker
+    address = BrokerAddress(
+        host=broker.host,
+        port=broker.port,
+        tls=broker.tls,
+        ca_pem=broker.ca,
+        plaintext=app.settings.plaintext,
+    )
+    yield Admitted(known.tenant, known.device, known.secret, address, known.username)
 
 
 async def drop_tenant(app: Application, database: Database, tenant: str) -> int:

@@ -50,6 +50,7 @@ def _of_ours(error: BaseException) -> str | None:
         PlaintextRefused,
         UnusableCertificate,
     )
+    from devices.enrolment import CredentialsBroken, EnrolmentFailed  # noqa: PLC0415 - the same
     from devices.outbox import OutboxBroken, OutboxInUse  # noqa: PLC0415 - the same
     from devices.pending import Rejected, Unanswered  # noqa: PLC0415 - the same
     from services.people.password_rules import WeakPassword  # noqa: PLC0415 - the same
@@ -64,7 +65,7 @@ def _of_ours(error: BaseException) -> str | None:
         return f"Mosquitto refused: {error}: `heard doctor` says more"
     plain = (DatabaseUnusable, Unknown, Taken, NotLoopback, PluginMissing, OutboxInUse)
     tls = (PlaintextRefused, UnusableCertificate)
-    people = (WeakPassword, SealBroken)
+    people = (WeakPassword, SealBroken, EnrolmentFailed, CredentialsBroken)
     if isinstance(error, (*plain, *tls, *people, OutboxBroken, Rejected, Unanswered)):
         return str(error)
     return None

@@ -199,3 +199,23 @@ def tenant_option(function: F) -> F:
     return click.option(
         "--tenant", required=True, type=NAME, metavar="NAME", help="The restaurant."
     )(function)
+
+
+def device_options(function: F) -> F:
+    """Add ``--tenant`` or ``--credentials``: as whom a command connects."""
+    for option in (
+        click.option(
+            "--credentials",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Be the device of this file, which `heard device claim` has made.",
+        ),
+        click.option(
+            "--tenant",
+            type=NAME,
+            metavar="NAME",
+            help="The restaurant, as a device that is let in for this command alone.",
+        ),
+    ):
+        function = option(function)
+    return function

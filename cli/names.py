@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from schemas.devices import Role
 from schemas.identifiers import is_slug, slug
 
 
@@ -27,3 +28,6 @@ class Name(click.ParamType[str]):
 
 
 NAME: Final = Name()
+
+ROLES: Final = [role.value for role in Role if role is not Role.SERVICE]
+"""What a device may be."""

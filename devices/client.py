@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
+from broker_config.access import client_id_of
 from broker_config.settings import refuse_plaintext
 from devices.connection import Address, CannotConnect, Connection, Packet, Received, Waker
 from devices.options import OnProblem, OnReply
@@ -65,6 +66,7 @@ class DeviceClient:
         tenant: the restaurant.
         device: this device's name there.
         secret: its password.
+        username: the account that the password is of; None for a device's first one.
         outbox: the file of the durable outbox. None keeps requests in memory alone:
             only for devices that ask nothing worth keeping.
         keepalive_s: after how much silence the connection is tested.
@@ -92,6 +94,7 @@ class DeviceClient:
         tenant: str,
         device: str,
         secret: str,
+        username: str | None = None,
         outbox: Path | None = None,
         keepalive_s: int = 30,
         heartbeat_s: float = 15.0,
@@ -106,7 +109,8 @@ class DeviceClient:
         self.tenant: Final = tenant
         self.device: Final = device
         self.counts: Final = Counts()
-        self._address = Address(host, port, f"{tenant}:{device}", secret, keepalive_s, tls)
+        name = client_id_of(tenant, device)
+        self._address = Address(host, port, name, username or name, secret, keepalive_s, tls)
         self._reply_topic = Reply.route.topic(tenant=tenant, device=device)
         self._voice = Voice(tenant, device, software, heartbeat_s)
         self._patience = patience or Patience()
@@ -254,7 +258,7 @@ class DeviceClient:
             return
         self._said = {text: at for text, at in self._said.items() if now - at < _SAME_PROBLEM_S}
         self._said[problem] = now
-        log.warning("%s: %s", self._address.name, problem)
+        log.warning("%s: %s", self._address.username, problem)
         if self._on_problem is not None:
             self._call(self._on_problem, problem)
 
@@ -263,7 +267,7 @@ class DeviceClient:
         try:
             callback(*arguments)
         except Exception:
-            log.exception("%s: a callback failed", self._address.name)
+            log.exception("%s: a callback failed", self._address.username)
 
     # -- the device's own thread ----------------------------------------------------
 
@@ -282,7 +286,7 @@ class DeviceClient:
                         self._report(str(error))
                 except Exception as error:
                     # A fault of ours or of paho's: say so and go on, a device never dies of it.
-                    log.exception("%s: the connection failed", self._address.name)
+                    log.exception("%s: the connection failed", self._address.username)
                     self._report(f"unexpected: {error!r}")
                 now = time.monotonic()
                 held_s = now - self._online_at
@@ -336,7 +340,7 @@ class DeviceClient:
                 asked = True
                 connection.subscribe([self._reply_topic, *self._filters()])
         for filter_ in connection.not_granted:
-            self._report(f"the broker does not let {self._address.name} read {filter_}")
+            self._report(f"the broker does not let {self._address.username} read {filter_}")
         return early
 
     def _stay(self, connection: Connection) -> None:
@@ -372,7 +376,7 @@ class DeviceClient:
         try:
             return self._tick(now)
         except Exception:
-            log.exception("%s: a fault in its rules", self._address.name)
+            log.exception("%s: a fault in its rules", self._address.username)
             return now + 1.0
 
     def _handle(self, batch: Sequence[Received]) -> None:

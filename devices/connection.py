@@ -60,11 +60,12 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the broker is and who speaks: username and client id are `name`."""
+    """Where the broker is and who speaks."""
 
     host: str
     port: int
-    name: str
+    client_id: str
+    username: str
     secret: str
     keepalive_s: int = 30
     tls: ssl.SSLContext | None = None
@@ -113,7 +114,7 @@ class Connection:
     """One connection, driven by the thread that made it.
 
     Args:
-        address: the broker and the device's name there.
+        address: the broker, and who the device is there.
         will: what the broker says if the connection breaks.
         waker: ends a wait early.
 
@@ -136,12 +137,12 @@ class Connection:
         self._filters: list[str] = []
         self._client = client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=address.name,
+            client_id=address.client_id,
             clean_session=True,
             protocol=MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
         )
-        client.username_pw_set(address.name, address.secret)
+        client.username_pw_set(address.username, address.secret)
         client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)  # the outbox's window bounds what is on its way
@@ -259,10 +260,10 @@ class Connection:
         if not reason.is_failure:
             self.granted = True
         elif str(reason) in _REFUSED:
-            why = f"the broker does not let {self._address.name} in: wrong name or secret"
+            why = f"the broker does not let {self._address.username} in: wrong name or secret"
             self._refusal = CannotConnect(why, refused=True)
         else:
-            why = f"the broker does not take {self._address.name} now: {reason}"
+            why = f"the broker does not take {self._address.username} now: {reason}"
             self._refusal = CannotConnect(why)
 
     def _on_subscribe(self, _c: Any, _u: Any, _mid: int, reasons: list[Any], _p: Any) -> None:

@@ -21,6 +21,7 @@ class DeviceOptions(TypedDict, total=False):
     tenant: Required[str]
     device: Required[str]
     secret: Required[str]
+    username: str | None
     outbox: Path | None
     keepalive_s: int
     heartbeat_s: float

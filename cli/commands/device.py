@@ -12,10 +12,11 @@ from broker_config.access import OURS, client_id_of, parse_username
 from broker_config.dynamic_security import Command
 from cli.admission import a_device, admission, put_out
 from cli.application import Application, pass_application
+from cli.commands import enrolment
 from cli.failures import Failure
 from cli.files import admin_secret
 from cli.grammar import Group, json_option, tenant_option
-from cli.names import NAME
+from cli.names import NAME, ROLES
 from cli.printing import note, say, show_json, show_table, when
 from cli.span import SPAN
 from schemas.devices import Role
@@ -26,12 +27,14 @@ from services.people.store import Device
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
-ROLES = [role.value for role in Role if role is not Role.SERVICE]
-
 
 @click.group(cls=Group)
 def device() -> None:
     """Let devices in, and put them out."""
+
+
+for _each in (enrolment.invite, enrolment.uninvite, enrolment.claim):
+    device.add_command(_each)
 
 
 @device.command()

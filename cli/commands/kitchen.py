@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import click
@@ -14,11 +15,11 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from cli.admission import visiting
+from cli.admission import as_device
 from cli.application import Application, pass_application
 from cli.demo_view import FRESHNESS, ticket_lines
 from cli.grammar import Group as CommandGroup
-from cli.grammar import json_option, tenant_option
+from cli.grammar import device_options, json_option
 from cli.names import NAME
 from cli.printing import json_line, note, say
 from cli.span import SPAN
@@ -43,7 +44,7 @@ def kitchen() -> None:
 
 
 @kitchen.command()
-@tenant_option
+@device_options
 @click.option("--station", type=NAME, required=True, metavar="NAME", help="grill, fry, bar, …")
 @click.option("--hear", is_flag=True, help="Be a real display: say which tickets are heard.")
 @click.option("--for", "seconds", type=SPAN, metavar="SPAN", help="Stop after this: 20s, 5m.")
@@ -52,7 +53,8 @@ def kitchen() -> None:
 def watch(
     app: Application,
     *,
-    tenant: str,
+    tenant: str | None,
+    credentials: Path | None,
     station: str,
     hear: bool,
     seconds: float | None,
@@ -66,10 +68,11 @@ def watch(
     Examples:
       heard kitchen watch --tenant demo --station grill
       heard kitchen watch --tenant demo --station grill --hear
+      heard kitchen watch --credentials grill-1.json --station grill --hear
     """
     news: SimpleQueue[tuple[Changes, Freshness]] = SimpleQueue()
     live = sys.stdout.isatty() and not as_json
-    with visiting(app, tenant, Role.KITCHEN_DISPLAY, station=station) as (admitted,):
+    with as_device(app, tenant, credentials, Role.KITCHEN_DISPLAY, station=station) as admitted:
         display = (KitchenDisplay if hear else Onlooker)(
             admitted.address.host,
             admitted.address.port,

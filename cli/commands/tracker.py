@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from cli.admission import visiting
+from cli.admission import as_device
 from cli.application import Application, pass_application
 from cli.failures import Failure
-from cli.grammar import Group, json_option, tenant_option
+from cli.grammar import Group, device_options, json_option
 from cli.printing import note, say, show_json
 from cli.span import SPEED
 from devices.gps_tracker import GpsTracker
@@ -31,7 +31,7 @@ def tracker() -> None:
 
 
 @tracker.command()
-@tenant_option
+@device_options
 @click.option(
     "--file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -47,16 +47,25 @@ def tracker() -> None:
 )
 @json_option
 @pass_application
-def run(app: Application, *, tenant: str, file: Path, speed: float, as_json: bool) -> None:
+def run(
+    app: Application,
+    *,
+    tenant: str | None,
+    credentials: Path | None,
+    file: Path,
+    speed: float,
+    as_json: bool,
+) -> None:
     """Ride a recorded track: each position is told when its time has come.
 
     Gaps in the track are waited for at most ten seconds. What cannot be read is named.
 
     Examples:
       heard tracker run --tenant demo --file track.csv --speed 60x
+      heard tracker run --credentials scooter-1.json --file track.csv
     """
     sent = bad = 0
-    with visiting(app, tenant, Role.TRACKER) as (admitted,):
+    with as_device(app, tenant, credentials, Role.TRACKER) as admitted:
         problems: list[str] = []
         device = GpsTracker(
             admitted.address.host,
