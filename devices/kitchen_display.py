@@ -200,13 +200,16 @@ class KitchenDisplay(DeviceClient):
 
         def answered(pending: Pending[StationPage]) -> None:
             now = time.monotonic()
-            if pending.error is not None:
-                if not isinstance(pending.error, Unanswered):
-                    self._report(f"no snapshot of {self.station}: {pending.error}")
+            page = None if pending.error is not None else pending.result(0)
+            # Whatever else came as an answer is none: the question must be asked again.
+            if isinstance(page, StationPage) and page.station == self.station:
                 with self._view_lock:
-                    self._view.failed(ask, now)
+                    self._view.page(ask, page, now)
                 return
+            if not isinstance(pending.error, Unanswered):
+                why = pending.error or "the answer is to another question"
+                self._report(f"no snapshot of {self.station}: {why}")
             with self._view_lock:
-                self._view.page(ask, pending.result(0), now)
+                self._view.failed(ask, now)
 
         pending.then(answered)

@@ -231,6 +231,18 @@ def test_a_lost_change_is_healed_by_a_snapshot(
         until(lambda: agree(display, kitchen) and len(display.tickets) == 3, "the beat's healing")
 
 
+def test_a_snapshot_that_is_answered_by_something_else_is_asked_for_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with Responder(broker) as responder, screen(broker, tmp_path / "o") as display:
+        # Until the kitchen takes over, every question gets the receipt of an order.
+        until(lambda: len(responder.requests(ReadStation)) >= 1, "the first question")
+        kitchen = Kitchen(responder, every_s=60)
+        for _ in range(3):
+            kitchen.cut(published=False)
+        until(lambda: agree(display, kitchen), "the view")
+
+
 def test_a_display_that_hears_no_beat_says_so(
     broker: Broker, responder: Responder, tmp_path: Path
 ) -> None:
