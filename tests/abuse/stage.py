@@ -25,6 +25,8 @@ from broker_config.settings import BrokerLogin
 from cli.logs import configure
 from cli.settings import LogFormat
 from schemas.devices import Role
+from tests.abuse.desk import Desk
+from tests.abuse.embedded_house import EmbeddedOnDatabase
 from tests.brokers import EmbeddedInTest, PrivateMosquitto, RunningBroker
 from tests.mqtt_client import MqttClient
 from tests.system import RunningSystem, RunningTenant
@@ -60,20 +62,24 @@ class Stage:
         self.kind: Final = kind
         self._home = home
         self._numbers = itertools.count(1)
+        self._desks: dict[float, Desk] = {}
         self._stack = ExitStack()
         self.broker: RunningBroker
         with self._stack, self.logging():
+            url = f"sqlite+aiosqlite:///{home / 'heard.db'}"
             if kind == "embedded":
-                embedded = EmbeddedInTest()
+                embedded = EmbeddedOnDatabase(url)
                 self._stack.callback(embedded.close)
                 self.broker = embedded
             else:
                 mosquitto = PrivateMosquitto(home / "mosquitto")
                 self._stack.callback(mosquitto.kill)
                 self.broker = mosquitto
-            self.system = RunningSystem(self.broker, f"sqlite+aiosqlite:///{home / 'heard.db'}")
+            self.system = RunningSystem(self.broker, url)
             self._stack.callback(self._end_system)
             self.system.start()
+            if isinstance(self.broker, EmbeddedOnDatabase):
+                self.broker.watch()
             self.victim = self.system.add_tenant(VICTIM)
             self.attacker = self.system.add_tenant(ATTACKER)
             self.lookalike = self.system.add_tenant(LOOKALIKE)
@@ -97,6 +103,8 @@ class Stage:
     def close(self) -> None:
         """End everything."""
         with self.logging():
+            for desk in self._desks.values():
+                desk.close()
             self._kept.close()
 
     def __enter__(self) -> Self:
@@ -112,6 +120,19 @@ class Stage:
         name = device or f"{role.value}-x{next(self._numbers)}"
         tenant.add_device(role, name)
         return Account(tenant.name, name, self.broker.login(tenant.name, name))
+
+    def desk(self, token_s: float) -> Desk:
+        """Where people log in, and get tokens of this lifetime."""
+        if token_s not in self._desks:
+            tenants = (VICTIM, ATTACKER)
+            self._desks[token_s] = Desk(self.system, self._home, tenants, token_s)
+        return self._desks[token_s]
+
+    def revoke(self, *accounts: Account) -> None:
+        """Put devices of one tenant out for good, as the services do."""
+        (tenant,) = {each.tenant for each in accounts}
+        admission = self.system.served.admission
+        self.system.call(admission.revoke(tenant, [each.device for each in accounts]))
 
     # What is looked at
 

@@ -134,7 +134,6 @@ def test_57_a_storm_of_reconnects(scene: Scene) -> None:
     70,
     both="gets at most 1,000 unacknowledged; the rest is bounded, and gone with it",
     private=True,
-    mosquitto_pending="no limits in the services yet: 100,000 messages may wait",
 )
 def test_70_a_subscriber_that_never_acknowledges(scene: Scene) -> None:
     speaker = scene.thief()

@@ -192,8 +192,6 @@ def test_44_a_million_retained_topics_of_ones_own(scene: Scene) -> None:
 @attempt(
     45,
     both="cleared within a second of the revocation",
-    embedded_pending="only the services' own revocation clears, and only presence",
-    mosquitto_pending="only the services' own revocation clears, and only presence",
 )
 def test_45_retained_messages_left_behind_by_a_revoked_device(scene: Scene) -> None:
     thief = scene.thief()
@@ -206,7 +204,7 @@ def test_45_retained_messages_left_behind_by_a_revoked_device(scene: Scene) -> N
     for topic in own:
         assert link.publish(topic, scene.mark, retain=True)
     began = time.monotonic()
-    scene.stage.broker.revoke(thief.tenant, thief.device)
+    scene.stage.revoke(thief)
 
     def standing() -> list[str]:
         return [one.topic for one in scene.standing("ta") if one.topic in own]

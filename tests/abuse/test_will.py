@@ -119,7 +119,6 @@ def test_52_connect_and_abort_in_a_loop(scene: Scene) -> None:
     53,
     embedded="speaks MQTT 3.1.1 only: CONNACK 0x84; closed",
     mosquitto="let in; unsaid while it waits; gone with the account",
-    mosquitto_pending="deleteClient leaves the session",
 )
 def test_53_a_will_delay_of_a_year(scene: Scene) -> None:
     thief = scene.thief()
@@ -134,7 +133,7 @@ def test_53_a_will_delay_of_a_year(scene: Scene) -> None:
     scene.seen("let in")
     scene.after_an_order()
     scene.reached_nobody("unsaid while it waits")
-    scene.stage.broker.revoke(thief.tenant, thief.device)
+    scene.stage.revoke(thief)
     scene.after_an_order()
     scene.after_an_order()
     heard = [one for one in scene.witness.heard_at_attackers() if scene.mark in one.payload]
