@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar
 
 from broker_config.settings import BrokerAddress
 from cli.application import Application
@@ -14,9 +18,12 @@ from services.people.sweeping import Sweeper, of_all
 from services.runtime.bus import ConnectionLost
 from services.runtime.database import Database
 
-WHAT = "retained of devices"
-LOOK_EVERY_S = 0.7
-_AT_ONCE = 500
+T = TypeVar("T")
+
+WHAT: Final = "retained of devices"
+LOOK_EVERY_S: Final = 0.7
+ATTEMPTS: Final = 3
+_AT_ONCE: Final = 500
 
 
 async def look_at_unowned(
@@ -25,15 +32,12 @@ async def look_at_unowned(
     """Nothing may stand on the devices' planes but the presence of devices that are known."""
     sweeper = Sweeper(address, services_secret(app.settings))
     try:
-        # What differs once was on its way: a device that leaves is cleared in a moment.
-        unowned = await _unowned(database, sweeper)
-        if unowned:
-            await asyncio.sleep(LOOK_EVERY_S)
-            unowned &= await _unowned(database, sweeper)
+        unowned = await _patiently(lambda: _standing(database, sweeper))
         if unowned and mend:
             topics = sorted(unowned)
             for begin in range(0, len(topics), _AT_ONCE):
-                await sweeper.clear(topics[begin : begin + _AT_ONCE])
+                some = topics[begin : begin + _AT_ONCE]
+                await _patiently(partial(sweeper.clear, some))
             return [good(WHAT, f"{len(topics)} messages that nobody owned were cleared")]
     except (ConnectionLost, TimeoutError) as error:
         mending = (
@@ -45,6 +49,25 @@ async def look_at_unowned(
         return [good(WHAT, "all that stands is somebody's")]
     says = f"{len(unowned)} messages stand that nobody owns, as {min(unowned)}"
     return [bad(WHAT, says, "heard doctor --mend")]
+
+
+async def _patiently(doing: Callable[[], Awaitable[T]]) -> T:
+    """Do it again when the services have put us out: the account is connected once at a time."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await doing()
+        except ConnectionLost:
+            await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - jitter
+    return await doing()
+
+
+async def _standing(database: Database, sweeper: Sweeper) -> set[str]:
+    """What stands at two looks; what differs was on its way, as of a device that just left."""
+    unowned = await _unowned(database, sweeper)
+    if unowned:
+        await asyncio.sleep(LOOK_EVERY_S)
+        unowned &= await _unowned(database, sweeper)
+    return unowned
 
 
 async def _unowned(database: Database, sweeper: Sweeper) -> set[str]:
