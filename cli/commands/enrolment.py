@@ -147,13 +147,23 @@ def claim(
     if where is None:
         raise Failure("no gateway runs here: say where it is with --gateway https://HOST:PORT")
     path = out or app.settings.home / "device.json"
-    code = click.prompt("claim code", err=True)
+    code = _asked_for("claim code")
     known = enrolment.claim(where, code, path, ca_file=gateway_ca, plaintext=app.settings.plaintext)
     if as_json:
         show_json(known.model_dump(mode="json", exclude={"secret", "broker"}) | {"file": path})
         return
     say(f"this is {known.tenant}/{known.device} ({known.role.value}) now")
     say(f"its credentials stand in {path}")
+
+
+def _asked_for(what: str) -> str:
+    """Ask whoever sits there, or read the first line of a pipe: no process list shows it."""
+    if sys.stdin.isatty():
+        return str(click.prompt(what, err=True))
+    told = sys.stdin.readline().strip()
+    if not told:
+        raise Failure(f"say the {what}: type it when asked, or give it on standard input")
+    return told
 
 
 def _gateway(app: Application) -> str | None:
