@@ -175,3 +175,12 @@ def state_marker(name: str) -> str:
     The services publish to it to learn that they have been sent all that is retained.
     """
     return Route("state/marker/{name}").topic(tenant="heard-services", name=name)
+
+
+def event_marker(name: str) -> str:
+    """A topic among the events on which nothing ever happens.
+
+    For who looks at what stands retained while the services may be looking too: they hear
+    all states then, and would take another's marker for a message.
+    """
+    return Route("event/marker/{name}").topic(tenant="heard-services", name=name)

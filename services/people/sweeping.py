@@ -18,7 +18,7 @@ from broker_config.access import WARDEN_USERNAME
 from broker_config.secret import derived_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.identifiers import new_id
-from schemas.topics import DEVICE_PLANES, Plane, plane_filter, state_marker
+from schemas.topics import DEVICE_PLANES, Plane, event_marker, plane_filter
 from services.runtime.bus import MqttBus, Session
 
 log = structlog.get_logger(__name__)
@@ -96,7 +96,7 @@ class Sweeper:
 
 async def _standing(session: Session, filters: Sequence[str]) -> set[str]:
     """Read what is retained: all of it comes before a marker that is published after."""
-    marker = state_marker(str(new_id()))
+    marker = event_marker(str(new_id()))
     await session.subscribe(marker, *filters)
     await _publish(session, [marker], b"{}", retain=False)
     found: set[str] = set()
