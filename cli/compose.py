@@ -15,12 +15,14 @@ from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
 from services.people.accounts import Accounts, EmbeddedAccounts
 from services.people.admission import Admission
+from services.people.limit_book import LimitBook, usual_gate
 from services.people.sweeping import Sweeper
 from services.people.warden import Warden
 from services.presence.handlers import PresenceBook, device_states
 from services.runtime.backbone import Backbone
 from services.runtime.bus import MqttBus
 from services.runtime.database import Database, is_away
+from services.runtime.guard import Doorkeeper, Guard, OpenDoor
 from services.runtime.moment import Clock, system_clock
 from services.runtime.ports import Ports
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
@@ -57,6 +59,7 @@ def assemble(
     services_secret: str,
     *,
     accounts: Accounts | None = None,
+    doorkeeper: Doorkeeper | None = None,
     clock: Clock = system_clock,
     checkpoint: Checkpoint = no_checkpoint,
 ) -> Served:
@@ -67,6 +70,8 @@ def assemble(
         address: where the broker is.
         services_secret: the services' password there.
         accounts: those of the broker; None where it asks the database itself.
+        doorkeeper: puts out who goes far over the limits; None where the broker reads
+            nobody faster than allowed.
         clock: the time of all decisions.
         checkpoint: called where a crash would be worst.
     """
@@ -74,8 +79,18 @@ def assemble(
     presence = PresenceBook(database, relay, clock)
     router = area_router()
     router.include(presence.router)
+    keeper = doorkeeper or OpenDoor()
+    guard = Guard(usual_gate(), relay, clock, keeper)
+    book = LimitBook(database, guard.gate)
+    router.include(book.router)
     worker = Worker(
-        database, router, Ports(menu=StoredMenu()), relay, clock=clock, checkpoint=checkpoint
+        database,
+        router,
+        Ports(menu=StoredMenu()),
+        relay,
+        clock=clock,
+        guard=guard,
+        checkpoint=checkpoint,
     )
     admission = Admission(
         database,
@@ -93,11 +108,14 @@ def assemble(
         relay,
         worker,
         clock=clock,
-        first=(worker.begin, presence.start),
+        first=(worker.begin, presence.start, book.read),
         beside=(
             presence.run,
             _beating(database, relay, clock),
             Warden(admission, sweeper).run,
+            book.run,
+            guard.run,
+            keeper.watch,
         ),
     )
     return Served(backbone, worker, relay, presence, router, bus, admission)

@@ -15,6 +15,7 @@ from schemas.kitchen import (
     TicketEnded,
     TicketState,
 )
+from schemas.limits import ReadLimits
 from schemas.menu import MenuItem
 from schemas.message import Message
 from schemas.orders import (
@@ -39,6 +40,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     StartTicket,
     BumpTicket,
     ReadStation,
+    ReadLimits,
     TicketState,
     TicketEnded,
     StationHead,

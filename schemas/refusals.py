@@ -21,6 +21,8 @@ class RefusalCode(StrEnum):
     """The sender's clock is far off, or the request is too old to be honoured."""
     REQUEST_ID_REUSED = "request-id-reused"
     """This id was used before with another content."""
+    RATE_LIMITED = "rate-limited"
+    """Not now, and not final: the same request may come again after `retry_after_s`."""
 
     # what was asked cannot be done
     NOT_ALLOWED = "not-allowed"

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from schemas.identifiers import Slug
 from schemas.kitchen import Ticket, TicketStatus
+from schemas.limits import LimitsReport
 from schemas.message import DeviceReply, Part
 from schemas.money import Currency, Minor
 from schemas.orders import OrderStatus
@@ -64,7 +65,8 @@ class StationPage(Part):
 
 
 Result = Annotated[
-    OrderReceipt | TicketReceipt | HeardReceipt | StationPage, Field(discriminator="kind")
+    OrderReceipt | TicketReceipt | HeardReceipt | StationPage | LimitsReport,
+    Field(discriminator="kind"),
 ]
 
 
@@ -80,3 +82,5 @@ class Reply(DeviceReply, type="heard.reply.v1", topic=""):
     must be able to read every refusal, or it would ask again for ever."""
     message: str | None = None
     """For people: what was wrong, and what to do."""
+    retry_after_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """With `rate-limited`: nothing was decided, and nothing more should be sent for so long."""

@@ -59,6 +59,8 @@ class Unfit:
     request_id: UUID | None
     code: RefusalCode
     reason: str
+    kept: bool = False
+    """It goes into quarantine, for a person to look at."""
 
 
 def read(delivery: Delivery, now: datetime) -> Received | Unfit | None:
@@ -81,7 +83,7 @@ def read(delivery: Delivery, now: datetime) -> Received | Unfit | None:
             delivery,
             tenant,
             device,
-            _find_id(delivery.payload[:4096]),
+            find_id(delivery.payload[:4096]),
             RefusalCode.TOO_LARGE,
             f"{len(delivery.payload)} bytes; a request may have {MAX_REQUEST_BYTES}",
         )
@@ -138,9 +140,9 @@ def _read_notice(delivery: Delivery, located: Located) -> Received | Unfit:
             return Received(delivery, tenant, device, message, None)
         envelope = envelope_of(located.message).model_validate_json(delivery.payload)
     except ValidationError as error:
-        return Unfit(delivery, tenant, None, None, RefusalCode.INVALID, _first(error))
+        return Unfit(delivery, tenant, None, None, RefusalCode.INVALID, _first(error), kept=True)
     if (wrong := _disagreement(located, envelope)) is not None:
-        return Unfit(delivery, tenant, None, None, *wrong)
+        return Unfit(delivery, tenant, None, None, *wrong, kept=True)
     return Received(delivery, tenant, device, envelope.data, None)
 
 
@@ -149,11 +151,11 @@ def _unknown_topic(delivery: Delivery, reason: str) -> Unfit | None:
     if sender is None:
         levels = delivery.topic.split("/")
         tenant = levels[2] if len(levels) > 2 and is_slug(levels[2]) else NOBODY
-        return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason)
+        return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason, kept=True)
     tenant, device = sender
     if f"/{Plane.REQUEST}/" not in delivery.topic:
-        return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason)
-    found = _find_id(delivery.payload[:4096])
+        return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason, kept=True)
+    found = find_id(delivery.payload[:4096])
     return Unfit(delivery, tenant, device, found, RefusalCode.UNKNOWN_TYPE, reason)
 
 
@@ -167,7 +169,7 @@ def _explain(delivery: Delivery, located: Located, error: ValidationError) -> Un
         document = None
     if not isinstance(document, dict):
         reason = "the payload is no JSON object in UTF-8"
-        found = _find_id(delivery.payload[:4096])
+        found = find_id(delivery.payload[:4096])
         return Unfit(delivery, tenant, device, found, RefusalCode.UNREADABLE, reason)
     found = _uuid(document.get("id"))
     type_name = document.get("type")
@@ -200,6 +202,7 @@ def _uuid(value: object) -> UUID | None:
         return None
 
 
-def _find_id(head: bytes) -> UUID | None:
+def find_id(head: bytes) -> UUID | None:
+    """Find the id of a request in its first bytes, without reading it."""
     match = _ID.search(head)
     return _uuid(match.group(1).decode()) if match else None

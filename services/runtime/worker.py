@@ -32,6 +32,7 @@ from services.runtime.bus import Delivery, Session
 from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.database import Database, is_away
 from services.runtime.flush import Conflict, Stale
+from services.runtime.guard import Guard
 from services.runtime.moment import Clock
 from services.runtime.outbox import pack
 from services.runtime.ports import Ports
@@ -80,6 +81,7 @@ class Worker:
         ports: what areas offer each other.
         relay: who publishes what was decided.
         clock: the time of decisions.
+        guard: turns away what is too much; None lets everything pass.
         checkpoint: called where a crash would be worst.
     """
 
@@ -91,8 +93,10 @@ class Worker:
         relay: Relay,
         *,
         clock: Clock,
+        guard: Guard | None = None,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
+        self._guard: Final = guard
         self._database: Final = database
         self._router: Final = router
         self._ports: Final = ports
@@ -102,7 +106,7 @@ class Worker:
         self._wary = 0
         self._unsure = False  # True while a batch may be kept though we were never told
         self._shelf: Final = Shelf()
-        self.counts: Final[Counter[str]] = Counter()
+        self.counts: Final[Counter[str]] = Counter() if guard is None else guard.counts
         self._busy = asyncio.Lock()
         self._stopping = False
 
@@ -131,6 +135,8 @@ class Worker:
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Decide a batch and hand what follows from it to the relay."""
         now = self._clock()
+        if self._guard is not None:
+            deliveries = self._guard.sieve(deliveries)
         batch = self._sort(deliveries, now)
         if batch.requests or batch.unfit:
             await self._until_kept(batch, now)
@@ -144,9 +150,11 @@ class Worker:
             if entry is None:
                 continue
             if isinstance(entry, Unfit):
-                batch.unfit.append(entry)
                 self.counts[f"unfit:{entry.code}"] += 1
-                log.info("unfit", topic=entry.delivery.topic, code=entry.code, why=entry.reason)
+                unfit = entry if self._guard is None else self._guard.weigh(entry)
+                if unfit is not None:
+                    batch.unfit.append(unfit)
+                    log.info("unfit", topic=delivery.topic, code=unfit.code, why=unfit.reason)
             elif isinstance(entry.message, Query):
                 batch.queries.append(entry)
             elif type(entry.message) in self._router.handlers:
@@ -216,7 +224,7 @@ class Worker:
                     if is_away(error):
                         raise
                     log.exception("a request cannot be kept", topic=each.delivery.topic)
-                    await self._together([], [_hopeless(left)], now)
+                    await self._together([], [self._hopeless(left)], now)
         for bad in unfit:
             await self._together([], [bad], now)
 
@@ -249,7 +257,7 @@ class Worker:
             for bad in unfit:
                 if bad.device is not None:
                     decided.ready.append(_rejection(bad, bad.device, now))
-                if bad.device is None or bad.code is RefusalCode.INTERNAL:
+                if bad.kept:
                     decided.quarantine.append(_quarantine_row(bad, now))
             parcels = pack(decided.ready)
             self._checkpoint("decided")
@@ -311,8 +319,10 @@ class Worker:
         except Exception:
             decided.counts["faults"] += 1
             log.exception("a handler failed", topic=received.delivery.topic)
-            reply = _reply(request_id, code=RefusalCode.INTERNAL, message=OUR_FAULT)
-            decided.quarantine.append(_quarantine_row(_hopeless(received), now))
+            fault = self._hopeless(received)
+            reply = _reply(request_id, code=fault.code, message=fault.reason)
+            if fault.kept:
+                decided.quarantine.append(_quarantine_row(fault, now))
         else:
             decided.counts[f"done:{received.message.type_name}"] += 1
             work.merge(context.draft.changes)
@@ -334,6 +344,18 @@ class Worker:
             "reply": reply.model_dump_json(),
             "received_at": now,
         }
+
+    def _hopeless(self, received: Received) -> Unfit:
+        kept = self._guard is None or self._guard.may_keep((received.tenant, received.device))
+        return Unfit(
+            received.delivery,
+            received.tenant,
+            received.device,
+            received.request_id,
+            RefusalCode.INTERNAL,
+            OUR_FAULT if kept else OUR_FAULT_UNKEPT,
+            kept,
+        )
 
     async def _answer_known(self, requests: Sequence[Received], now: datetime) -> list[Received]:
         """Give those that were answered before their first answer; return the others."""
@@ -423,17 +445,6 @@ def _rejection(unfit: Unfit, device: str, now: datetime) -> Outgoing:
         now=now,
         causation=unfit.request_id,
         device=device,
-    )
-
-
-def _hopeless(received: Received) -> Unfit:
-    return Unfit(
-        received.delivery,
-        received.tenant,
-        received.device,
-        received.request_id,
-        RefusalCode.INTERNAL,
-        OUR_FAULT,
     )
 
 

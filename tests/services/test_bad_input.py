@@ -282,7 +282,7 @@ def test_a_retained_request_is_done_once_and_does_no_harm(
     assert tenant.count(ORDERS) == 3
 
 
-NOTICES = [b"nonsense", b"\xff", b"{}", b"[" * 100_000, b'{"epoch": "\\u0000"}', b"x" * 2**20]
+NOTICES = [b"nonsense", b"\xff", b"{}", b"[" * 100_000, b'{"epoch": "\\u0000"}', b"x" * 2**17]
 
 
 @pytest.mark.parametrize("stream", ["presence", "heartbeat", "of-no-kind"])
@@ -301,6 +301,17 @@ def test_what_nobody_waits_for_an_answer_to_goes_into_quarantine_whole(
     (row,) = tenant.rows(QUARANTINE)
     assert (row["topic"], row["payload"]) == (topic, payload)
     assert row["reason"]
+
+
+@pytest.mark.parametrize("stream", ["heartbeat", "of-no-kind"])
+def test_what_is_larger_than_a_device_may_send_is_counted_and_kept_nowhere(
+    stream: str, tenant: RunningTenant, pos: Speaker, witness: Callable[[], None]
+) -> None:
+    counted = tenant.system.counts[f"unfit:{RefusalCode.TOO_LARGE}"]
+    pos.mqtt.publish(f"heard/v1/{tenant.name}/telemetry/{pos.device}/{stream}", b"x" * 2**20)
+    witness()
+    assert tenant.rows(QUARANTINE) == []
+    assert tenant.system.counts[f"unfit:{RefusalCode.TOO_LARGE}"] > counted
 
 
 def test_presence_that_disagrees_with_its_topic_is_not_believed(

@@ -1,0 +1,259 @@
+"""The guard: stands before the worker, and turns away what is too much.
+
+What is over a limit is never parsed and never kept. A request is answered that it may come
+again, unless too many of its kind were answered already: answering must be no amplifier,
+and a device that hears nothing asks again by itself. Readings are dropped and counted.
+What passes and then cannot be understood has a narrow limit of its own, for it would
+cost a row or an answer each. Who goes on regardless is put out for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from schemas.limits import Limits
+from schemas.refusals import RefusalCode
+from schemas.replies import Outcome, Reply
+from schemas.topics import Plane, device_of
+from services.runtime.bus import ConnectionLost, Delivery
+from services.runtime.context import Outgoing, outgoing
+from services.runtime.database import is_away
+from services.runtime.limits import Gate, Key
+from services.runtime.moment import Clock
+from services.runtime.ratelimit import Buckets, Rate
+from services.runtime.reception import Unfit, find_id
+from services.runtime.relay import HIGH_WATER, Relay
+
+log = structlog.get_logger(__name__)
+
+ANSWERS: Final = Rate(per_s=10, burst=30)
+"""To one device that it may come again; its tenant has ten times as many."""
+UNFIT: Final = Rate(per_s=20, burst=200)
+"""Messages of one device that nobody can understand, each answered or kept."""
+KEPT: Final = Rate(per_s=0.1, burst=20)
+"""Rows of one device in quarantine; its tenant has five times as many."""
+LEAST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 60.0
+OUT_S: Final = 60.0
+"""For how long one is put out."""
+TELL_EVERY_S: Final = 10.0
+FORGET_EVERY_S: Final = 60.0
+LOOK_EVERY_S: Final = 1.0
+_CLEARED: Final = 50_000
+_HEAD: Final = 4096
+_TOO_LARGE: Final = f"unfit:{RefusalCode.TOO_LARGE}"
+
+
+class Doorkeeper(Protocol):
+    """Puts devices out at the broker, and lets them in again."""
+
+    async def suspend(self, tenant: str, device: str, seconds: float) -> None:
+        """End a device's connection, and let it in again only after so long.
+
+        Raises:
+            ConnectionLost: the broker cannot be reached.
+        """
+        ...
+
+    async def watch(self) -> None:
+        """Let in again whose time is over, for ever."""
+        ...
+
+
+class OpenDoor:
+    """Puts nobody out: for a broker that reads nobody faster than allowed."""
+
+    async def suspend(self, tenant: str, device: str, seconds: float) -> None:
+        """See `Doorkeeper.suspend`."""
+
+    async def watch(self) -> None:
+        """See `Doorkeeper.watch`."""
+        await asyncio.Event().wait()
+
+
+class Guard:
+    """Turns away what is over the limits.
+
+    Args:
+        gate: knows the limits.
+        relay: takes the answers.
+        clock: the time of the answers.
+        doorkeeper: puts out who goes on.
+        monotonic: seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        relay: Relay,
+        clock: Clock,
+        doorkeeper: Doorkeeper | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.gate: Final = gate
+        self._relay: Final = relay
+        self._clock: Final = clock
+        self._doorkeeper: Final = OpenDoor() if doorkeeper is None else doorkeeper
+        self._monotonic: Final = monotonic
+        self._answers: Final = Buckets(ANSWERS)
+        self._tenants_answers: Final = Buckets(_times(ANSWERS, 10))
+        self._unfit: Final = Buckets(UNFIT)
+        self._kept: Final = Buckets(KEPT)
+        self._tenants_kept: Final = Buckets(_times(KEPT, 5))
+        self._cleared: Counter[str] = Counter()
+        self._out_until: dict[Key, float] = {}
+        self._wake = asyncio.Event()
+        self.counts: Final[Counter[str]] = Counter()
+        """What happened since the start."""
+
+    def sieve(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Return what may pass, in its order; what else there is to do is done."""
+        now, wait_of, passed = self._monotonic(), self.gate.wait, []
+        for delivery in deliveries:
+            topic, payload = delivery.topic, delivery.payload
+            if not payload and self._cleared and self._is_our_clearing(topic):
+                continue
+            if delivery.retain and payload:
+                self._clear(topic)
+            wait = wait_of(topic, len(payload), now)
+            if wait:
+                self.counts["limited" if wait < math.inf else _TOO_LARGE] += 1
+                self._turn_away(delivery, wait, now)
+            else:
+                passed.append(delivery)
+        if self.gate.offenders:
+            self._wake.set()
+        return passed
+
+    def weigh(self, unfit: Unfit) -> Unfit | None:
+        """Say what is to be done of a message that is good for nothing: less, or nothing."""
+        now = self._monotonic()
+        key = device_of(unfit.delivery.topic) or (unfit.tenant, "")
+        if self._unfit.take(key, now):
+            self.gate.note(key)
+            return None
+        if not unfit.kept or self.may_keep(key):
+            return unfit
+        self.gate.note(key)
+        return None if unfit.device is None else replace(unfit, kept=False)
+
+    def may_keep(self, key: Key) -> bool:
+        """Tell whether one more row of a device may go into quarantine."""
+        now = self._monotonic()
+        return not self._kept.take(key, now) and not self._tenants_kept.take(key[0], now)
+
+    # What stands retained where nothing may
+
+    def _clear(self, topic: str) -> None:
+        """Take from the broker what would else come again at every connect."""
+        spoken = device_of(topic)
+        if spoken is None or f"/{Plane.PRESENCE}/" in topic or self._relay.backlog > HIGH_WATER:
+            return
+        if len(self._cleared) >= _CLEARED:
+            self._cleared.clear()
+        self._cleared[topic] += 1
+        self._relay.say([Outgoing(spoken[0], topic, b"", 1, retain=True)])
+
+    def _is_our_clearing(self, topic: str) -> bool:
+        if topic not in self._cleared:
+            return False
+        self._cleared[topic] -= 1
+        if not self._cleared[topic]:
+            del self._cleared[topic]
+        return True
+
+    # Turning away
+
+    def _turn_away(self, delivery: Delivery, wait: float, now: float) -> None:
+        key = device_of(delivery.topic)
+        if key is None or f"/{Plane.REQUEST}/" not in delivery.topic:
+            return
+        request_id = find_id(delivery.payload[:_HEAD])
+        if request_id is None and wait < math.inf:
+            return  # nobody would know what is answered
+        if self._answers.take(key, now) or self._tenants_answers.take(key[0], now):
+            return
+        tenant, device = key
+        if wait == math.inf:
+            reply = _too_large(request_id, len(delivery.payload), self.gate.sender(key).largest)
+        else:
+            reply = _not_now(request_id, wait, self.gate.sender(key).meter.limits)
+        answer = outgoing(
+            reply, tenant=tenant, now=self._clock(), causation=request_id, device=device
+        )
+        self._relay.say([answer])
+
+    # Beside the worker
+
+    async def run(self) -> None:
+        """Tell of what was refused, and put out who goes on, for ever."""
+        forget_at = self._monotonic() + FORGET_EVERY_S
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._wake.wait()
+            self._wake.clear()
+            now = self._monotonic()
+            for (tenant, device), messages in self.gate.untold(now, TELL_EVERY_S):
+                log.warning("limit exceeded", tenant=tenant, device=device, messages=messages)
+            while self.gate.offenders:
+                await self._put_out(self.gate.offenders.pop())
+            if now >= forget_at:
+                forget_at = now + FORGET_EVERY_S
+                self.gate.forget(now)
+                self._out_until = {k: at for k, at in self._out_until.items() if at > now}
+
+    async def _put_out(self, key: Key) -> None:
+        """Put out one; what it had sent before may go on coming for a while."""
+        now = self._monotonic()
+        if now < self._out_until.get(key, -math.inf):
+            return
+        self._out_until[key] = now + OUT_S
+        tenant, device = key
+        log.warning("a device went too far", tenant=tenant, device=device, out_s=OUT_S)
+        try:
+            await self._doorkeeper.suspend(tenant, device, OUT_S)
+        except Exception as error:
+            if not isinstance(error, ConnectionLost) and not is_away(error):
+                raise
+            del self._out_until[key]
+            log.warning("it could not be put out", device=f"{tenant}/{device}", why=str(error))
+
+
+def _times(rate: Rate, factor: float) -> Rate:
+    return Rate(rate.per_s * factor, rate.burst * factor)
+
+
+def _not_now(request_id: UUID | None, wait: float, limits: Limits) -> Reply:
+    retry_after_s = math.ceil(min(max(wait, LEAST_WAIT_S), LONGEST_WAIT_S) * 10) / 10
+    pace = ""
+    if limits.messages_per_s is not None and limits.messages_burst is not None:
+        pace = f": {limits.messages_per_s:g} a second, after a rest {limits.messages_burst:,}"
+    return Reply(
+        request=request_id,
+        outcome=Outcome.REJECTED,
+        code=RefusalCode.RATE_LIMITED,
+        message=f"more messages than this device or its restaurant may send{pace}; "
+        f"the same again after {retry_after_s:g} s",
+        retry_after_s=retry_after_s,
+    )
+
+
+def _too_large(request_id: UUID | None, size: int, largest: float) -> Reply:
+    return Reply(
+        request=request_id,
+        outcome=Outcome.REJECTED,
+        code=RefusalCode.TOO_LARGE,
+        message=f"{size} bytes; a message of this device may have {largest:.0f}",
+    )
