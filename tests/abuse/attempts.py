@@ -17,6 +17,10 @@ from typing import Final, TypeVar
 
 BROKERS: Final = ("embedded", "mosquitto")
 
+CAME: Final = r"New client connected from [\d.]+:\d+ as ta:"
+"""All that Mosquitto logs, short of `debug`, of one whose SUBSCRIBE or PUBLISH it denies:
+who came, from where and when. It is no line about the attempt; it says whom to look at."""
+
 LIST: Final[dict[str, tuple[str, ...]]] = {
     "Identity": (
         "connect with no credentials",

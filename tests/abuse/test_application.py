@@ -17,7 +17,7 @@ from services.orders.store import ORDERS
 from services.presence.store import PRESENCE
 from services.runtime.context import outgoing
 from services.runtime.tables import INBOX, METADATA
-from tests.abuse.attempts import attempt
+from tests.abuse.attempts import CAME, attempt
 from tests.abuse.scene import Scene
 from tests.abuse.stage import STATION
 from tests.spoken import order, read_message
@@ -33,7 +33,11 @@ EVIL = (
 )
 
 
-@attempt(74, both="twenty times the same answer; one order is kept")
+@attempt(
+    74,
+    both="twenty times the same answer; one order is kept",
+    mosquitto_logs=CAME,
+)
 def test_74_a_request_replayed(scene: Scene) -> None:
     tenant = scene.stage.attacker
     before = tenant.count(ORDERS)
@@ -44,7 +48,11 @@ def test_74_a_request_replayed(scene: Scene) -> None:
     scene.holds(tenant.count(ORDERS) == before + 1, "one order is kept")
 
 
-@attempt(75, both="request-id-reused; the first stands")
+@attempt(
+    75,
+    both="request-id-reused; the first stands",
+    mosquitto_logs=CAME,
+)
 def test_75_the_same_id_with_another_body(scene: Scene) -> None:
     tenant, id_ = scene.stage.attacker, new_id()
     with tenant.speaker() as own:
@@ -61,6 +69,7 @@ def test_75_the_same_id_with_another_body(scene: Scene) -> None:
 @attempt(
     76,
     both="it is an order of one's own; the victim's is not found, and stands as it was",
+    mosquitto_logs=CAME,
 )
 def test_76_a_request_id_of_another_tenant(scene: Scene) -> None:
     victims = scene.after_an_order()
@@ -92,6 +101,7 @@ def test_76_a_request_id_of_another_tenant(scene: Scene) -> None:
     77,
     both="a will of an earlier session is not believed; a screen does not go back; "
     "a bumped ticket is not started again: wrong-state",
+    mosquitto_logs=CAME,
 )
 def test_77_an_old_version_after_a_newer(scene: Scene) -> None:
     tenant = scene.stage.attacker
@@ -154,6 +164,7 @@ def shown(screen: KitchenDisplay, order_id: object, status: TicketStatus) -> Tic
 @attempt(
     78,
     both="each is answered with the reason, none is done; of a key said twice the last counts",
+    logged='"event": "unfit"',
 )
 def test_78_json_bombs(scene: Scene) -> None:
     tenant = scene.stage.attacker
@@ -186,6 +197,7 @@ def test_78_json_bombs(scene: Scene) -> None:
 @attempt(
     79,
     both="free text is kept and shown as it was written; where a name must stand: invalid",
+    logged='"event": "unfit"',
 )
 def test_79_sql_and_html(scene: Scene) -> None:
     tenant = scene.stage.attacker
@@ -215,6 +227,7 @@ def test_79_sql_and_html(scene: Scene) -> None:
 @attempt(
     80,
     both="a fix or beat of the year 2100 changes nothing; a request of then: time-out-of-range",
+    logged='"event": "unfit"',
 )
 def test_80_a_fix_from_the_future(scene: Scene) -> None:
     tenant = scene.stage.attacker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from tests.abuse import packets
-from tests.abuse.attempts import attempt
+from tests.abuse.attempts import CAME, attempt
 from tests.abuse.packets import DISCONNECT, PUBACK, PUBREC, SUBACK
 from tests.abuse.scene import Scene, opening
 from tests.abuse.stage import Account
@@ -35,6 +35,8 @@ def breaks(scene: Scene, *sent: bytes) -> None:
 @attempt(
     58,
     both="from a stranger: closed; from a device: closed",
+    embedded_logs="protocol violation",
+    mosquitto_logs="oversize packet",
 )
 def test_58_an_announced_length_of_256_megabytes(scene: Scene) -> None:
     stranger = scene.link()
@@ -45,7 +47,12 @@ def test_58_an_announced_length_of_256_megabytes(scene: Scene) -> None:
     scene.holds(device.end(), "from a device: closed")
 
 
-@attempt(59, both=CLOSED)
+@attempt(
+    59,
+    both=CLOSED,
+    embedded_logs="protocol violation",
+    mosquitto_logs="oversize packet",
+)
 def test_59_a_payload_of_20_megabytes(scene: Scene) -> None:
     thief = scene.thief()
     link = scene.enter(thief)
@@ -54,7 +61,12 @@ def test_59_a_payload_of_20_megabytes(scene: Scene) -> None:
     scene.reached_nobody()
 
 
-@attempt(60, both=CLOSED)
+@attempt(
+    60,
+    both=CLOSED,
+    embedded_logs="protocol violation",
+    mosquitto_logs="malformed packet",
+)
 def test_60_a_topic_in_broken_utf_8(scene: Scene) -> None:
     topics = (
         b"heard/v1/tb/\xff\xfe",
@@ -65,13 +77,25 @@ def test_60_a_topic_in_broken_utf_8(scene: Scene) -> None:
     breaks(scene, *(packets.publish(topic, scene.mark) for topic in topics))
 
 
-@attempt(61, embedded="acknowledged; reached nobody", mosquitto=CLOSED)
+@attempt(
+    61,
+    embedded="acknowledged; reached nobody",
+    mosquitto=CLOSED,
+    embedded_logs="protocol violation",
+    mosquitto_logs="malformed packet",
+)
 def test_61_nul_in_a_topic(scene: Scene) -> None:
     topics = ("heard/v1/tb\x00/state/menu/x", "\x00", "heard/v1/tb/state/menu/burger\x00")
     breaks(scene, *(packets.publish(topic, scene.mark, retain=True) for topic in topics))
 
 
-@attempt(62, embedded="acknowledged; reached nobody", mosquitto=CLOSED)
+@attempt(
+    62,
+    embedded="acknowledged; reached nobody",
+    mosquitto=CLOSED,
+    embedded_logs="publish refused",
+    mosquitto_logs="protocol error",
+)
 def test_62_a_topic_of_300_levels(scene: Scene) -> None:
     breaks(
         scene,
@@ -80,7 +104,12 @@ def test_62_a_topic_of_300_levels(scene: Scene) -> None:
     )
 
 
-@attempt(63, both="acknowledged; reached nobody")
+@attempt(
+    63,
+    both="acknowledged; reached nobody",
+    embedded_logs="publish refused",
+    mosquitto_logs=CAME,
+)
 def test_63_a_topic_of_65000_bytes(scene: Scene) -> None:
     breaks(
         scene,
@@ -93,6 +122,8 @@ def test_63_a_topic_of_65000_bytes(scene: Scene) -> None:
     64,
     both="closed; reached nobody; nor may one subscribe so: closed",
     embedded_pending="SUBSCRIBE that asks for QoS 3 is granted QoS 1",
+    embedded_logs="protocol violation",
+    mosquitto_logs="malformed packet",
 )
 def test_64_qos_3(scene: Scene) -> None:
     thief = scene.thief()
@@ -106,7 +137,12 @@ def test_64_qos_3(scene: Scene) -> None:
     scene.holds(link.answer(SUBACK) is None, "nor may one subscribe so: closed")
 
 
-@attempt(65, both="closed; the one that it names is untouched")
+@attempt(
+    65,
+    both="closed; the one that it names is untouched",
+    embedded_logs="protocol violation",
+    mosquitto_logs="multiple CONNECT",
+)
 def test_65_a_second_connect(scene: Scene) -> None:
     thief, mate = scene.thief(), scene.thief()
     with scene.enter(mate) as other:
@@ -118,12 +154,23 @@ def test_65_a_second_connect(scene: Scene) -> None:
         scene.holds(other.ping(), "the one that it names is untouched")
 
 
-@attempt(66, both=CLOSED)
+@attempt(
+    66,
+    both=CLOSED,
+    embedded_logs="protocol violation",
+    mosquitto_logs="protocol error",
+)
 def test_66_a_reserved_packet_type(scene: Scene) -> None:
     breaks(scene, b"\x00\x00", b"\xf0\x00", b"\xf0\x02ab", b"\x0f\x00", b"\x20\x02\x00\x00")
 
 
-@attempt(67, embedded=ONLY_3, mosquitto=CLOSED)
+@attempt(
+    67,
+    embedded=ONLY_3,
+    mosquitto=CLOSED,
+    embedded_logs="login refused",
+    mosquitto_logs="protocol error",
+)
 def test_67_a_topic_alias_that_was_never_mapped(scene: Scene) -> None:
     for alias in (1, 7, 0, 65_535):
         link = scene.enter_5(scene.thief())
@@ -141,6 +188,8 @@ def test_67_a_topic_alias_that_was_never_mapped(scene: Scene) -> None:
     68,
     embedded=ONLY_3,
     mosquitto="acknowledged; they go no further than the broker; into `tb`: PUBACK 0x87",
+    embedded_logs="login refused",
+    mosquitto_logs='"event": "unfit"',
 )
 def test_68_thousands_of_user_properties(scene: Scene) -> None:
     thief = scene.thief()
@@ -164,7 +213,12 @@ def test_68_thousands_of_user_properties(scene: Scene) -> None:
     scene.seen(f"into `tb`: PUBACK 0x{answer.code:02x}")
 
 
-@attempt(69, both="QoS 2 is not taken: closed; reached nobody")
+@attempt(
+    69,
+    both="QoS 2 is not taken: closed; reached nobody",
+    embedded_logs="protocol violation",
+    mosquitto_logs="QoS not supported",
+)
 def test_69_qos_2_and_no_pubrel(scene: Scene) -> None:
     thief = scene.thief()
     link = scene.enter(thief)

@@ -13,7 +13,7 @@ from schemas.orders import PlaceOrder
 from schemas.refusals import RefusalCode
 from services.orders.store import ORDERS
 from tests.abuse import packets
-from tests.abuse.attempts import attempt
+from tests.abuse.attempts import CAME, attempt
 from tests.abuse.packets import PUBACK
 from tests.abuse.scene import Scene, opening
 from tests.brokers import PrivateMosquitto
@@ -49,7 +49,13 @@ def stands_nothing(scene: Scene) -> None:
     scene.holds(not marked, "nothing is retained")
 
 
-@attempt(35, embedded=ONLY_3, mosquitto="each: PUBACK 0x87; reached nobody")
+@attempt(
+    35,
+    embedded=ONLY_3,
+    mosquitto="each: PUBACK 0x87; reached nobody",
+    embedded_logs="login refused",
+    mosquitto_logs=CAME,
+)
 def test_35_into_the_victims_tenant_on_mqtt_5(scene: Scene) -> None:
     link = scene.enter_5(scene.thief())
     if link is None:
@@ -65,12 +71,22 @@ def test_35_into_the_victims_tenant_on_mqtt_5(scene: Scene) -> None:
     scene.reached_nobody("reached nobody")
 
 
-@attempt(36, both="acknowledged; reached nobody")
+@attempt(
+    36,
+    both="acknowledged; reached nobody",
+    embedded_logs="publish refused",
+    mosquitto_logs=CAME,
+)
 def test_36_into_the_victims_tenant(scene: Scene) -> None:
     says(scene, *INTO_VICTIM)
 
 
-@attempt(37, both="acknowledged; reached nobody")
+@attempt(
+    37,
+    both="acknowledged; reached nobody",
+    embedded_logs="publish refused",
+    mosquitto_logs=CAME,
+)
 def test_37_a_reply_in_the_name_of_another(scene: Scene) -> None:
     other = scene.thief()
     says(
@@ -83,7 +99,12 @@ def test_37_a_reply_in_the_name_of_another(scene: Scene) -> None:
     )
 
 
-@attempt(38, both="acknowledged; reached nobody; nothing is retained")
+@attempt(
+    38,
+    both="acknowledged; reached nobody; nothing is retained",
+    embedded_logs="publish refused",
+    mosquitto_logs=CAME,
+)
 def test_38_states_and_events_as_a_device(scene: Scene) -> None:
     tails = ("state/menu/burger", "state/kitchen/grill", "event/orders/placed", "state/devices/x")
     topics = [f"heard/v1/{tenant}/{tail}" for tenant in ("ta", "tb") for tail in tails]
@@ -95,6 +116,8 @@ def test_38_states_and_events_as_a_device(scene: Scene) -> None:
     39,
     embedded="acknowledged; reached nobody; nobody new is let in: CONNACK 4, closed",
     mosquitto="acknowledged; reached nobody; nobody new is let in: CONNACK 5, closed",
+    embedded_logs="publish refused",
+    mosquitto_logs="disconnected, not authorised",
 )
 def test_39_the_brokers_controls(scene: Scene) -> None:
     spy = Identity("tb", "spy", Role.MANAGER)
@@ -114,12 +137,23 @@ def test_39_the_brokers_controls(scene: Scene) -> None:
         assert name not in dynamic_security.account_names(names)
 
 
-@attempt(40, both="acknowledged; reached nobody")
+@attempt(
+    40,
+    both="acknowledged; reached nobody",
+    embedded_logs="publish refused",
+    mosquitto_logs=CAME,
+)
 def test_40_the_brokers_own_figures(scene: Scene) -> None:
     says(scene, "$SYS/broker/uptime", "$SYS/broker/version", "$SYS/x", retain=True)
 
 
-@attempt(41, embedded="acknowledged; reached nobody", mosquitto="closed; reached nobody")
+@attempt(
+    41,
+    embedded="acknowledged; reached nobody",
+    mosquitto="closed; reached nobody",
+    embedded_logs="protocol violation",
+    mosquitto_logs="protocol error",
+)
 def test_41_a_topic_with_a_wildcard_in_it(scene: Scene) -> None:
     taken = set()
     for topic in ("heard/v1/+/state/menu/burger", "heard/v1/tb/#", "#", "heard/v1/t+/x"):
@@ -130,13 +164,23 @@ def test_41_a_topic_with_a_wildcard_in_it(scene: Scene) -> None:
     scene.reached_nobody()
 
 
-@attempt(42, both="acknowledged; reached nobody; nothing is retained")
+@attempt(
+    42,
+    both="acknowledged; reached nobody; nothing is retained",
+    embedded_logs="publish refused",
+    mosquitto_logs=CAME,
+)
 def test_42_a_retained_message_into_the_victims_tenant(scene: Scene) -> None:
     says(scene, *INTO_VICTIM, "heard/v1/tb/state/menu/planted", retain=True)
     stands_nothing(scene)
 
 
-@attempt(43, both="acknowledged; the victim's births stand as before")
+@attempt(
+    43,
+    both="acknowledged; the victim's births stand as before",
+    embedded_logs="publish refused",
+    mosquitto_logs=CAME,
+)
 def test_43_clearing_anothers_retained_birth(scene: Scene) -> None:
     births = {DevicePresence.route.topic(tenant="tb", device=name) for name in ("pos-1", "kds-1")}
     own = scene.thief()
@@ -162,6 +206,8 @@ def test_43_clearing_anothers_retained_birth(scene: Scene) -> None:
     private=True,
     embedded_pending="retained messages of a device are kept wherever it may publish",
     mosquitto_pending="no limits in the services and no warden yet",
+    embedded_logs="retained flag dropped",
+    mosquitto_logs="a device went too far",
 )
 def test_44_a_million_retained_topics_of_ones_own(scene: Scene) -> None:
     thief = scene.thief()
@@ -192,6 +238,8 @@ def test_44_a_million_retained_topics_of_ones_own(scene: Scene) -> None:
 @attempt(
     45,
     both="cleared within a second of the revocation",
+    embedded_logs="retained flag dropped",
+    mosquitto_logs="cleared what devices left standing",
 )
 def test_45_retained_messages_left_behind_by_a_revoked_device(scene: Scene) -> None:
     thief = scene.thief()
@@ -213,7 +261,11 @@ def test_45_retained_messages_left_behind_by_a_revoked_device(scene: Scene) -> N
     assert time.monotonic() - began < 1.5
 
 
-@attempt(46, both="each is answered topic-mismatch; no order is kept")
+@attempt(
+    46,
+    both="each is answered topic-mismatch; no order is kept",
+    logged='"event": "unfit"',
+)
 def test_46_a_payload_that_disagrees_with_its_topic(scene: Scene) -> None:
     orders = scene.stage.attacker.count(ORDERS)
     with scene.stage.attacker.speaker() as own:
@@ -230,6 +282,8 @@ def test_46_a_payload_that_disagrees_with_its_topic(scene: Scene) -> None:
     47,
     embedded="MQTT 5 is not spoken: CONNACK 0x84; a reply goes to who asked, and nowhere else",
     mosquitto="with MQTT 5's property and without: a reply goes to who asked, and nowhere else",
+    embedded_logs="login refused",
+    mosquitto_logs=CAME,
 )
 def test_47_a_foreign_response_topic(scene: Scene) -> None:
     thief = scene.thief()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.devices import Role
-from tests.abuse.attempts import attempt
+from tests.abuse.attempts import CAME, attempt
 from tests.abuse.link import Link
 from tests.abuse.packets import SUBACK, connect, subscribe
 from tests.abuse.scene import Scene
@@ -34,37 +34,72 @@ def hears_nothing(scene: Scene, link: Link) -> None:
     scene.holds(not link.messages(), "heard nothing")
 
 
-@attempt(18, both=REFUSED)
+@attempt(
+    18,
+    both=REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_18_everything(scene: Scene) -> None:
     listen(scene, "#")
 
 
-@attempt(19, both=REFUSED)
+@attempt(
+    19,
+    both=REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_19_everything_by_another_name(scene: Scene) -> None:
     listen(scene, "+/#")
 
 
-@attempt(20, both=ALL_REFUSED)
+@attempt(
+    20,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_20_the_victims_whole_tree(scene: Scene) -> None:
     listen(scene, f"{VICTIMS}/#", f"{VICTIMS}/state/#", f"{VICTIMS}/reply/pos-1")
 
 
-@attempt(21, both=ALL_REFUSED)
+@attempt(
+    21,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_21_a_wildcard_in_the_tenants_level(scene: Scene) -> None:
     listen(scene, "heard/v1/+/state/menu/#", "heard/v1/+/#", "heard/#", "+/+/+/reply/pos-1")
 
 
-@attempt(22, both=ALL_REFUSED)
+@attempt(
+    22,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_22_sharing_the_victims_tree(scene: Scene) -> None:
     listen(scene, f"$share/g/{VICTIMS}/#", f"$share/g/{VICTIMS}/request/+/orders/place")
 
 
-@attempt(23, both=ALL_REFUSED)
+@attempt(
+    23,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_23_sharing_everything(scene: Scene) -> None:
     listen(scene, "$share/g/#", "$share/g/+/#")
 
 
-@attempt(24, both=ALL_REFUSED + "; the services heard every request")
+@attempt(
+    24,
+    both=ALL_REFUSED + "; the services heard every request",
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_24_joining_the_share_group_of_the_services(scene: Scene) -> None:
     groups = ("heard-services", "services", "heard")
     listen(
@@ -79,22 +114,42 @@ def test_24_joining_the_share_group_of_the_services(scene: Scene) -> None:
     scene.seen("the services heard every request")
 
 
-@attempt(25, both=ALL_REFUSED)
+@attempt(
+    25,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_25_the_brokers_own_figures(scene: Scene) -> None:
     listen(scene, "$SYS/#", "$SYS/broker/clients/#", "$SYS/broker/version")
 
 
-@attempt(26, both=ALL_REFUSED)
+@attempt(
+    26,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_26_the_brokers_controls(scene: Scene) -> None:
     listen(scene, "$CONTROL/#", "$CONTROL/dynamic-security/v1/response", "$CONTROL/+/+/response")
 
 
-@attempt(27, both=ALL_REFUSED)
+@attempt(
+    27,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_27_a_brokers_internal_trees(scene: Scene) -> None:
     listen(scene, "$JS/#", "$MQTT/#", "$JS/API/>", "$MQTT5/#", "$internal/#")
 
 
-@attempt(28, both=ALL_REFUSED)
+@attempt(
+    28,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_28_a_tree_where_only_a_level_is_allowed(scene: Scene) -> None:
     thief = scene.thief()
     link = scene.enter(thief)
@@ -108,7 +163,12 @@ def test_28_a_tree_where_only_a_level_is_allowed(scene: Scene) -> None:
     hears_nothing(scene, link)
 
 
-@attempt(29, both=ALL_REFUSED + "; nor does `ta2` hear `ta`")
+@attempt(
+    29,
+    both=ALL_REFUSED + "; nor does `ta2` hear `ta`",
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_29_a_tenant_whose_name_begins_like_it(scene: Scene) -> None:
     longer = scene.stage.account(scene.stage.lookalike, Role.MANAGER)
     other_way = scene.enter(longer)
@@ -134,6 +194,8 @@ def test_29_a_tenant_whose_name_begins_like_it(scene: Scene) -> None:
     30,
     embedded=ALL_REFUSED + "; nor is one let in so: CONNACK 4, closed",
     mosquitto=ALL_REFUSED + "; nor is one let in so: CONNACK 5, closed",
+    embedded_logs="subscription refused",
+    mosquitto_logs="disconnected, not authorised",
 )
 def test_30_look_alikes_of_a_tenant(scene: Scene) -> None:
     alike = ("TB", "Tb", "t\N{CYRILLIC SMALL LETTER SOFT SIGN}", "\uff54\uff42", "tb\u200b", "tb ")
@@ -145,7 +207,12 @@ def test_30_look_alikes_of_a_tenant(scene: Scene) -> None:
     scene.seen(f"nor is one let in so: {told}")
 
 
-@attempt(31, both=ALL_REFUSED)
+@attempt(
+    31,
+    both=ALL_REFUSED,
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
+)
 def test_31_separators_of_another_protocol(scene: Scene) -> None:
     listen(scene, "heard.v1.tb.>", "heard.v1.*.state.>", "heard/v1/tb.>", "heard/v1/*/state/#", ">")
 
@@ -158,6 +225,8 @@ THOUSAND_FOREIGN = "SUBACK with 1,000 times 0x80; heard nothing"
     embedded=THOUSAND_FOREIGN + "; of 1,000 that it may have, those beyond its limit are refused",
     mosquitto=THOUSAND_FOREIGN + "; 1,000 that it may have are granted, and do nobody harm",
     embedded_pending="no limit on subscriptions yet",
+    embedded_logs="subscription refused",
+    mosquitto_logs=CAME,
 )
 def test_32_a_thousand_filters_in_one_packet(scene: Scene) -> None:
     link = scene.enter(scene.thief(Role.MANAGER))
@@ -180,7 +249,11 @@ def test_32_a_thousand_filters_in_one_packet(scene: Scene) -> None:
         scene.holds(some == 1000, "1,000 that it may have are granted, and do nobody harm")
 
 
-@attempt(33, both="each of its messages comes once for all of them; heard nothing of others")
+@attempt(
+    33,
+    both="each of its messages comes once for all of them; heard nothing of others",
+    mosquitto_logs=CAME,
+)
 def test_33_many_overlapping_wildcards(scene: Scene) -> None:
     link = scene.enter(scene.thief(Role.MANAGER))
     levels = ["heard", "v1", "ta", "telemetry", "+", "+"]
@@ -205,7 +278,11 @@ def test_33_many_overlapping_wildcards(scene: Scene) -> None:
     scene.holds(not foreign, "heard nothing of others")
 
 
-@attempt(34, both="let in; no message came, retained or not")
+@attempt(
+    34,
+    both="let in; no message came, retained or not",
+    mosquitto_logs=CAME,
+)
 def test_34_connect_and_subscribe_to_nothing(scene: Scene) -> None:
     links = [scene.enter(scene.thief(role)) for role in (Role.POS, Role.MANAGER)]
     account = scene.thief()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.devices import DevicePresence, Role
 from tests.abuse import packets
-from tests.abuse.attempts import attempt
+from tests.abuse.attempts import CAME, attempt
 from tests.abuse.packets import RawWill
 from tests.abuse.scene import Scene, opening
 from tests.abuse.stage import Account
@@ -43,19 +43,37 @@ def presence(account: Account) -> str:
     return DevicePresence.route.topic(tenant=account.tenant, device=account.device)
 
 
-@attempt(48, embedded="CONNACK 5, closed; nothing is retained", mosquitto=NEVER_SAID)
+@attempt(
+    48,
+    embedded="CONNACK 5, closed; nothing is retained",
+    mosquitto=NEVER_SAID,
+    embedded_logs="will refused",
+    mosquitto_logs=CAME,
+)
 def test_48_a_will_into_the_victims_tenant(scene: Scene) -> None:
     tails = ("presence/pos-1", "state/menu/burger", "request/pos-1/orders/place")
     dies(scene, *(RawWill(f"heard/v1/tb/{tail}", scene.mark) for tail in tails))
 
 
-@attempt(49, embedded="CONNACK 5, closed; nothing is retained", mosquitto=NEVER_SAID)
+@attempt(
+    49,
+    embedded="CONNACK 5, closed; nothing is retained",
+    mosquitto=NEVER_SAID,
+    embedded_logs="will refused",
+    mosquitto_logs=CAME,
+)
 def test_49_a_retained_will_into_the_victims_tenant(scene: Scene) -> None:
     tails = ("presence/pos-1", "state/menu/burger", "state/kitchen/grill")
     dies(scene, *(RawWill(f"heard/v1/tb/{tail}", scene.mark, retain=True) for tail in tails))
 
 
-@attempt(50, embedded="CONNACK 5, closed; nothing is retained", mosquitto=NEVER_SAID)
+@attempt(
+    50,
+    embedded="CONNACK 5, closed; nothing is retained",
+    mosquitto=NEVER_SAID,
+    embedded_logs="will refused",
+    mosquitto_logs=CAME,
+)
 def test_50_a_will_to_the_brokers_controls(scene: Scene) -> None:
     command = b'{"commands":[{"command":"deleteClient","username":"tb:pos-1"}]}'
     dies(
@@ -70,6 +88,8 @@ def test_50_a_will_to_the_brokers_controls(scene: Scene) -> None:
     51,
     embedded="closed without a word",
     mosquitto="let in; said on its own topic alone; the services do not believe it",
+    embedded_logs="protocol violation",
+    mosquitto_logs='"event": "unfit"',
 )
 def test_51_a_will_of_the_largest_size(scene: Scene) -> None:
     thief = scene.thief()
@@ -96,7 +116,11 @@ def test_51_a_will_of_the_largest_size(scene: Scene) -> None:
     scene.holds(not told, "the services do not believe it")
 
 
-@attempt(52, both="a hundred wills, each on its own topic; nobody else is touched")
+@attempt(
+    52,
+    both="a hundred wills, each on its own topic; nobody else is touched",
+    logged='"event": "unfit"',
+)
 def test_52_connect_and_abort_in_a_loop(scene: Scene) -> None:
     thief = scene.thief()
     for number in range(100):
@@ -119,6 +143,8 @@ def test_52_connect_and_abort_in_a_loop(scene: Scene) -> None:
     53,
     embedded="speaks MQTT 3.1.1 only: CONNACK 0x84; closed",
     mosquitto="let in; unsaid while it waits; gone with the account",
+    embedded_logs="login refused",
+    mosquitto_logs=CAME,
 )
 def test_53_a_will_delay_of_a_year(scene: Scene) -> None:
     thief = scene.thief()
