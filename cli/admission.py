@@ -28,6 +28,7 @@ from services.people.accounts import Accounts, EmbeddedAccounts, MosquittoAccoun
 from services.people.admission import Admission
 from services.people.credentials import of_device
 from services.people.leaving import dismiss_tenant
+from services.people.limits import UNLIMITED
 from services.people.store import Device
 from services.people.sweeping import Sweeper
 from services.runtime.database import Database
@@ -139,9 +140,11 @@ async def put_out(
 def a_device(
     tenant: str, device: str, role: Role, *, station: str | None = None, transient: bool = False
 ) -> Device:
-    """Describe a device that is made now."""
+    """Describe a device that is made now; one that a command makes for itself has no limits."""
     now = system_clock()
-    return Device(tenant, device, role, station, now, now + TRANSIENT if transient else None)
+    if not transient:
+        return Device(tenant, device, role, station, now)
+    return Device(tenant, device, role, station, now, now + TRANSIENT, limits=UNLIMITED)
 
 
 @contextmanager

@@ -27,10 +27,12 @@ from schemas.devices import PresenceStatus
 from schemas.envelope import envelope_of
 from schemas.identifiers import new_id
 from schemas.message import Message, Request
+from schemas.refusals import RefusalCode
 from schemas.replies import Reply
 
 log = logging.getLogger("heard.devices")
 
+TOO_FAST: Final = "more was sent than this device may: what waits is sent more slowly"
 _ANSWER_S: Final = 10.0
 """How long the broker may take to let us in, and to take our subscriptions."""
 _GOODBYE_S: Final = 2.0
@@ -357,11 +359,13 @@ class DeviceClient:
             # What the device decides now goes out in the same round.
             look = self._looked(now)
             self._requests.take_mail(now)
-            while self._packets:
+            while self._packets and now >= self._requests.held_until:
                 connection.publish(self._packets.popleft())
             for packet in self._requests.due(now):
                 connection.publish(packet)
             until = min(beat, keep, look, self._requests.next_due(now))
+            if self._packets:
+                until = min(until, self._requests.held_until)
             self._handle(connection.wait(until - time.monotonic() if until > now else 0.0))
 
     def _leave(self, connection: Connection) -> None:
@@ -402,6 +406,10 @@ class DeviceClient:
         id_ = reply.request
         if id_ is None:
             self._report(f"the services could not read a request: {reply.message or reply.code}")
+            return
+        if reply.code is RefusalCode.RATE_LIMITED:
+            self._requests.hold(reply, time.monotonic())
+            self._report(TOO_FAST)
             return
         wanted, durable = self._requests.settle(reply)
         if not wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections import deque
@@ -19,6 +20,9 @@ from devices.pending import Pending
 from devices.resending import Patience, Resending
 from schemas.replies import Reply
 
+LEAST_HOLD_S: Final = 1.0
+"""How long nothing is sent when the services say "not now" and not for how long."""
+LONGEST_HOLD_S: Final = 300.0
 _BUSY_GAP_S: Final = 0.006
 _GATHER_S: Final = 0.015
 """A device that is asked more often than once in `_BUSY_GAP_S` (no person does that: a
@@ -57,6 +61,8 @@ class Requests:
         report: Callable[[str], None],
     ) -> None:
         self.resent = 0
+        self.held_until = float("-inf")
+        """Nothing is to be sent before that time: the services have said so."""
         self._name = name
         self._wake = wake
         self._report = report
@@ -209,6 +215,15 @@ class Requests:
             if now >= asked.expires and self._take(id_) is not None:
                 self._light.remove(id_)
                 asked.pending.give_up("no answer in time")
+
+    def hold(self, reply: Reply, now: float) -> None:
+        """The services take nothing more for now: what waits is sent later, under the same ids."""
+        wait = LEAST_HOLD_S if reply.retry_after_s is None else reply.retry_after_s
+        # Others were told the same: not all of them need come back in the same moment.
+        until = now + min(wait, LONGEST_HOLD_S) * random.uniform(1.0, 1.25)  # noqa: S311 - jitter
+        self.held_until = max(self.held_until, until)
+        self._light.hold(now, until, reply.request)
+        self._line.hold(now, until, reply.request)
 
     def settle(self, reply: Reply) -> tuple[bool, bool]:
         """Bring a reply to whom it belongs.

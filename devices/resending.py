@@ -43,31 +43,49 @@ class Resending(Generic[K]):
 
     Waits have jitter (half to all of the wait), so that a hundred devices that lost
     the same broker do not come back in step.
+
+    What the services refuse for now goes back to the head of the line, and nothing is sent
+    for a while. Then the window is half as wide, and widens by one with every answer: so it
+    settles at what the services let in.
     """
 
     def __init__(self, patience: Patience, rng: random.Random | None = None) -> None:
         self._patience: Final = patience
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
         self._line: dict[K, None] = {}
+        self._again: dict[K, None] = {}
+        """What was refused for now: before the line."""
+        self._window = patience.window
+        self._held_until = float("-inf")
         self._flying: dict[K, _Flight] = {}
         self._next_due = float("inf")
 
     def __len__(self) -> int:
-        return len(self._line) + len(self._flying)
+        return len(self._line) + len(self._again) + len(self._flying)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._flying or key in self._line
+        return key in self._flying or key in self._again or key in self._line
 
     def add(self, key: K) -> None:
         """Put it at the end of the line, once."""
-        if key not in self._flying:
+        if key not in self._flying and key not in self._again:
             self._line[key] = None
 
     def remove(self, key: K) -> bool:
         """It is answered or given up; tells whether it was here."""
         if self._flying.pop(key, None) is not None:
+            self._window = min(self._window + 1, self._patience.window)
             return True
-        return key in self._line and self._line.pop(key) is None
+        waiting = self._again if key in self._again else self._line
+        return key in waiting and waiting.pop(key) is None
+
+    def hold(self, now: float, until: float, key: K | None = None) -> None:
+        """Send nothing before a time; `key` was refused for now, and is to be sent again."""
+        if now >= self._held_until:
+            self._window = max(1, min(self._window, len(self._flying)) // 2)
+        self._held_until = max(self._held_until, until)
+        if key is not None and self._flying.pop(key, None) is not None:
+            self._again[key] = None
 
     def reconnected(self) -> None:
         """What was on its way may be lost: all of it is due at once, in its order."""
@@ -78,7 +96,9 @@ class Resending(Generic[K]):
 
     def due(self, now: float) -> list[K]:
         """What is to be sent now, the oldest first; it counts as sent."""
-        again = []
+        again: list[K] = []
+        if now < self._held_until:
+            return again
         if now >= self._next_due:
             for key, flight in self._flying.items():
                 if now >= flight.due:
@@ -86,10 +106,10 @@ class Resending(Generic[K]):
                     flight.due = now + flight.wait * self._jitter()
                     flight.wait = min(flight.wait * 2, self._patience.longest_s)
             self._next_due = min((f.due for f in self._flying.values()), default=float("inf"))
-        free = self._patience.window - len(self._flying)
-        while free > 0 and self._line:
-            key = next(iter(self._line))
-            del self._line[key]
+        free = self._window - len(self._flying)
+        while free > 0 and (line := self._again or self._line):
+            key = next(iter(line))
+            del line[key]
             first = self._patience.first_s
             # The first wait is given whole: half of it would repeat what is only slow.
             self._flying[key] = _Flight(now + first, min(first * 2, self._patience.longest_s))
@@ -100,9 +120,9 @@ class Resending(Generic[K]):
 
     def next_due(self) -> float:
         """When `due` has something next (it may turn out to be nothing); inf for never."""
-        if self._line and len(self._flying) < self._patience.window:
-            return float("-inf")
-        return self._next_due
+        if (self._again or self._line) and len(self._flying) < self._window:
+            return self._held_until
+        return max(self._next_due, self._held_until)
 
     def _jitter(self) -> float:
         return self._rng.uniform(0.5, 1.0)
