@@ -98,7 +98,7 @@ class TlsFolder:
             return True
 
     def _ours(self) -> bool:
-        """Whether the authority that stands here signed the server's: its name has its key in it."""
+        """Whether the authority here signed the server's: its name has its key in it."""
         return look(self.server.certificate).issuer == look(self.authority.certificate).subject
 
     def _make_authority(self, now: datetime) -> None:
