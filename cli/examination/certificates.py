@@ -40,7 +40,11 @@ def look_at_certificates(app: Application) -> list[Finding]:
     settings = app.settings
     findings += [
         _of_file(path, "heard tls client …, or ask whoever made it")
-        for path in (settings.broker_ca, settings.broker_certificate)
+        for path in (
+            settings.broker_ca,
+            settings.broker_certificate,
+            settings.gateway_certificate,
+        )
         if path is not None and path not in {authority.certificate, server.certificate}
     ]
     own, key = settings.broker_certificate, settings.broker_key
