@@ -59,7 +59,7 @@ def assemble(
     services_secret: str,
     *,
     accounts: Accounts | None = None,
-    doorkeeper: Doorkeeper | None = None,
+    doorkeeper: Callable[[Sweeper], Doorkeeper] | None = None,
     clock: Clock = system_clock,
     checkpoint: Checkpoint = no_checkpoint,
 ) -> Served:
@@ -70,8 +70,8 @@ def assemble(
         address: where the broker is.
         services_secret: the services' password there.
         accounts: those of the broker; None where it asks the database itself.
-        doorkeeper: puts out who goes far over the limits; None where the broker reads
-            nobody faster than allowed.
+        doorkeeper: makes what puts out who goes far over the limits; None where the broker
+            reads nobody faster than allowed.
         clock: the time of all decisions.
         checkpoint: called where a crash would be worst.
     """
@@ -79,7 +79,8 @@ def assemble(
     presence = PresenceBook(database, relay, clock)
     router = area_router()
     router.include(presence.router)
-    keeper = doorkeeper or OpenDoor()
+    sweeper = Sweeper(address, services_secret)
+    keeper = OpenDoor() if doorkeeper is None else doorkeeper(sweeper)
     guard = Guard(usual_gate(), relay, clock, keeper)
     book = LimitBook(database, guard.gate)
     router.include(book.router)
@@ -97,7 +98,7 @@ def assemble(
         accounts or EmbeddedAccounts(),
         OURSELVES,
         clock,
-        sweeper=(sweeper := Sweeper(address, services_secret)),
+        sweeper=sweeper,
     )
     login = BrokerLogin(username=SERVICES_USERNAME, secret=services_secret)
     bus = MqttBus(BrokerSettings(address=address, login=login), SUBSCRIPTIONS)

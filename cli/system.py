@@ -10,16 +10,17 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 import structlog
 import uvloop
 
-from broker_config.access import service_credentials
+from broker_config.access import Directory, service_credentials
 from broker_config.embedded import EmbeddedBroker
 from broker_config.settings import BrokerAddress
 from cli.compose import Served, assemble
@@ -31,7 +32,9 @@ from schemas.devices import DevicePresence
 from services.migrations.version import NEWEST, version
 from services.people.accounts import Accounts, EmbeddedAccounts, MosquittoAccounts
 from services.people.credentials import DatabaseDirectory
-from services.people.watch import put_out_changed
+from services.people.suspension import Suspensions
+from services.people.sweeping import Sweeper
+from services.people.watch import Seen, put_out_changed
 from services.runtime.context import Outgoing, clearing
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -178,18 +181,26 @@ class System:
             await self._make_ready(database)
             watching: list[asyncio.Task[None]] = []
             accounts: Accounts
+            doorkeeper: Callable[[Sweeper], Suspensions] | None = None
             if settings.broker is BrokerKind.EMBEDDED:
-                broker = await self._broker(database)
+                ours = service_credentials(services_secret(settings))
+                seen = Seen(DatabaseDirectory(database, ours))
+                broker = await self._broker(seen)
                 stack.push_async_callback(broker.stop)
                 address = BrokerAddress(host=broker.host, port=broker.port)
-                watch = put_out_changed(database, _Doorkeeper(self, broker), system_clock)
+                watch = put_out_changed(database, _Doorkeeper(self, broker), system_clock, seen)
                 watching.append(asyncio.create_task(watch))
                 accounts = EmbeddedAccounts()
             else:
                 address = settings.address()
                 accounts = MosquittoAccounts(address, admin_secret(settings))
+                doorkeeper = partial(Suspensions, database, address, admin_secret(settings))
             self._served = served = assemble(
-                database, address, services_secret(settings), accounts=accounts
+                database,
+                address,
+                services_secret(settings),
+                accounts=accounts,
+                doorkeeper=doorkeeper,
             )
             gateway = await stack.enter_async_context(
                 gateway_of(settings, database, served, address, any_port=self._any_port)
@@ -235,11 +246,9 @@ class System:
         if self._served is not None:
             self._served.relay.say(messages)
 
-    async def _broker(self, database: Database) -> EmbeddedBroker:
+    async def _broker(self, directory: Directory) -> EmbeddedBroker:
         """Start the broker on the port that was asked for, the usual one, or any."""
         settings = self._settings
-        ours = service_credentials(services_secret(settings))
-        directory = DatabaseDirectory(database, ours)
 
         async def on(port: int) -> EmbeddedBroker:
             broker = EmbeddedBroker(directory, host=settings.broker_host, port=port)

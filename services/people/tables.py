@@ -51,3 +51,12 @@ SIGNING_KEYS: Final = Table(
     CheckConstraint("tenant = '-'", name="of_all"),
 )
 """What tokens are signed with; ``private`` is sealed."""
+
+SUSPENSIONS: Final = Table(
+    "suspensions",
+    METADATA,
+    Column("tenant", SLUG, primary_key=True),
+    Column("device", SLUG, primary_key=True),
+    Column("ends_at", Moment, nullable=False),
+)
+"""Devices that were put out for a while, and have to be let in again."""

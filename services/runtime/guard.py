@@ -25,9 +25,8 @@ from schemas.limits import Limits
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
 from schemas.topics import Plane, device_of
-from services.runtime.bus import ConnectionLost, Delivery
+from services.runtime.bus import Delivery
 from services.runtime.context import Outgoing, outgoing
-from services.runtime.database import is_away
 from services.runtime.limits import Gate, Key
 from services.runtime.moment import Clock
 from services.runtime.ratelimit import Buckets, Rate
@@ -224,11 +223,9 @@ class Guard:
         log.warning("a device went too far", tenant=tenant, device=device, out_s=OUT_S)
         try:
             await self._doorkeeper.suspend(tenant, device, OUT_S)
-        except Exception as error:
-            if not isinstance(error, ConnectionLost) and not is_away(error):
-                raise
-            del self._out_until[key]
-            log.warning("it could not be put out", device=f"{tenant}/{device}", why=str(error))
+        except Exception:
+            # Whatever the broker says to it: those who are served must not suffer of it.
+            log.exception("it could not be put out", tenant=tenant, device=device)
 
 
 def _times(rate: Rate, factor: float) -> Rate:
