@@ -118,14 +118,17 @@ def acl(acltype: str, filter_: str) -> Json:
     return {"acltype": acltype, "topic": filter_, "priority": 0, "allow": True}
 
 
-def add(identity: Identity, secret: str, serial: int = 1) -> tuple[Command, ...]:
-    """Build what lets a device in by one more secret, or anew by the same.
+def add(
+    identity: Identity, secret: str, serial: int = 1, *, anew: bool = False
+) -> tuple[Command, ...]:
+    """Build what lets a device in by one more secret, or again by the same.
 
-    An older connection on the same account is closed.
+    An older connection on the same account is closed. With `anew` its rights are made
+    anew too: it may have borne the same name in another role.
     """
     username = identity.username(serial)
     return (
-        *withdraw(username),
+        *(revoke(identity.client_id, (serial,)) if anew else withdraw(username)),
         *_create(common_role(identity)),
         *_create(own_role(identity)),
         Command(

@@ -12,7 +12,7 @@ from broker_config.access import OURS, client_id_of, parse_username
 from broker_config.dynamic_security import Command
 from cli.admission import a_device, admission, put_out
 from cli.application import Application, pass_application
-from cli.commands import enrolment
+from cli.commands import enrolment, importing
 from cli.failures import Failure
 from cli.files import admin_secret
 from cli.grammar import Group, json_option, tenant_option
@@ -33,7 +33,7 @@ def device() -> None:
     """Let devices in, and put them out."""
 
 
-for _each in (enrolment.invite, enrolment.uninvite, enrolment.claim):
+for _each in (enrolment.invite, enrolment.uninvite, enrolment.claim, importing.import_):
     device.add_command(_each)
 
 

@@ -91,9 +91,7 @@ class MosquittoAccounts:
         """See `Accounts.admit`."""
         commands: list[Command] = []
         for each in accounts:
-            if anew:
-                commands += dynamic_security.revoke(each.identity.client_id)
-            commands += dynamic_security.add(each.identity, each.secret, each.serial)
+            commands += dynamic_security.add(each.identity, each.secret, each.serial, anew=anew)
         await self._do(commands)
 
     async def withdraw(self, usernames: Iterable[str]) -> None:

@@ -8,9 +8,10 @@ and the next step on the same device remove.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Final
 
 import structlog
@@ -24,6 +25,7 @@ from services.people.accounts import Account, Accounts
 from services.people.store import Device
 from services.people.sweeping import Sweeper
 from services.runtime import audit
+from services.runtime.audit import Deed
 from services.runtime.bus import ConnectionLost
 from services.runtime.database import Database
 from services.runtime.moment import Clock, system_clock
@@ -70,36 +72,53 @@ class Admission:
             Account(device.identity, secret) for device, secret in zip(wanted, given, strict=True)
         ]
         async with self.database.write() as connection:
-            for device, account in zip(wanted, admitted, strict=True):
-                await self.place(connection, device, account, action=action)
+            before = []
+            for each in _by_tenant(list(zip(wanted, admitted, strict=True))):
+                before += await self._accounts_of(connection, [device for device, _ in each])
+                await self.place(connection, each, action=action)
+            await self.accounts.dismiss(before)
             await self.accounts.admit(admitted, anew=True)
         return admitted
+
+    async def _accounts_of(
+        self, connection: AsyncConnection, devices: Sequence[Device]
+    ) -> list[tuple[Identity, list[int]]]:
+        """The accounts that devices of one tenant have."""
+        held = await credentials.of_devices(
+            connection, devices[0].tenant, [each.device for each in devices]
+        )
+        return [(each.identity, held[each.device]) for each in devices if each.device in held]
 
     async def place(
         self,
         connection: AsyncConnection,
-        device: Device,
-        account: Account,
+        placed: Sequence[tuple[Device, Account]],
         *,
         action: str,
         source: str | None = None,
     ) -> None:
-        """Write a device's rows inside a transaction; the broker is told by the caller.
+        """Write devices of one tenant inside a transaction; the caller tells the broker.
 
         `source` is the address from which it was asked, where that is known.
         """
         now = self.clock()
-        await credentials.place(connection, device, SecretHash.of(account.secret), now)
-        await self.note(
-            connection,
-            device.tenant,
-            action,
-            device.shown,
-            now,
-            role=device.role.value,
-            station=device.station,
-            person=device.person,
-            source=source,
+        hashed = [(device, SecretHash.of(account.secret)) for device, account in placed]
+        await credentials.place_all(connection, hashed, now)
+        deeds = [
+            Deed(
+                action,
+                device.shown,
+                {
+                    "role": device.role.value,
+                    "station": device.station,
+                    "person": device.person,
+                    "source": source,
+                },
+            )
+            for device, _ in placed
+        ]
+        await audit.record_all(
+            connection, deeds, tenant=placed[0][0].tenant, actor=self.actor, now=now
         )
 
     async def add_secret(
@@ -210,8 +229,7 @@ class Admission:
         """Put devices out inside a transaction."""
         leavers: list[tuple[Identity, list[int]]] = []
         for each in gone:
-            held = await credentials.of_device(connection, each.tenant, each.device)
-            leavers.append((each.identity, [one.serial for one in held]))
+            leavers += await self._accounts_of(connection, [each]) or [(each.identity, [])]
             await leaving.dismiss_device(connection, each.tenant, each.device)
             if action is not None:
                 await self.note(connection, each.tenant, action, each.shown, self.clock())
@@ -244,7 +262,6 @@ class Admission:
         **details: str | int | bool | None,
     ) -> None:
         """Write into the audit who did it."""
-        told = {name: value for name, value in details.items() if value is not None}
         await audit.record(
             connection,
             tenant=tenant,
@@ -252,5 +269,14 @@ class Admission:
             action=action,
             subject=subject,
             now=now,
-            **told,
+            **details,
         )
+
+
+def _by_tenant(
+    placed: list[tuple[Device, Account]],
+) -> Iterator[list[tuple[Device, Account]]]:
+    for _, group in groupby(
+        sorted(placed, key=lambda each: each[0].tenant), key=lambda each: each[0].tenant
+    ):
+        yield list(group)

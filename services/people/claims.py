@@ -199,7 +199,7 @@ class Claims:
             account = Account(device.identity, secret)
             await self._dismiss_older(connection, device)
             await self._admission.place(
-                connection, device, account, action="device.claimed", source=source
+                connection, [(device, account)], action="device.claimed", source=source
             )
             await connection.execute(
                 CLAIMS.update().where(CLAIMS.c.code == mark).values(used_at=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -48,9 +48,31 @@ async def place(
     Raises:
         Unknown: there is no such tenant.
     """
-    await store.put_device(connection, device)
-    await add(
-        connection, device.tenant, device.device, secret, now=now, expires_at=device.expires_at
+    await place_all(connection, [(device, secret)], now)
+
+
+async def place_all(
+    connection: AsyncConnection, placed: Sequence[tuple[Device, SecretHash]], now: datetime
+) -> None:
+    """Write devices of one tenant, each with its first secret.
+
+    Raises:
+        Unknown: there is no such tenant.
+    """
+    await store.put_devices(connection, [device for device, _ in placed])
+    await connection.execute(
+        CREDENTIALS.insert(),
+        [
+            {
+                "tenant": device.tenant,
+                "device": device.device,
+                "serial": 1,
+                "secret": secret.text,
+                "created_at": now,
+                "expires_at": device.expires_at,
+            }
+            for device, secret in placed
+        ],
     )
 
 
@@ -105,6 +127,19 @@ async def of_device(connection: AsyncConnection, tenant: str, device: str) -> li
     """A device's secrets, oldest first."""
     query = select(CREDENTIALS).where(_of(tenant, device)).order_by(CREDENTIALS.c.serial)
     return [_held(row) for row in await connection.execute(query)]
+
+
+async def of_devices(
+    connection: AsyncConnection, tenant: str, devices: Sequence[str]
+) -> dict[str, list[int]]:
+    """The serials of some devices' secrets, by device; those without any are left out."""
+    query = select(CREDENTIALS.c.device, CREDENTIALS.c.serial).where(
+        CREDENTIALS.c.tenant == tenant, CREDENTIALS.c.device.in_(devices)
+    )
+    found: dict[str, list[int]] = {}
+    for row in await connection.execute(query.order_by(CREDENTIALS.c.serial)):
+        found.setdefault(row.device, []).append(row.serial)
+    return found
 
 
 async def expired(connection: AsyncConnection, now: datetime) -> list[Held]:

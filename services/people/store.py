@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -110,28 +110,36 @@ async def remove_tenant(connection: AsyncConnection, tenant: str) -> None:
             await connection.execute(delete(table).where(table.c.tenant == tenant))
 
 
-async def put_device(connection: AsyncConnection, device: Device) -> None:
-    """Add a device, or put it in the place of one of its name; it has no secret yet.
+async def put_devices(connection: AsyncConnection, devices: Sequence[Device]) -> None:
+    """Add devices of one tenant, or put them in the place of those of their names.
+
+    They have no secrets yet.
 
     Raises:
         Unknown: there is no such tenant.
     """
-    if await find_tenant(connection, device.tenant) is None:
-        raise Unknown(
-            f"there is no tenant {device.tenant}: add it with `heard tenant add {device.tenant}`"
-        )
-    await connection.execute(_just(device.tenant, device.device))
+    tenant = devices[0].tenant
+    if await find_tenant(connection, tenant) is None:
+        raise Unknown(f"there is no tenant {tenant}: add it with `heard tenant add {tenant}`")
+    names = [each.device for each in devices]
     await connection.execute(
-        DEVICES.insert().values(
-            tenant=device.tenant,
-            device=device.device,
-            role=device.role.value,
-            station=device.station,
-            created_at=device.created_at,
-            expires_at=device.expires_at,
-            person=device.person,
-            limits=device.limits,
-        )
+        delete(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.device.in_(names))
+    )
+    await connection.execute(
+        DEVICES.insert(),
+        [
+            {
+                "tenant": tenant,
+                "device": each.device,
+                "role": each.role.value,
+                "station": each.station,
+                "created_at": each.created_at,
+                "expires_at": each.expires_at,
+                "person": each.person,
+                "limits": each.limits,
+            }
+            for each in devices
+        ],
     )
 
 

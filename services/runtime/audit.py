@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -64,6 +64,16 @@ class Broken(Exception):
     """The chain does not hold; the message says where."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing that somebody does now, to be recorded."""
+
+    action: str
+    subject: str
+    details: Mapping[str, str | int | bool | None]
+    """What is None is left out."""
+
+
 async def record(
     connection: AsyncConnection,
     *,
@@ -78,6 +88,19 @@ async def record(
 
     No secret belongs into `details`: they are shown to whoever may read the audit.
     """
+    deed = Deed(action, subject, details)
+    return await record_all(connection, [deed], tenant=tenant, actor=actor, now=now)
+
+
+async def record_all(
+    connection: AsyncConnection,
+    deeds: Sequence[Deed],
+    *,
+    tenant: str = NO_TENANT,
+    actor: str,
+    now: datetime,
+) -> str:
+    """Write many entries at once; returns the digest of the last."""
     if connection.dialect.name == "postgresql":
         # Two who add to one chain at once would both continue the same entry.
         await connection.execute(
@@ -91,19 +114,25 @@ async def record(
         .limit(1)
     )
     found = (await connection.execute(newest)).first()
-    row = {
-        "tenant": tenant,
-        "serial": 1 if found is None else found.serial + 1,
-        "at": now,
-        "actor": actor[:200],
-        "action": action,
-        "subject": subject[:200],
-        "details": json.dumps(details, sort_keys=True, ensure_ascii=True),
-        "previous": BEGINNING if found is None else found.digest,
-    }
-    row["digest"] = _digest(row)
-    await connection.execute(AUDIT.insert().values(row))
-    return str(row["digest"])
+    serial, previous = (0, BEGINNING) if found is None else (found.serial, found.digest)
+    rows: list[dict[str, Any]] = []
+    for deed in deeds:
+        serial += 1
+        row = {
+            "tenant": tenant,
+            "serial": serial,
+            "at": now,
+            "actor": actor[:200],
+            "action": deed.action,
+            "subject": deed.subject[:200],
+            "details": _json(deed.details),
+            "previous": previous,
+        }
+        previous = row["digest"] = _digest(row)
+        rows.append(row)
+    if rows:
+        await connection.execute(AUDIT.insert(), rows)
+    return str(previous)
 
 
 async def entries(
@@ -190,6 +219,11 @@ async def _rows(connection: AsyncConnection, tenant: str) -> AsyncIterator[RowMa
 
 def _entry(row: RowMapping) -> Entry:
     return Entry(**{**row, "details": json.loads(row["details"])})
+
+
+def _json(details: Mapping[str, str | int | bool | None]) -> str:
+    told = {name: value for name, value in details.items() if value is not None}
+    return json.dumps(told, sort_keys=True, ensure_ascii=True)
 
 
 def _digest(row: Mapping[str, Any] | RowMapping) -> str:
