@@ -3,6 +3,8 @@
 Another process (the command line) revokes a device by its rows alone. Whoever holds the
 broker looks at the rows four times a second, and ends the connections that rest on what is
 gone: a removed device, another role, a secret that was replaced or whose time is up.
+Whoever comes in and is revoked between two looks was in neither: so `Seen` remembers whom
+the broker was told of.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from typing import Final, Protocol
 import structlog
 from sqlalchemy import select
 
-from broker_config.access import client_id_of, username_of
+from broker_config.access import Credential, Directory, client_id_of, username_of
+from schemas.devices import Role
 from services.runtime.database import Database, is_away
 from services.runtime.moment import Clock
 from services.runtime.tables import CREDENTIALS, DEVICES
@@ -23,6 +26,30 @@ from services.runtime.tables import CREDENTIALS, DEVICES
 log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 0.25
+
+
+class Seen:
+    """A directory that remembers whom it has named, until somebody takes that over.
+
+    Args:
+        directory: what it asks.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory: Final = directory
+        self._named: dict[str, Credential] = {}
+
+    async def find(self, username: str) -> Credential | None:
+        """See `broker_config.access.Directory.find`."""
+        found = await self._directory.find(username)
+        if found is not None and found.identity.role is not Role.SERVICE:
+            self._named[username] = found
+        return found
+
+    def take(self) -> dict[str, Credential]:
+        """Give what it remembers, by user name, and forget it."""
+        named, self._named = self._named, {}
+        return named
 
 
 class Broker(Protocol):
@@ -51,10 +78,21 @@ class _Device:
 _Known = dict[str, _Device]
 
 
-async def put_out_changed(database: Database, broker: Broker, clock: Clock) -> None:
-    """Watch the devices for ever."""
+async def put_out_changed(
+    database: Database, broker: Broker, clock: Clock, seen: Seen | None = None
+) -> None:
+    """Watch the devices for ever.
+
+    Args:
+        database: where their rows are.
+        broker: puts out.
+        clock: tells whose time is up.
+        seen: the directory that the broker asks.
+    """
     known: _Known = {}
+    named: dict[str, Credential] = {}
     while True:
+        named |= {} if seen is None else seen.take()
         try:
             now = await _look(database, clock)
         except Exception as error:
@@ -64,7 +102,10 @@ async def put_out_changed(database: Database, broker: Broker, clock: Clock) -> N
         else:
             for client_id, stood in known.items():
                 await _compare(broker, client_id, stood, now.get(client_id))
-            known = now
+            for credential in named.values():
+                if credential.identity.client_id not in known:
+                    await _compare_one(broker, credential, now)
+            known, named = now, {}
         await asyncio.sleep(EVERY_S)
 
 
@@ -77,6 +118,18 @@ async def _compare(broker: Broker, client_id: str, stood: _Device, now: _Device 
         if now is not None and now.secrets.get(username) != secret:
             log.info("put out", account=username, why="its secret is no longer good")
             await broker.withdraw(username)
+
+
+async def _compare_one(broker: Broker, credential: Credential, now: _Known) -> None:
+    """Compare what the broker was told of a newcomer with what is so now."""
+    client_id, username = credential.identity.client_id, credential.username
+    device = now.get(client_id)
+    if device is None or device.role != credential.identity.role:
+        log.info("put out", client=client_id, why="it is gone already, or has another role")
+        await broker.put_out(client_id)
+    elif device.secrets.get(username) != credential.secret.text:
+        log.info("put out", account=username, why="its secret is no longer good")
+        await broker.withdraw(username)
 
 
 async def _look(database: Database, clock: Clock) -> _Known:

@@ -1,0 +1,100 @@
+"""The embedded broker puts out whom the database no longer knows, however short they were in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from broker_config.secret import SecretHash
+from schemas.devices import Role
+from services.people import credentials, store
+from services.people.credentials import DatabaseDirectory
+from services.people.store import Device, Tenant
+from services.people.watch import Seen, put_out_changed
+from services.runtime.database import Database
+
+NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+DEADLINE_S = 10.0
+
+
+class NotingBroker:
+    def __init__(self) -> None:
+        self.put: list[str] = []
+
+    async def put_out(self, client_id: str) -> None:
+        self.put.append(client_id)
+
+    async def withdraw(self, username: str) -> None:
+        self.put.append(f"account {username}")
+
+
+@pytest.fixture
+async def broker(database: Database) -> AsyncIterator[tuple[Database, Seen, NotingBroker]]:
+    """A broker that is watched, and the directory that it asks."""
+    async with database.write() as connection:
+        await store.add_tenant(connection, Tenant("roma", "Roma", "EUR", NOW))
+    seen, noting = Seen(DatabaseDirectory(database, [], lambda: NOW)), NotingBroker()
+    watching = asyncio.create_task(put_out_changed(database, noting, lambda: NOW, seen))
+    yield database, seen, noting
+    watching.cancel()
+
+
+async def admit(database: Database, name: str) -> None:
+    async with database.write() as connection:
+        device = Device("roma", name, Role.POS, None, NOW)
+        await credentials.place(connection, device, SecretHash.of("a secret"), NOW)
+
+
+async def remove(database: Database, name: str) -> None:
+    async with database.write() as connection:
+        await store.remove_device(connection, "roma", name)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in another's hands
+            await asyncio.sleep(0.01)
+
+
+async def test_who_came_in_and_was_revoked_between_two_looks_is_put_out(
+    broker: tuple[Database, Seen, NotingBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, seen, noting = broker
+    monkeypatch.setattr("services.people.watch._look", _between_looks(database, seen))
+    await until(lambda: "roma:short" in noting.put)
+    assert noting.put == ["roma:short"]
+
+
+def _between_looks(database: Database, seen: Seen) -> Callable[..., object]:
+    """Let a device come, be named and go before the next look can see it."""
+    from services.people import watch  # noqa: PLC0415 - what is replaced
+
+    look, done = watch._look, False
+
+    async def looking(*arguments: object) -> object:
+        nonlocal done
+        if not done:
+            done = True
+            await admit(database, "short")
+            assert await seen.find("roma:short") is not None
+            await remove(database, "short")
+        return await look(*arguments)  # type: ignore[arg-type]  # handed on as it came
+
+    return looking
+
+
+async def test_who_stays_is_left_alone_and_who_leaves_later_is_put_out(
+    broker: tuple[Database, Seen, NotingBroker],
+) -> None:
+    database, seen, noting = broker
+    for name in ("pos-1", "pos-2"):
+        await admit(database, name)
+        assert await seen.find(f"roma:{name}") is not None
+    assert await seen.find("roma:nobody") is None
+    await until(lambda: not seen._named)
+    await remove(database, "pos-1")
+    await until(lambda: noting.put != [])
+    assert noting.put == ["roma:pos-1"]
