@@ -6,7 +6,8 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
@@ -18,6 +19,8 @@ from broker_config.access import Credential, Directory
 from broker_config.capabilities import EMBEDDED, Capabilities
 from broker_config.embedded_connection import Connection
 from broker_config.embedded_door import Door
+from broker_config.embedded_refusals import Kind, Refusals
+from broker_config.limits import BrokerLimits
 
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 _STOP_PATIENCE_S: Final = 2.0
@@ -48,6 +51,10 @@ class EmbeddedBroker:
         port: 0 takes a free port of the system's; see `port`.
         recheck_s: seconds after which the directory is asked again about everybody who is
             in, so that a revocation by another process counts too; see `put_out`.
+        limits: how much it takes from anybody, and keeps for anybody.
+        on_exceeded: called with a client id and what it did too much of, once in a minute
+            for each; on the event loop that entered this context. MQTT 3.1.1 has no word
+            for it, so the services may tell the device.
 
     Raises:
         NotLoopback: `host` is reachable from elsewhere.
@@ -62,6 +69,8 @@ class EmbeddedBroker:
         host: str = "127.0.0.1",
         port: int = 0,
         recheck_s: float = 10.0,
+        limits: BrokerLimits | None = None,
+        on_exceeded: Callable[[str, Kind], None] | None = None,
     ) -> None:
         if host not in _LOOPBACK:
             raise NotLoopback(
@@ -71,6 +80,9 @@ class EmbeddedBroker:
         self._directory = directory
         self._wanted = (host, port)
         self._recheck_s = recheck_s
+        self._limits = limits or BrokerLimits()
+        self._on_exceeded = on_exceeded
+        self._refusals = Refusals(self._limits, self._exceeded)
         self._home: asyncio.AbstractEventLoop | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
@@ -87,6 +99,11 @@ class EmbeddedBroker:
     def port(self) -> int:
         """The port it listens on."""
         return self._address()[1]
+
+    @property
+    def counts(self) -> Counter[Kind]:
+        """How often each kind of thing was refused since it was made."""
+        return self._refusals.counts.copy()
 
     def _address(self) -> tuple[str, int]:
         if not self._started.done():
@@ -169,9 +186,13 @@ class EmbeddedBroker:
         self._loop = loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         listener = _listening(*self._wanted)
-        self._door = door = Door(self._find)
+        self._door = door = Door(self._find, self._limits, self._refusals)
         await door.engine.start()
-        server = await loop.create_server(lambda: Connection(door.opened), sock=listener)
+
+        def made() -> Connection:
+            return Connection(door.opened, self._limits, door.fell_silent)
+
+        server = await loop.create_server(made, sock=listener)
         self._started.set_result(server.sockets[0].getsockname()[:2])
         rechecking = loop.create_task(self._recheck(door))
         try:
@@ -188,6 +209,11 @@ class EmbeddedBroker:
             await asyncio.sleep(self._recheck_s)
             with suppress(Exception):  # the directory is away: nobody was revoked by that
                 await door.put_out_revoked()
+
+    def _exceeded(self, client_id: str, kind: Kind) -> None:
+        if self._on_exceeded is not None and self._home is not None:
+            with suppress(RuntimeError):  # that loop has ended: nobody is left to tell
+                self._home.call_soon_threadsafe(self._on_exceeded, client_id, kind)
 
     async def _find(self, username: str) -> Credential | None:
         if self._home is None:

@@ -9,17 +9,17 @@ from typing import Final, cast
 
 from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.mqtt.connect import ConnectPacket
+from amqtt.mqtt.packet import PUBLISH
 
+from broker_config.embedded_packets import ProtocolViolation
+from broker_config.limits import BrokerLimits
 from schemas.topics import MAX_TOPIC_BYTES
 
-MAX_PAYLOAD_BYTES: Final = 2 * 1024 * 1024
-_MAX_PACKET_BYTES: Final = MAX_PAYLOAD_BYTES + MAX_TOPIC_BYTES + 16
-_MAX_FIRST_PACKET_BYTES: Final = 64 * 1024
 _PAUSE_ABOVE_BYTES: Final = 256 * 1024
-
-
-class ProtocolViolation(Exception):
-    """A client sent what MQTT 3.1.1 forbids, or more than is taken here."""
+_MAX_OTHER_BYTES: Final = 256 * 1024
+"""Of a packet that carries no message."""
+_PROBES: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+"""Who asked for no keepalive may be silent for ever (MQTT 3.1.2.10); a dead link may not."""
 
 
 class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignore[misc]  # amqtt's bases are untyped
@@ -27,23 +27,44 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
 
     What is written in one turn of the loop leaves in one system call, and with
     TCP_NODELAY it leaves at once.
+
+    Args:
+        opened: called with it when the link stands.
+        limits: how much it takes.
+        silent: called when the client was silent for longer than it said it would be.
     """
 
-    def __init__(self, opened: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        opened: Callable[[Connection], None],
+        limits: BrokerLimits,
+        silent: Callable[[Connection], None],
+    ) -> None:
         self._opened = opened
+        self._limits = limits
+        self._silent = silent
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._position = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._resting: asyncio.Future[None] | None = None
+        self._unchoked: asyncio.Future[None] | None = None
         self._outgoing: list[bytes] = []
+        self._outgoing_bytes = 0
         self._paused = False
-        self._ended = False
+        self._ended = self._aborted = False
         self._heard_at = self._loop.time()
         self._silence: asyncio.TimerHandle | None = None
-        self._limit = _MAX_FIRST_PACKET_BYTES
+        self._limit = limits.connect_bytes
+        self._accepted = False
         self.connect: ConnectPacket | None = None
         """The client's first packet, once it was read and found good."""
+        self.number = 0
+        """Counts all connections, in the order in which they came."""
+        self.where = "nowhere"
+        """The client's address and port, for the log."""
+        self.address = ""
         self.gone = asyncio.Event()
         """Set when the broker is done with this client, its will included."""
 
@@ -54,6 +75,13 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
         raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _PROBES:
+            raw.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._transport.set_write_buffer_limits(high=2 * self._limits.backlog_bytes)
+        if (peer := transport.get_extra_info("peername")) is not None:
+            self.address = peer[0]
+            self.where = f"{peer[0]}:{peer[1]}"
         self._opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -65,6 +93,17 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
         elif len(self._buffer) - self._position > _PAUSE_ABOVE_BYTES and self._transport:
             self._paused = True
             self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read: called by the event loop."""
+        if self._unchoked is None:
+            self._unchoked = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Note that the client has read: called by the event loop."""
+        if self._unchoked is not None and not self._unchoked.done():
+            self._unchoked.set_result(None)
+        self._unchoked = None
 
     def eof_received(self) -> bool:
         """Note that nothing more comes: called by the event loop."""
@@ -80,6 +119,7 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
+        self.resume_writing()
         self._wake()
 
     def _wake(self) -> None:
@@ -128,8 +168,9 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
             while (header := self._header()) is None:
                 await self._more(2)
             first, start, length = header
-            if length > self._limit:
-                raise ProtocolViolation(f"a packet of {length} bytes: {self._limit} are taken")
+            most = self._limit if first >> 4 == PUBLISH else min(self._limit, _MAX_OTHER_BYTES)
+            if length > most:
+                raise ProtocolViolation(f"a packet of {length} bytes: {most} are taken")
             self._position = start
             return first, await self.read(length)
         except asyncio.IncompleteReadError:
@@ -157,7 +198,7 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
     async def _more(self, wanted: int) -> None:
         if self._ended:
             raise asyncio.IncompleteReadError(bytes(self._buffer[self._position :]), wanted)
-        if self._limit == _MAX_PACKET_BYTES and self._position:
+        if self._accepted and self._position:
             del self._buffer[: self._position]
             self._position = 0
         if self._paused and self._transport is not None:
@@ -169,18 +210,52 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
     def accepted(self, keepalive_s: int) -> None:
         """Let the client in: read its first packet once more, and mind its silence."""
         self._position = 0
-        self._limit = _MAX_PACKET_BYTES
+        self._accepted = True
+        self._limit = self._limits.payload_bytes + MAX_TOPIC_BYTES + 16
         if keepalive_s and not self._ended:
             self._mind_silence(keepalive_s * 1.5)
 
     def _mind_silence(self, patience_s: float) -> None:
+        if self._paused or self._resting is not None or self._unchoked is not None:
+            self._heard_at = self._loop.time()  # it is we who do not listen
         silent_s = self._loop.time() - self._heard_at
         if silent_s >= patience_s:
+            self._silent(self)
             self.abort()
             return
         self._silence = self._loop.call_later(
             patience_s - silent_s + 0.01, self._mind_silence, patience_s
         )
+
+    async def rest(self, seconds: float) -> None:
+        """Read nothing for so long, however much comes; ends early when it is aborted.
+
+        A client that goes meanwhile is not spared the rest of it: else who comes and goes
+        would be held by no limit.
+        """
+        if self._aborted:
+            return
+        self._resting = resting = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self._rested)
+        try:
+            await resting
+        finally:
+            timer.cancel()
+            self._resting = None
+
+    def _rested(self) -> None:
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
+
+    @property
+    def is_choked(self) -> bool:
+        """Tell whether so much was written and not read that the client is not read either."""
+        return self._unchoked is not None
+
+    async def unchoked(self) -> None:
+        """Wait until the client has read, or has gone."""
+        if self._unchoked is not None:
+            await self._unchoked
 
     # Writing
 
@@ -191,11 +266,13 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append(data)
+        self._outgoing_bytes += len(data)
 
     def _flush(self) -> None:
         if self._outgoing and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
+        self._outgoing_bytes = 0
 
     async def drain(self) -> None:
         """Do nothing: how much may be under way is bounded where messages are sent."""
@@ -203,7 +280,9 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
     @property
     def backlog_bytes(self) -> int:
         """How much was written and has not left yet."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if self._transport is None:
+            return 0
+        return self._outgoing_bytes + self._transport.get_write_buffer_size()
 
     async def close(self) -> None:
         """Send what is written, and end."""
@@ -213,7 +292,11 @@ class Connection(asyncio.Protocol, ReaderAdapter, WriterAdapter):  # type: ignor
         self._end()
 
     def abort(self) -> None:
-        """End at once; what was not sent is lost."""
+        """End at once: what was not sent is lost, and what was not taken yet is not taken."""
+        self._aborted = True
+        self._buffer.clear()
+        self._position = 0
+        self._rested()
         if self._transport is not None:
             self._transport.abort()
         self._end()

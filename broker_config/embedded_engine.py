@@ -1,211 +1,47 @@
-"""amqtt's broker, with the parts replaced that lose, leak or wait.
+"""amqtt's broker, with the parts replaced that leak, or that wait for others.
 
 What amqtt 0.12.1 does by itself, and the embedded broker must not:
 
 - it hands every connecting client the retained messages of everybody's filters;
-- it forgets a QoS 1 message that is not acknowledged in 5 s, or when the link is cut;
-- it marks what it kept for an absent client as retained;
+- it retains whatever a client may publish, and a will wherever it points;
 - it loses a message when somebody subscribes while it is being handed out;
-- it spends ten tasks and as many timers on one message.
+- it looks through all filters of all tenants for each message (`Subscriptions` does not);
+- it ends sessions of clients that have just come back.
 
-Sessions, subscriptions, retained messages and the packets' encoding stay amqtt's.
+The life of a connection and a session, CONNECT, CONNACK and wills stay amqtt's.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
-from amqtt.adapters import BufferReader
 from amqtt.broker import Broker
 from amqtt.contexts import Action
-from amqtt.mqtt import packet_class
-from amqtt.mqtt.disconnect import DisconnectPacket
-from amqtt.mqtt.packet import (
-    DISCONNECT,
-    PINGREQ,
-    PUBACK,
-    PUBLISH,
-    SUBSCRIBE,
-    UNSUBSCRIBE,
-    MQTTFixedHeader,
-)
-from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
-from amqtt.session import OutgoingApplicationMessage, Session
+from amqtt.session import Session
 
-from broker_config.access import Identity, may_publish, may_receive, may_subscribe
-from broker_config.embedded_connection import Connection, ProtocolViolation
+from broker_config.access import Identity
+from broker_config.embedded_access import AccessPlugin, allowed, identity_of, may_stay
+from broker_config.embedded_connection import Connection
+from broker_config.embedded_flow import Meters
+from broker_config.embedded_handler import EngineHandler
+from broker_config.embedded_outbox import Kept, Outbox, Share
+from broker_config.embedded_refusals import Kind, Refusals, shown
+from broker_config.embedded_subscriptions import Subscriptions
+from broker_config.limits import BrokerLimits
+from schemas.topics import matches
 
-MAX_INFLIGHT: Final = 1_000
-"""QoS 1 messages on their way to one client, unacknowledged."""
-MAX_WAITING: Final = 100_000
-"""Messages that wait for one client; what comes beyond is dropped, as Mosquitto does."""
-MAX_BACKLOG_BYTES: Final = 8 * 1024 * 1024
-"""A client that reads more slowly than this gets no more QoS 0 messages."""
-
-_IDENTITY: Final = "heard.identity"
-_SUBSCRIBING: Final = "heard.subscribing"
-_PINGRESP: Final = b"\xd0\x00"
+_OUTBOX: Final = "heard.outbox"
+_LEFT_AT: Final = "heard.left-at"
 _LISTENER: Final = "default"
+_REFUSED: Final = 0x80
 
 
-class AccessPlugin(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]  # amqtt's bases are untyped
-    """The access policy, where amqtt asks for it. What it does not allow is denied."""
-
-    @dataclass
-    class Config:
-        """What amqtt hands to the plugin: who was let in, by client id."""
-
-        admitted: Any
-
-    async def authenticate(self, *, session: Session) -> bool:
-        """Let in whom the door let in, under its own name alone."""
-        identity = self.config.admitted.get(session.client_id)
-        if identity is None or session.client_id != identity.client_id:
-            return False
-        session.attributes[_IDENTITY] = identity
-        return True
-
-    async def topic_filtering(
-        self,
-        *,
-        session: Session | None = None,
-        topic: str | None = None,
-        action: Action | None = None,
-    ) -> bool:
-        """Judge a topic, or for a subscription its filter."""
-        return session is not None and allowed(session, topic or "", action)
-
-
-def allowed(session: Session, topic: str, action: Action | None) -> bool:
-    """Tell whether a session may do this; a session of nobody's may do nothing."""
-    identity = session.attributes.get(_IDENTITY)
-    return identity is not None and _judge(identity, topic, action)
-
-
-@lru_cache(maxsize=16_384)
-def _judge(identity: Identity, topic: str, action: Action | None) -> bool:
-    if action is Action.PUBLISH:
-        return may_publish(identity, topic)
-    if action is Action.RECEIVE:
-        return may_receive(identity, topic)
-    return action is Action.SUBSCRIBE and may_subscribe(identity, topic)
-
-
-class EngineHandler(BrokerProtocolHandler):  # type: ignore[misc]  # amqtt's bases are untyped
-    """One client's packets, taken and sent without a task for each."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine.plugins_manager)
-        self._engine = engine
-        # amqtt makes its own one after it began to read: a client that leaves at once
-        # was then waited for without end.
-        self._left: asyncio.Future[DisconnectPacket | None] = asyncio.Future()
-
-    async def wait_disconnect(self) -> DisconnectPacket | None:
-        """Wait for the client to leave: with its DISCONNECT, or None when it just went."""
-        return await asyncio.shield(self._left)
-
-    async def handle_disconnect(self, disconnect: DisconnectPacket | None) -> None:
-        """Note that the client leaves; the first word counts."""
-        if not self._left.done():
-            self._left.set_result(disconnect)
-
-    async def stop(self) -> None:
-        """Stop reading, and close."""
-        await super().stop()
-        await self.handle_disconnect(None)
-
-    async def _reader_loop(self) -> None:
-        connection: Connection = self.reader
-        self._reader_ready.set()
-        try:
-            while (packet := await connection.next_packet()) is not None:
-                await self._take(*packet)
-                if self._left.done():
-                    break
-        except asyncio.CancelledError:
-            pass  # amqtt cancels this task to stop it, and waits for the event below
-        except Exception as violation:  # noqa: BLE001 - no input of a client ends the broker
-            self.logger.debug("%s: closing: %r", self.session.client_id, violation)
-        finally:
-            self._reader_stopped.set()
-            await self.handle_disconnect(None)
-
-    async def _take(self, first: int, body: bytes) -> None:
-        kind = first >> 4
-        if kind == PUBLISH:
-            await self._take_publish(first, body)
-        elif kind == PUBACK:
-            self.session.inflight_out.pop(int.from_bytes(body[:2], "big"), None)
-            self.send_waiting()
-        elif kind == PINGREQ:
-            self.writer.write(_PINGRESP)
-        elif kind == SUBSCRIBE:
-            await self.handle_subscribe(await _decoded(first, body))
-        elif kind == UNSUBSCRIBE:
-            await self.handle_unsubscribe(await _decoded(first, body))
-        elif kind == DISCONNECT:
-            await self.handle_disconnect(DisconnectPacket())
-        else:
-            raise ProtocolViolation(f"a packet of kind {kind} is not taken here")
-
-    async def _take_publish(self, first: int, body: bytes) -> None:
-        qos = (first >> 1) & 3
-        if qos > 1:
-            raise ProtocolViolation("QoS 2 is not taken here")
-        end = 2 + int.from_bytes(body[:2], "big")
-        topic = body[2:end].decode()
-        acknowledgement = b""
-        if qos:
-            acknowledgement = b"\x40\x02" + body[end : end + 2]
-            end += 2
-        if end > len(body) or len(acknowledgement) not in {0, 4}:
-            raise ProtocolViolation("a PUBLISH is shorter than it says")
-        # MQTT 3.1.1 has no refusal of a message: what is not allowed is acknowledged
-        # like the rest, and goes nowhere.
-        if allowed(self.session, topic, Action.PUBLISH):
-            await self._engine.take(self.session, topic, body[end:], qos, retain=bool(first & 1))
-        if qos:
-            self.writer.write(acknowledgement)
-
-    def send(self, topic: str, data: bytes, qos: int, *, retain: bool) -> None:
-        """Send a message; at QoS 1 it stays with the session until it is acknowledged."""
-        if qos == 0:
-            if self.writer.backlog_bytes < MAX_BACKLOG_BYTES:
-                self._write(OutgoingApplicationMessage(None, topic, 0, data, retain))
-            return
-        keep(self.session, topic, data, retain=retain)
-        self.send_waiting()
-
-    def send_waiting(self) -> None:
-        """Send what waits, as far as the client's acknowledgements leave room."""
-        inflight, waiting = self.session.inflight_out, self.session.retained_messages
-        while not waiting.empty() and len(inflight) < MAX_INFLIGHT:
-            message = waiting.get_nowait()
-            message.packet_id = self.session.next_packet_id
-            inflight[message.packet_id] = message
-            self._write(message)
-
-    async def _retry_deliveries(self) -> None:
-        for message in self.session.inflight_out.values():
-            self._write(message, dup=True)
-        self.send_waiting()
-
-    def _write(self, message: OutgoingApplicationMessage, *, dup: bool = False) -> None:
-        self.writer.write(message.build_publish_packet(dup).to_bytes())
-
-
-def keep(session: Session, topic: str, data: bytes, *, retain: bool = False) -> None:
-    """Let a QoS 1 message wait for its turn, or for its client to come back."""
-    if session.retained_messages.qsize() < MAX_WAITING:
-        session.retained_messages.put_nowait(
-            OutgoingApplicationMessage(None, topic, 1, data, retain)
-        )
+class _Retained(NamedTuple):
+    data: bytes
+    qos: int
 
 
 class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
@@ -213,9 +49,13 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
 
     Args:
         admitted: who was let in, by client id; the door keeps it.
+        limits: how much is taken and kept.
+        refusals: where what is refused is counted and told.
     """
 
-    def __init__(self, admitted: dict[str, Identity]) -> None:
+    def __init__(
+        self, admitted: dict[str, Identity], limits: BrokerLimits, refusals: Refusals
+    ) -> None:
         plugin = f"{AccessPlugin.__module__}.{AccessPlugin.__qualname__}"
         super().__init__(
             {
@@ -223,9 +63,18 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
                 "plugins": {plugin: {"admitted": admitted}},
             }
         )
+        self.limits: Final = limits
+        self.refusals: Final = refusals
         self.silent = False
         """True while it stops: then nobody is told of anybody's leaving."""
-        self._wildcards: list[tuple[str, list[str]]] | None = None
+        self.meters: Final = Meters(limits)
+        self._admitted: Final = admitted
+        self._subscribers: Final = Subscriptions(self._may_hear)
+        # By tenant, so that nobody's looking for its own costs more for what others have.
+        self._standing: defaultdict[str, dict[str, _Retained]] = defaultdict(dict)
+        self._shares: dict[str, Share] = {}
+
+    # Sessions
 
     async def serve(self, connection: Connection) -> None:
         """Serve one client that was let in, until it leaves."""
@@ -234,7 +83,10 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
     async def forget(self, client_id: str, *, only_clean: bool = False) -> None:
         """Drop a session with all that it kept; with `only_clean`, unless it is persistent."""
         session, _ = self._sessions.get(client_id, (None, None))
-        if session is not None and not (only_clean and not session.clean_session):
+        if session is None:
+            return
+        session.attributes[_LEFT_AT] = self._loop.time()
+        if session.clean_session or not only_clean:
             await self._delete_session(client_id)
 
     def unsay_will(self, client_id: str) -> None:
@@ -245,9 +97,105 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
 
     def identity_of(self, client_id: str) -> Identity | None:
         """Tell for whom a session was made; None where there is no session."""
-        session, _ = self._sessions.get(client_id, (None, None))
-        found: Identity | None = session and session.attributes.get(_IDENTITY)
-        return found
+        return identity_of(self._sessions.get(client_id, (None, None))[0])
+
+    async def _initialize_client_session(
+        self, reader: Any, writer: Any, remote_address: str, remote_port: int
+    ) -> tuple[EngineHandler, Session]:
+        _, session = await super()._initialize_client_session(
+            reader, writer, remote_address, remote_port
+        )
+        identity = self._admitted[session.client_id]
+        session.attributes.pop(_LEFT_AT, None)
+        # Of a session that was there before, amqtt keeps these two as they were.
+        session.will_retain = reader.connect.will_retain_flag
+        session.clean_session = reader.connect.clean_session_flag
+        if session.will_flag and session.will_retain:
+            topic, payload = session.will_topic or "", bytes(session.will_message or b"")
+            if not may_stay(identity, topic, payload):
+                why = f"of its will on {shown(topic)}"
+                self.refusals.note(Kind.RETAIN, identity.client_id, reader.where, why)
+                session.will_retain = False
+        # The door minds silence: amqtt's way makes a task and a timer for each packet,
+        # and then does nothing when the time is over.
+        session.keep_alive = 0
+        outbox = session.attributes.setdefault(_OUTBOX, self._outbox(identity))
+        meter = self.meters.of(identity, self._loop.time())
+        return EngineHandler(self, identity, outbox, meter), session
+
+    def _outbox(self, identity: Identity) -> Outbox:
+        limits, is_ours = self.limits, not identity.tenant
+        most = limits.services_waiting_bytes if is_ours else limits.tenant_waiting_bytes
+        share = self._shares.setdefault(identity.tenant, Share(most))
+        of_one = most if is_ours else limits.waiting_bytes
+        return Outbox(limits.inflight, limits.waiting, of_one, share)
+
+    async def _del_all_subscriptions(self, session: Session) -> None:
+        self._subscribers.drop(session.client_id)
+        outbox = session.attributes.get(_OUTBOX)
+        if outbox is not None:
+            outbox.clear()
+
+    async def _session_monitor(self) -> None:
+        """End the sessions of those who are away for too long.
+
+        amqtt's own notes who is away, waits, and then ends whoever is there by that time.
+        """
+        away_s = self.limits.away_s
+        while True:
+            await asyncio.sleep(min(60.0, away_s / 4))
+            for client_id, (session, _) in list(self._sessions.items()):
+                left_at = session.attributes.get(_LEFT_AT)
+                if left_at is not None and self._loop.time() - left_at >= away_s:
+                    await self._delete_session(client_id)
+
+    # Subscriptions
+
+    def _may_hear(self, client_id: str, topic: str) -> bool:
+        return allowed(self.identity_of(client_id), topic, Action.RECEIVE)
+
+    def subscribe(self, handler: EngineHandler, identity: Identity, filter_: str, qos: int) -> int:
+        """Subscribe a client, at QoS 1 at most; 0x80 where that is refused."""
+        has = self._subscribers.of(identity.client_id)
+        if not allowed(identity, filter_, Action.SUBSCRIBE):
+            handler.note(Kind.SUBSCRIBE, f"to {shown(filter_)}")
+            return _REFUSED
+        if filter_.count("/") >= self.limits.filter_levels:
+            handler.note(Kind.SUBSCRIBE, f"to {shown(filter_)}, which is too deep")
+            return _REFUSED
+        if filter_ not in has and len(has) >= self.limits.subscriptions and identity.tenant:
+            handler.note(Kind.SUBSCRIPTIONS, f"it has {len(has)}, and gets no more")
+            return _REFUSED
+        granted = min(qos, 1)
+        self._subscribers.add(identity.client_id, filter_, granted)
+        return granted
+
+    def unsubscribe(self, identity: Identity, filters: list[str]) -> None:
+        """Take subscriptions away."""
+        for one in filters:
+            self._subscribers.remove(identity.client_id, one)
+
+    def hand_retained(
+        self, handler: EngineHandler, identity: Identity, filter_: str, qos: int
+    ) -> int:
+        """Send what stands retained under a filter; returns how much was looked through."""
+        looked_at = 0
+        for topic, retained in self._under(filter_):
+            looked_at += 1
+            if matches(filter_, topic) and allowed(identity, topic, Action.RECEIVE):
+                handler.send(topic, retained.data, min(qos, retained.qos), retain=True)
+        return looked_at
+
+    def _under(self, filter_: str) -> Iterator[tuple[str, _Retained]]:
+        tenant = _tenant(filter_)
+        if "+" not in filter_ and "#" not in filter_:
+            found = self._standing.get(tenant, {}).get(filter_)
+            return iter([(filter_, found)] if found is not None else [])
+        if tenant == "+":
+            return iter([one for each in self._standing.values() for one in each.items()])
+        return iter(self._standing.get(tenant, {}).items())
+
+    # Messages
 
     async def take(
         self, session: Session, topic: str, data: bytes, qos: int, *, retain: bool
@@ -257,22 +205,25 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
         if retain:
             await self.retain_message(session, topic, data, qos)
 
-    async def _initialize_client_session(
-        self, reader: Any, writer: Any, remote_address: str, remote_port: int
-    ) -> tuple[EngineHandler, Session]:
-        _, session = await super()._initialize_client_session(
-            reader, writer, remote_address, remote_port
-        )
-        # Of a session that was there before, amqtt keeps these two as they were.
-        session.will_retain = reader.connect.will_retain_flag
-        session.clean_session = reader.connect.clean_session_flag
-        # The door minds silence: amqtt's way makes a task and a timer for each packet,
-        # and then does nothing when the time is over.
-        session.keep_alive = 0
-        return EngineHandler(self), session
+    async def retain_message(
+        self,
+        source_session: Session | None,  # noqa: ARG002 - amqtt's signature
+        topic_name: str | None,
+        data: bytes | bytearray | None,
+        qos: int | None = None,
+    ) -> None:
+        """Let a message stand on its topic; an empty one takes away what stands there."""
+        topic = topic_name or ""
+        tenant = _tenant(topic)
+        if data:
+            self._standing[tenant][topic] = _Retained(bytes(data), min(qos or 0, 1))
+        elif topic in self._standing.get(tenant, {}):
+            del self._standing[tenant][topic]
+            if not self._standing[tenant]:
+                del self._standing[tenant]
 
     async def _topic_filtering(self, session: Session, topic: str, action: Action) -> bool:
-        return allowed(session, topic, action)
+        return allowed(identity_of(session), topic, action)
 
     async def _broadcast_message(
         self,
@@ -284,101 +235,31 @@ class Engine(Broker):  # type: ignore[misc]  # amqtt's bases are untyped
         if self.silent:
             return
         qos = min(force_qos or 0, 1)
-        for client_id, granted in self._audience(topic).items():
-            target, handler = self._sessions[client_id]
-            if not allowed(target, topic, Action.RECEIVE):
+        for client_id, granted in self._subscribers.audience(topic).items():
+            target, handler = self._sessions.get(client_id, (None, None))
+            if target is None:
                 continue
             if target.transitions.state == "connected":
-                handler.send(topic, data, min(qos, granted), retain=False)
+                if not handler.send(topic, data, min(qos, granted), retain=False):
+                    handler.note(Kind.WAITING, "it reads too slowly: messages to it are dropped")
             elif qos and granted and not target.clean_session:
-                keep(target, topic, data)
+                await self._keep(target, topic, data)
 
-    def _audience(self, topic: str) -> dict[str, int]:
-        """Find who subscribed to a topic, each with the best QoS it was granted."""
-        found: dict[str, int] = {}
-        self._note(found, self._subscriptions.get(topic, ()))
-        levels = topic.split("/")
-        for filter_, wanted in self._wildcard_filters():
-            if _fits(wanted, levels):
-                self._note(found, self._subscriptions.get(filter_, ()))
-        return found
+    async def _keep(self, session: Session, topic: str, data: bytes) -> None:
+        """Keep a message for a client that is away.
 
-    def _note(self, found: dict[str, int], subscribers: Iterable[tuple[Session, int]]) -> None:
-        for session, qos in subscribers:
-            if session.client_id in self._sessions:
-                found[session.client_id] = max(qos, found.get(session.client_id, 0))
-
-    def _wildcard_filters(self) -> list[tuple[str, list[str]]]:
-        if self._wildcards is None:
-            self._wildcards = [
-                (one, one.split("/"))
-                for one in self._subscriptions
-                if one[-1:] == "#" or "+" in one
-            ]
-        return self._wildcards
-
-    async def add_subscription(self, subscription: tuple[str, int], session: Session) -> int:
-        """Subscribe a session, at QoS 1 at most; 0x80 where the policy refuses."""
-        filter_, qos = subscription
-        granted: int = await super().add_subscription((filter_, min(qos, 1)), session)
-        if granted <= 1:
-            # amqtt keeps the QoS of the first time; the last one counts.
-            self._subscriptions[filter_] = [
-                *(one for one in self._subscriptions[filter_] if one[0] is not session),
-                (session, granted),
-            ]
-            self._wildcards = None
-        return granted
-
-    async def _del_all_subscriptions(self, session: Session) -> None:
-        await super()._del_all_subscriptions(session)
-        self._wildcards = None
-
-    async def _handle_unsubscription(
-        self, client_session: Session, handler: Any, unsubscribe_waiter: asyncio.Future[Any]
-    ) -> None:
-        await super()._handle_unsubscription(client_session, handler, unsubscribe_waiter)
-        for filter_ in unsubscribe_waiter.result().topics:
-            if not self._subscriptions.get(filter_, True):
-                del self._subscriptions[filter_]
-        self._wildcards = None
-
-    async def _handle_subscription(
-        self, client_session: Session, handler: Any, subscribe_waiter: asyncio.Future[Any]
-    ) -> None:
-        client_session.attributes[_SUBSCRIBING] = True
-        try:
-            await super()._handle_subscription(client_session, handler, subscribe_waiter)
-        finally:
-            client_session.attributes[_SUBSCRIBING] = False
-
-    async def _publish_session_retained_messages(self, session: Session) -> None:
-        """Do nothing: the handler has sent what waited, in its order."""
-
-    async def _publish_retained_messages_for_subscription(
-        self, subscription: tuple[str, int], session: Session
-    ) -> None:
-        # amqtt calls this for everybody's filters too, whenever anybody connects.
-        if not session.attributes.get(_SUBSCRIBING):
+        A device for which more would have to be kept than may be loses its session, and is
+        told so when it comes: it asks for what is true now. The services have no such word.
+        """
+        if session.attributes[_OUTBOX].put(Kept(topic.encode(), data, retain=False)):
             return
-        filter_, qos = subscription
-        handler = self._get_handler(session)
-        wanted = filter_.split("/")
-        for topic, retained in list(self._retained_messages.items()):
-            if _fits(wanted, topic.split("/")) and allowed(session, topic, Action.RECEIVE):
-                handler.send(topic, retained.data, min(qos, retained.qos or 0, 1), retain=True)
+        identity = identity_of(session)
+        self.refusals.note(Kind.WAITING, session.client_id, "afar", "it is away for too much")
+        if identity is not None and identity.tenant:
+            await self._delete_session(session.client_id)
 
 
-def _fits(wanted: list[str], levels: list[str]) -> bool:
-    """Tell whether a filter's levels match a topic's; no topic here begins with ``$``."""
-    for position, level in enumerate(wanted):
-        if level == "#":
-            return True
-        if position >= len(levels) or (level != "+" and level != levels[position]):
-            return False
-    return len(wanted) == len(levels)
-
-
-async def _decoded(first: int, body: bytes) -> Any:
-    header = MQTTFixedHeader(first >> 4, first & 0x0F, len(body))
-    return await packet_class(header).from_stream(BufferReader(body), fixed_header=header)
+def _tenant(topic: str) -> str:
+    """The level of a topic, or of a filter, that says whose it is."""
+    levels = topic.split("/", 3)
+    return levels[2] if len(levels) > 2 else ""

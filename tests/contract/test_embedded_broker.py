@@ -15,7 +15,8 @@ import pytest
 
 from broker_config.access import Credential, Identity
 from broker_config.embedded import BrokerNotStarted, EmbeddedBroker
-from broker_config.embedded_connection import MAX_PAYLOAD_BYTES
+from broker_config.embedded_refusals import Kind
+from broker_config.limits import BrokerLimits
 from broker_config.secret import SecretHash
 from broker_config.settings import BrokerAddress, BrokerLogin
 from schemas.devices import Role
@@ -144,9 +145,9 @@ def test_a_device_that_breaks_the_protocol_is_put_out_alone(
 def test_a_payload_beyond_two_mebibytes_ends_the_connection(broker: EmbeddedInTest) -> None:
     with services(broker) as back, till(broker) as pos:
         back.subscribe(plane_filter(Plane.REQUEST))
-        pos.publish(ORDERS, b"x" * MAX_PAYLOAD_BYTES)
-        assert len(back.next_message().payload) == MAX_PAYLOAD_BYTES
-        pos.publish_unanswered(ORDERS, b"x" * (MAX_PAYLOAD_BYTES + 4096))
+        pos.publish(ORDERS, b"x" * BrokerLimits().payload_bytes)
+        assert len(back.next_message().payload) == BrokerLimits().payload_bytes
+        pos.publish_unanswered(ORDERS, b"x" * (BrokerLimits().payload_bytes + 4096))
         pos.wait_until_gone()
     assert works(broker)
 
@@ -289,13 +290,24 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
         yield caplog
 
 
-def test_it_says_nothing_in_the_log_of_what_clients_do(
+def test_it_says_nothing_in_the_log_of_what_clients_do_rightly(
     log: pytest.LogCaptureFixture, broker: EmbeddedInTest
 ) -> None:
     assert works(broker)
-    with closing(raw(broker)) as link:
-        link.sendall(b"nonsense")
-        link.shutdown(socket.SHUT_WR)
-        assert is_closed(link)
     broker.stop()
     assert [one.getMessage() for one in log.records] == []
+
+
+def test_what_a_stranger_does_wrongly_is_told_in_one_line(
+    log: pytest.LogCaptureFixture, broker: EmbeddedInTest
+) -> None:
+    ports: list[int] = []
+    for _ in range(5):
+        with closing(raw(broker)) as link:
+            ports.append(link.getsockname()[1])
+            link.sendall(b"nonsense")
+            assert is_closed(link)
+    assert [one.getMessage() for one in log.records] == [
+        f"protocol violation: 'somebody' from 127.0.0.1:{ports[0]}: its first packet is no CONNECT"
+    ]
+    assert broker.broker.counts[Kind.VIOLATION] == 5
