@@ -21,8 +21,11 @@ from schemas.attribute_docs import attribute_docs, summary
 from schemas.catalogue import MESSAGES
 from schemas.devices import Role
 from schemas.diagrams import order_states, ticket_states
+from schemas.people import Permission
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES
+from services.people.permissions import STANDINGS
+from services.people.routes import PeopleRoutes
 
 ROOT: Final = Path(__file__).parent.parent.parent
 
@@ -127,6 +130,36 @@ def abuse() -> str:
     return written
 
 
+def people_roles() -> str:
+    """Every role of people, with what its screens are and what it may ask."""
+    docs = attribute_docs(Permission)
+    rows = [
+        (
+            role.value,
+            f"`{standing.screen}`",
+            ", ".join(f"`{each}`" for each in sorted(standing.may)) or "nothing",
+        )
+        for role, standing in STANDINGS.items()
+    ]
+    meanings = [(f"`{each}`", docs.get(each.name, "")) for each in Permission]
+    return (
+        _table(("role", "its screens are, to the broker", "may ask the gateway"), rows)
+        + "\n\n"
+        + _table(("permission", "to do what"), meanings)
+    )
+
+
+def routes() -> str:
+    """Every route of the gateway, with what it is for."""
+    of_people = PeopleRoutes.__new__(PeopleRoutes)  # its routes need nothing to be listed
+    rows = [
+        (f"`{each.method} {each.path}`", (each.answer.__doc__ or "").splitlines()[0])
+        for each in of_people.offers
+    ]
+    rows.append(("`GET /healthz`", "Tell that it answers, and whether this process serves."))
+    return _table(("route", "what it does"), rows)
+
+
 def _mermaid(draw: Callable[[], str]) -> Callable[[], str]:
     return lambda: f"```mermaid\n{draw()}\n```"
 
@@ -139,6 +172,8 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "ticket-states": _mermaid(ticket_states),
     "commands": commands,
     "settings": settings,
+    "people-roles": people_roles,
+    "routes": routes,
     "abuse": abuse,
 }
 
