@@ -148,6 +148,7 @@ class PeopleRoutes:
         except SecretTooWeak as weak:
             raise Denied(400, ProblemCode.INVALID, str(weak)) from None
         self._claims_each.give_back(call.source)
+        self._claims_in_all.give_back()
         identity = account.identity
         call.who = identity.client_id
         async with self._database.read() as connection:

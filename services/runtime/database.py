@@ -89,6 +89,7 @@ class Database:
         if not self.is_sqlite:
             return create_async_engine(
                 self.url,
+                hide_parameters=True,  # they would stand in the texts of errors, and so in logs
                 pool_size=5,
                 max_overflow=5,
                 pool_timeout=5,
@@ -100,7 +101,7 @@ class Database:
             )
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(self.url, connect_args={"timeout": 30})
+        engine = create_async_engine(self.url, hide_parameters=True, connect_args={"timeout": 30})
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine

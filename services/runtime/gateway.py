@@ -159,6 +159,7 @@ class Gateway:
         self._serving: Final = serving
         self._said: Final = Buckets(_REFUSALS_SAID, most=1_000)
         self._unsaid = 0
+        self._requests: Final = Buckets(settings.limits.requests, most=4_000)
         self._app: Final = self._application(offers)
         self._door: Door | None = None
         self._task: asyncio.Task[None] | None = None
@@ -264,6 +265,9 @@ class Gateway:
         return endpoint
 
     async def _answer(self, offer: Offer[Any], request: Request, call: Call) -> Response:
+        if wait := self._requests.take(call.source, time.monotonic()):
+            text = "too many requests: wait"
+            return _denied(Denied(429, ProblemCode.RATE_LIMITED, text, retry_after_s=wait), call)
         try:
             asked = await _read(offer.asked, request, self._settings.limits.body_bytes)
             answer = await offer.answer(call, asked)

@@ -15,7 +15,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import h11
@@ -24,6 +24,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from schemas.gateway import Problem, ProblemCode
+from services.runtime.ratelimit import Buckets, Rate
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,10 @@ class GatewayLimits:
     connections: int = 256
     connections_each: int = 32
     """From one address: a restaurant's screens may all come from one."""
+    arrivals: Rate = field(default_factory=lambda: Rate(per_s=20, burst=200))
+    """New connections from one address."""
+    requests: Rate = field(default_factory=lambda: Rate(per_s=50, burst=300))
+    """Requests from one address: who sends more shares the processor with orders."""
     graceful_s: int = 1
     """How long requests in hand may take when it ends."""
 
@@ -157,6 +162,7 @@ class Door(uvicorn.Server):
         self._accepting: asyncio.Task[None] | None = None
         self._entering: set[asyncio.Task[None]] = set()
         self._from: dict[str, int] = {}
+        self._arrivals: Final = Buckets(limits.arrivals, most=4_000)
         self._inside = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -206,7 +212,8 @@ class Door(uvicorn.Server):
                 continue
             source = source_of(address[0])
             full = self._inside >= self._limits.connections
-            if full or self._from.get(source, 0) >= self._limits.connections_each:
+            many = self._from.get(source, 0) >= self._limits.connections_each
+            if full or many or self._arrivals.take(source, loop.time()):
                 connection.close()
                 log.debug("turned away", address=source, full=full)
                 continue

@@ -26,6 +26,7 @@ from schemas.message import Part
 from services.runtime.bus import ConnectionLost
 from services.runtime.gateway import Call, Denied, Gateway, GatewaySettings, Offer
 from services.runtime.gateway_door import GatewayLimits, source_of
+from services.runtime.ratelimit import Rate
 
 DEADLINE_S = 10.0
 HASTY = GatewayLimits(arrive_s=0.4, answer_s=0.4, idle_s=1, handshake_s=0.4)
@@ -296,7 +297,7 @@ async def test_who_does_not_read_the_answer_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("bound", [{"connections_each": 3}, {"connections": 3}])
-async def test_connections_are_bounded_by_address_and_in_all(bound: dict[str, int]) -> None:
+async def test_connections_are_bounded_by_address_and_in_all(bound: dict[str, Any]) -> None:
     async with running(limits=replace(GatewayLimits(), **bound)) as gateway:
         async with AsyncExitStack() as held:
             for _ in range(3):
@@ -308,6 +309,21 @@ async def test_connections_are_bounded_by_address_and_in_all(bound: dict[str, in
         assert gateway._door._from == {}
         async with httpx.AsyncClient(base_url=gateway.url) as client:
             assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_one_address_may_ask_so_often_and_come_so_often() -> None:
+    limits = replace(GatewayLimits(), requests=Rate(per_s=0.1, burst=3))
+    async with running(limits=limits) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url) as client:
+            answers = [await client.get("/healthz") for _ in range(4)]
+        assert [each.status_code for each in answers] == [200, 200, 200, 429]
+        assert answers[-1].json()["code"] == "rate-limited"
+    ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    limits = replace(GatewayLimits(), arrivals=Rate(per_s=0.1, burst=3))
+    async with running(limits=limits) as gateway:
+        said = [await answer_to(gateway, ask) for _ in range(4)]
+        assert [b" 200 " in each for each in said] == [True, True, True, False]
+        assert said[-1] == b""
 
 
 async def test_it_ends_within_two_seconds_whatever_is_in_hand() -> None:
