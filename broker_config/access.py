@@ -174,6 +174,8 @@ class Grant(NamedTuple):
     own: bool
     """It names the device itself; else all of this tenant in this role have it."""
     retain: Retain
+    any_device: str
+    """The same filter for whatever device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +224,18 @@ def grants(identity: Identity) -> tuple[Grant, ...]:
     for rule in RULES:
         if identity.role not in rule.roles:
             continue
-        tail = rule.tail.replace("{self}", identity.device)
-        filter_ = (
-            f"{ROOT}/{tenant}/{tail}"
-            if rule.plane is None
-            else plane_filter(rule.plane, tenant=tenant, tail=tail)
+        own, any_device = (
+            _filter(rule, tenant, rule.tail.replace("{self}", name))
+            for name in (identity.device, "+")
         )
-        found.append(Grant(rule.verb, filter_, "{self}" in rule.tail, rule.retain))
+        found.append(Grant(rule.verb, own, "{self}" in rule.tail, rule.retain, any_device))
     return tuple(found)
+
+
+def _filter(rule: Rule, tenant: str, tail: str) -> str:
+    if rule.plane is None:
+        return f"{ROOT}/{tenant}/{tail}"
+    return plane_filter(rule.plane, tenant=tenant, tail=tail)
 
 
 def may_publish(identity: Identity, topic: str) -> bool:

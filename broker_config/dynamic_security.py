@@ -67,30 +67,33 @@ class MosquittoRole:
 
 def own_role(identity: Identity) -> MosquittoRole:
     """Render the rights that name the device itself; a service has all of its here."""
-    is_service = identity.role is Role.SERVICE
-    granted = [grant for grant in grants(identity) if grant.own or is_service]
-    entries = list(_entries(granted))
-    if is_service:
-        # Equal workers may divide the messages among them; to Mosquitto this is
-        # another filter than the one that is shared.
-        entries += [
-            acl("subscribePattern", f"$share/+/{grant.filter}")
-            for grant in granted
-            if grant.verb is Verb.SUBSCRIBE
-        ]
+    if identity.role is not Role.SERVICE:
+        own = [grant for grant in grants(identity) if grant.own]
+        return MosquittoRole(identity.client_id, tuple(_asked(own)))
+    granted = grants(identity)
+    entries = [*_asked(granted), *_received(grant.filter for grant in _heard(granted))]
+    # Equal workers may divide the messages among them; to Mosquitto this is another filter
+    # than the one that is shared.
+    entries += [acl("subscribePattern", f"$share/+/{grant.filter}") for grant in _heard(granted)]
     return MosquittoRole(identity.client_id, tuple(entries))
 
 
 def common_role(identity: Identity) -> MosquittoRole | None:
-    """Render the rights that all of this tenant in this role share; None where there are none.
+    """Render the rights that all of this tenant in this role share; None for a service.
 
-    Mosquitto writes all its accounts anew at each change: shared rights halve the file.
+    Mosquitto writes all its accounts anew at each change, so what can be shared is. To
+    receive is a right of its own to Mosquitto, beside that to subscribe: it is shared even
+    where a filter names the device, for without the subscription nothing comes.
     No device is called so, for a slash stands in no name.
     """
-    granted = [grant for grant in grants(identity) if not grant.own]
-    if identity.role is Role.SERVICE or not granted:
+    granted = grants(identity)
+    if identity.role is Role.SERVICE:
         return None
-    return MosquittoRole(f"{identity.tenant}/{identity.role}", tuple(_entries(granted)))
+    entries = [
+        *_asked(grant for grant in granted if not grant.own),
+        *_received(grant.any_device for grant in _heard(granted)),
+    ]
+    return MosquittoRole(f"{identity.tenant}/{identity.role}", tuple(entries))
 
 
 def role_names(identity: Identity) -> list[Json]:
@@ -99,18 +102,24 @@ def role_names(identity: Identity) -> list[Json]:
     return [{"rolename": role.name, "priority": 0} for role in roles if role is not None]
 
 
-def _entries(granted: Iterable[Grant]) -> Iterator[Json]:
-    """Render grants as Mosquitto's access list.
+def _heard(granted: Iterable[Grant]) -> list[Grant]:
+    return [grant for grant in granted if grant.verb is Verb.SUBSCRIBE]
 
-    Subscribing and receiving are two rights to Mosquitto, so each grant to subscribe
-    becomes both: a session kept from better days must not hear what is now refused.
-    """
+
+def _asked(granted: Iterable[Grant]) -> Iterator[Json]:
+    """Render what one may publish and subscribe to."""
     for grant in granted:
-        if grant.verb is Verb.PUBLISH:
-            yield acl("publishClientSend", grant.filter)
-        else:
-            yield acl("subscribePattern", grant.filter)
-            yield acl("publishClientReceive", grant.filter)
+        kind = "publishClientSend" if grant.verb is Verb.PUBLISH else "subscribePattern"
+        yield acl(kind, grant.filter)
+
+
+def _received(filters: Iterable[str]) -> Iterator[Json]:
+    """Render what may be handed to one.
+
+    A session kept from better days must not hear what is now refused.
+    """
+    for filter_ in filters:
+        yield acl("publishClientReceive", filter_)
 
 
 def acl(acltype: str, filter_: str) -> Json:
