@@ -21,6 +21,10 @@ CAME: Final = r"New client connected from [\d.]+:\d+ as ta:"
 """All that Mosquitto logs, short of `debug`, of one whose SUBSCRIBE or PUBLISH it denies:
 who came, from where and when. It is no line about the attempt; it says whom to look at."""
 
+SOMEBODY: Final = "'somebody'"
+"""What the embedded broker calls those who never said who they are, or in no MQTT 3.1.1."""
+FIVE: Final = f"login refused: {SOMEBODY} from .* does not speak MQTT 3"
+
 LIST: Final[dict[str, tuple[str, ...]]] = {
     "Identity": (
         "connect with no credentials",

@@ -8,7 +8,7 @@ import contextlib
 from broker_config.access import Credential, Identity, service_credentials
 from services.people.accounts import Accounts, EmbeddedAccounts
 from services.people.credentials import DatabaseDirectory
-from services.people.watch import put_out_changed
+from services.people.watch import Seen, put_out_changed
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from tests.brokers import EmbeddedInTest
@@ -21,7 +21,7 @@ class EmbeddedOnDatabase(EmbeddedInTest):
         self._database = Database(database_url)
         super().__init__()
         ours = service_credentials(self.services.secret)
-        self._directory = DatabaseDirectory(self._database, ours)
+        self._seen = Seen(DatabaseDirectory(self._database, ours))
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -29,7 +29,7 @@ class EmbeddedOnDatabase(EmbeddedInTest):
         return EmbeddedAccounts()
 
     async def find(self, username: str) -> Credential | None:
-        return await self._directory.find(username)
+        return await self._seen.find(username)
 
     def _do_add(self, devices: list[tuple[Identity, str]]) -> None:
         """Nothing: the rows let a device in, and are written by whoever adds it."""
@@ -38,7 +38,7 @@ class EmbeddedOnDatabase(EmbeddedInTest):
         """Begin to put out whom the database no longer knows; its tables must be there."""
 
         async def begin() -> None:
-            watch = put_out_changed(self._database, self.broker, system_clock)
+            watch = put_out_changed(self._database, self.broker, system_clock, self._seen)
             self._watching = asyncio.create_task(watch)
 
         self._run(begin())

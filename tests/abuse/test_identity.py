@@ -118,7 +118,6 @@ def test_06_one_client_id_from_two_places_at_once(scene: Scene) -> None:
 @attempt(
     11,
     both="closed within a second; CONNACK refuses it from then on",
-    embedded_pending="a device that was added within a look of the watch is put out after 10 s",
     embedded_logs="put out",
     mosquitto_logs="administrative action",
 )
@@ -136,7 +135,6 @@ def test_11_a_revoked_device_that_is_still_connected(scene: Scene) -> None:
 @attempt(
     12,
     both="no session, no subscription and no message is left under its name",
-    embedded_pending="a device revoked within a look of the watch keeps its session",
     embedded_logs="put out",
     mosquitto_logs="administrative action",
 )
@@ -207,7 +205,6 @@ def test_15_an_empty_client_id_not_clean(scene: Scene) -> None:
     "the owner is let in meanwhile",
     mosquitto="all refused, however many: a secret has 256 bits; the owner is let in meanwhile",
     private=True,
-    embedded_pending="guesses are not slowed yet",
     embedded_logs="login refused",
     mosquitto_logs="disconnected, not authorised",
 )

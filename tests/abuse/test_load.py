@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from schemas.devices import DevicePresence, Role
 from tests.abuse import packets
-from tests.abuse.attempts import CAME, attempt
+from tests.abuse.attempts import CAME, SOMEBODY, attempt
 from tests.abuse.link import Link, NoAnswer
 from tests.abuse.packets import RawWill, connect
 from tests.abuse.scene import Scene, opening
 from tests.abuse.stage import Account
+from tests.abuse.witness import MEMORY
 
 SILENT = 300
 PATIENCE_S = 14.0
@@ -44,7 +45,7 @@ def fix_topic(account: Account) -> str:
     embedded="a new device is let in beside 300 silent sockets; they are closed in time",
     mosquitto="a new device is let in beside 300 silent sockets; they do nobody harm",
     private=True,
-    embedded_logs="silent for too long",
+    embedded_logs=f"too many connections: {SOMEBODY} from .* gave no name",
 )
 def test_54_tcp_open_and_no_connect(scene: Scene) -> None:
     silent = [scene.link() for _ in range(SILENT)]
@@ -64,7 +65,7 @@ def test_54_tcp_open_and_no_connect(scene: Scene) -> None:
     55,
     embedded="closed before it has said who it is",
     mosquitto="waited for; a new device is let in meanwhile",
-    embedded_logs="silent for too long",
+    embedded_logs=f"protocol violation: {SOMEBODY} from .* did not say who",
     mosquitto_logs="Client <unknown> ",
 )
 def test_55_connect_at_a_byte_a_second(scene: Scene) -> None:
@@ -166,14 +167,17 @@ def test_70_a_subscriber_that_never_acknowledges(scene: Scene) -> None:
     scene.seen("the rest is bounded, and gone with it")
 
 
+UNREAD = "what it holds is gone with its reader"
+
+
 @attempt(
     71,
-    both="the broker grows by less than 64 MiB, and what it holds is gone with it",
+    embedded=f"the broker grows by less than 64 MiB; {UNREAD}",
+    mosquitto=f"who goes on sending is put out; {UNREAD}",
     private=True,
-    embedded_pending="no limits yet: it takes whatever comes",
-    mosquitto_pending="no limits in the services yet: all that is unread waits in memory",
+    mosquitto_pending="nobody is put out yet: all that is unread waits in memory",
     embedded_logs="too m(any|uch)",
-    mosquitto_logs="limit exceeded",
+    mosquitto_logs="a device went too far",
 )
 def test_71_a_subscriber_that_never_reads(scene: Scene) -> None:
     speaker = scene.thief()
@@ -183,13 +187,18 @@ def test_71_a_subscriber_that_never_reads(scene: Scene) -> None:
     before = scene.stage.memory()
     link = scene.enter(speaker)
     packet = packets.publish(topic, FIX % (b"x" * 30_000), qos=0)
-    sent = link.send_while(itertools.repeat(packet), 2.0)
+    sent = link.send_while(itertools.repeat(packet), 2.0 if scene.kind == "embedded" else 10.0)
     assert sent > 20
-    grown = scene.stage.memory() - before
-    assert grown < 64 * 2**20, f"{grown / 2**20:.0f} MiB for {sent} messages"
+    if scene.kind == "embedded":
+        grown = scene.stage.memory() - before
+        assert grown < 64 * 2**20, f"{grown / 2**20:.0f} MiB for {sent} messages"
+        scene.seen("the broker grows by less than 64 MiB")
+    else:
+        # It writes to whoever does not read, and counts that nowhere: only its end helps.
+        scene.holds(link.end(1.0), "who goes on sending is put out")
     link.close()
     stuck.close()
-    scene.seen("the broker grows by less than 64 MiB, and what it holds is gone with it")
+    scene.waits(lambda: scene.stage.memory() - before < MEMORY[scene.kind], UNREAD)
 
 
 @attempt(
@@ -223,13 +232,13 @@ def test_72_silence_past_keepalive(scene: Scene) -> None:
 )
 def test_73_endless_persistent_sessions(scene: Scene) -> None:
     thief = scene.thief()
-    told = {
-        scene.knock(opening(thief, client_id=f"{thief.login.client_id}-{n}", clean=False))
-        for n in range(200)
-    }
-    scene.holds(
-        all(each.startswith("CONNACK") for each in told), "200 other client ids are refused"
-    )
+    told = set()
+    for _ in range(25):  # a few with each: who is refused often is answered slowly
+        other = scene.thief()
+        ids = (f"{other.login.client_id}-{number}" for number in range(8))
+        told |= {scene.knock(opening(other, client_id=one, clean=False)) for one in ids}
+    refused = all(each.startswith("CONNACK") for each in told)
+    scene.holds(refused, "200 other client ids are refused")
     present = []
     for _ in range(50):
         link = scene.link()

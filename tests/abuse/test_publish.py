@@ -7,13 +7,14 @@ import time
 
 from broker_config import dynamic_security
 from broker_config.access import Identity
+from broker_config.limits import BrokerLimits
 from schemas.devices import DevicePresence, Role
 from schemas.identifiers import new_id
 from schemas.orders import PlaceOrder
 from schemas.refusals import RefusalCode
 from services.orders.store import ORDERS
 from tests.abuse import packets
-from tests.abuse.attempts import CAME, attempt
+from tests.abuse.attempts import CAME, FIVE, attempt
 from tests.abuse.packets import PUBACK
 from tests.abuse.scene import Scene, opening
 from tests.brokers import PrivateMosquitto
@@ -21,6 +22,10 @@ from tests.spoken import order
 
 ONLY_3 = "speaks MQTT 3.1.1 only: CONNACK 0x84; closed"
 
+FLOOD_S = 3.0
+FASTEST = BrokerLimits().device_bytes
+SOCKET_BYTES = 16 * 2**20
+"""What the buffers of a socket may hold, and nobody has read."""
 REPLY_NAMES = ("replyto", "reply_to", "responsetopic", "response_topic")
 INTO_VICTIM = (
     "heard/v1/tb/request/pos-1/orders/place",
@@ -53,7 +58,7 @@ def stands_nothing(scene: Scene) -> None:
     35,
     embedded=ONLY_3,
     mosquitto="each: PUBACK 0x87; reached nobody",
-    embedded_logs="login refused",
+    embedded_logs=FIVE,
     mosquitto_logs=CAME,
 )
 def test_35_into_the_victims_tenant_on_mqtt_5(scene: Scene) -> None:
@@ -149,8 +154,7 @@ def test_40_the_brokers_own_figures(scene: Scene) -> None:
 
 @attempt(
     41,
-    embedded="acknowledged; reached nobody",
-    mosquitto="closed; reached nobody",
+    both="closed; reached nobody",
     embedded_logs="protocol violation",
     mosquitto_logs="protocol error",
 )
@@ -204,7 +208,6 @@ def test_43_clearing_anothers_retained_birth(scene: Scene) -> None:
     embedded="the flag is dropped: nothing stands retained; the flooder is slowed, others are not",
     mosquitto="the flooder is put out; the warden clears what stands retained",
     private=True,
-    embedded_pending="retained messages of a device are kept wherever it may publish",
     mosquitto_pending="no limits in the services and no warden yet",
     embedded_logs="retained flag dropped",
     mosquitto_logs="a device went too far",
@@ -212,19 +215,24 @@ def test_43_clearing_anothers_retained_birth(scene: Scene) -> None:
 def test_44_a_million_retained_topics_of_ones_own(scene: Scene) -> None:
     thief = scene.thief()
     link = scene.enter(thief)
+    # Small ones would vanish in the buffers of the socket, and show nothing.
+    payload = scene.mark + b" " * (4096 if scene.kind == "embedded" else 0)
 
     def flood() -> bytes:
         tail = link.mid()
         topic = f"heard/v1/ta/telemetry/{thief.device}/s{tail}"
-        return packets.publish(topic, scene.mark, mid=tail, retain=True)
+        return packets.publish(topic, payload, mid=tail, retain=True)
 
-    sent = link.send_while(iter(flood, b""), 4.0)
+    sent = link.send_while(iter(flood, b""), FLOOD_S)
     assert sent > 100
     scene.after_an_order()
     if scene.kind == "embedded":
+        link.close()
         standing = [one for one in scene.standing("ta") if scene.mark in one.payload]
         scene.holds(not standing, "the flag is dropped: nothing stands retained")
-        scene.holds(sent < 40_000, "the flooder is slowed, others are not")
+        assert FASTEST is not None
+        at_most = FASTEST.burst + FASTEST.per_s * 2 * FLOOD_S + SOCKET_BYTES
+        scene.holds(sent * len(payload) < at_most, "the flooder is slowed, others are not")
         return
     assert link.end(30.0)
     scene.seen("the flooder is put out")
@@ -282,7 +290,7 @@ def test_46_a_payload_that_disagrees_with_its_topic(scene: Scene) -> None:
     47,
     embedded="MQTT 5 is not spoken: CONNACK 0x84; a reply goes to who asked, and nowhere else",
     mosquitto="with MQTT 5's property and without: a reply goes to who asked, and nowhere else",
-    embedded_logs="login refused",
+    embedded_logs=FIVE,
     mosquitto_logs=CAME,
 )
 def test_47_a_foreign_response_topic(scene: Scene) -> None:

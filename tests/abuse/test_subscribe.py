@@ -224,7 +224,6 @@ THOUSAND_FOREIGN = "SUBACK with 1,000 times 0x80; heard nothing"
     32,
     embedded=THOUSAND_FOREIGN + "; of 1,000 that it may have, those beyond its limit are refused",
     mosquitto=THOUSAND_FOREIGN + "; 1,000 that it may have are granted, and do nobody harm",
-    embedded_pending="no limit on subscriptions yet",
     embedded_logs="subscription refused",
     mosquitto_logs=CAME,
 )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from schemas.devices import Role
 from schemas.gateway import Session
 from tests.abuse.attempts import attempt
 from tests.abuse.desk import encoded, parts, wait_for_its_end, written
@@ -128,10 +129,10 @@ def test_10_a_token_of_the_attacker_with_a_user_name_of_the_victim(scene: Scene)
     desk = scene.stage.desk(LONG_S)
     own, victims = desk.log_in("ta"), desk.log_in("tb")
     scene.witness.devices.add(victims.device)
+    till = scene.stage.account(scene.stage.victim, Role.POS).login
     names = [
         (victims.client_id, victims.username),
-        ("tb:pos-1", "tb:pos-1"),
-        ("tb:kds-1", "tb:kds-1"),
+        (till.client_id, till.username),
         (own.client_id, victims.username),
     ]
     (told,) = {scene.knock(connect(client, user, own.token)) for client, user in names}

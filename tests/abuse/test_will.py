@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.devices import DevicePresence, Role
 from tests.abuse import packets
-from tests.abuse.attempts import CAME, attempt
+from tests.abuse.attempts import CAME, FIVE, SOMEBODY, attempt
 from tests.abuse.packets import RawWill
 from tests.abuse.scene import Scene, opening
 from tests.abuse.stage import Account
@@ -88,7 +88,7 @@ def test_50_a_will_to_the_brokers_controls(scene: Scene) -> None:
     51,
     embedded="closed without a word",
     mosquitto="let in; said on its own topic alone; the services do not believe it",
-    embedded_logs="protocol violation",
+    embedded_logs=f"protocol violation: {SOMEBODY}",
     mosquitto_logs='"event": "unfit"',
 )
 def test_51_a_will_of_the_largest_size(scene: Scene) -> None:
@@ -143,7 +143,7 @@ def test_52_connect_and_abort_in_a_loop(scene: Scene) -> None:
     53,
     embedded="speaks MQTT 3.1.1 only: CONNACK 0x84; closed",
     mosquitto="let in; unsaid while it waits; gone with the account",
-    embedded_logs="login refused",
+    embedded_logs=FIVE,
     mosquitto_logs=CAME,
 )
 def test_53_a_will_delay_of_a_year(scene: Scene) -> None:
