@@ -15,6 +15,7 @@ from cli.examination.certificates import look_at_certificates, look_at_way
 from cli.examination.database import look_at_database, look_at_rows
 from cli.examination.files import look_at_files, look_at_secrets
 from cli.examination.finding import Finding
+from cli.examination.gateway import look_at_gateway
 from cli.examination.tenant import look_as_manager
 from cli.examination.unowned import look_at_unowned
 from cli.grammar import Command, json_option
@@ -41,9 +42,9 @@ def doctor(app: Application, *, tenant: str | None, mend: bool, as_json: bool) -
     """Say what is wrong, and the command that mends it.
 
     It looks at files, secrets and certificates, database, migrations, clocks, broker, the
-    way to it, accounts, services, what is retained against what the database says, what
-    waits and what was put aside. For each tenant it connects as a device of its own. The
-    exit code is 1 where anything is wrong.
+    way to it, accounts, services, gateway, what is retained against what the database says,
+    what waits and what was put aside. For each tenant it connects as a device of its own.
+    The exit code is 1 where anything is wrong.
 
     Examples:
       heard doctor
@@ -77,6 +78,8 @@ def examine(app: Application, *, tenant: str | None, mend: bool) -> list[Finding
     there = address
     findings += app.run(lambda database: look_at_services(app, database, there))
     serving = any(each.what == "services" and each.ok for each in findings)
+    if serving:
+        findings += look_at_gateway(app)
     accounts = app.run(lambda database: look_at_accounts(app, database, there))
     findings += accounts
     findings += app.run(lambda database: look_at_unowned(app, database, there, mend=mend))

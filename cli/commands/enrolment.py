@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 import segno
 
+from broker_config.tls_folder import TlsFolder
 from cli.admission import admission
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.files import seal_key
+from cli.gateway_client import TLS_FOLDER
 from cli.grammar import Command, json_option, tenant_option
 from cli.names import NAME, ROLES
 from cli.printing import note, say, show_json, when
@@ -146,6 +148,9 @@ def claim(
     where = gateway or _gateway(app)
     if where is None:
         raise Failure("no gateway runs here: say where it is with --gateway https://HOST:PORT")
+    if gateway is None and gateway_ca is None:
+        authority = TlsFolder(app.settings.home / TLS_FOLDER).authority.certificate
+        gateway_ca = authority if authority.exists() else None
     path = out or app.settings.home / "device.json"
     code = _asked_for("claim code")
     known = enrolment.claim(where, code, path, ca_file=gateway_ca, plaintext=app.settings.plaintext)

@@ -271,3 +271,14 @@ def _as_services(heard: Heard) -> tuple[BrokerAddress, BrokerLogin]:
         port = json.loads((heard.home / "run.json").read_text())["port"]
     login = BrokerLogin(username=WARDEN_USERNAME, secret=derived_secret(secret, WARDEN_USERNAME))
     return BrokerAddress(port=int(port)), login
+
+
+def test_a_gateway_that_should_answer_and_does_not_is_found(embedded: Heard) -> None:
+    findings = {each["what"]: each for each in embedded.done("doctor", "--json").json}
+    assert findings["gateway"]["ok"] is True
+    run = embedded.home / "run.json"
+    told = json.loads(run.read_text())
+    run.write_text(json.dumps(told | {"gateway": "http://127.0.0.1:9"}))
+    findings = {each["what"]: each for each in embedded("doctor", "--json").json}
+    assert findings["gateway"]["ok"] is False
+    assert "does not answer" in findings["gateway"]["says"]
