@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -244,13 +245,26 @@ def test_what_stands_retained_of_devices_that_nobody_knows_is_named_and_cleared(
     }
     with MqttClient(address, BrokerLogin(username="roma:pos-1", secret=secret)) as till:
         till.publish(presence["known"], b"{}", retain=True)
-    with MqttClient(address, services) as ours:
-        for name in ("gone", "no tenant"):
-            ours.publish(presence[name], b"left behind", retain=True)
-    found = _wrong(stack)["retained of devices"]
-    assert found["says"].startswith("2 messages stand that nobody owns, as ")
-    assert found["mend"] == "heard doctor --mend"
-    assert "2 messages that nobody owned were cleared" in stack("doctor", "--mend").out
+
+    def found() -> dict[str, Any] | None:
+        # The services clear it too, once a minute: then it is left behind again.
+        with MqttClient(address, services) as ours:
+            for name in ("gone", "no tenant"):
+                ours.publish(presence[name], b"left behind", retain=True)
+        return _wrong(stack).get("retained of devices")
+
+    until(
+        lambda: (
+            (told := found()) is not None
+            and told["says"].startswith("2 messages stand that nobody owns, as ")
+            and told["mend"] == "heard doctor --mend"
+        ),
+        "what was left behind is found",
+    )
+    assert re.search(
+        "2 messages that nobody owned were cleared|all that stands is somebody's",
+        stack("doctor", "--mend").out,
+    )
     # What they said was no presence, and is kept for whoever looks into it.
     assert _wrong(stack).keys() == {"quarantine"}
     with MqttClient(address, services) as ours:
