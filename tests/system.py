@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
@@ -36,9 +37,11 @@ from services.menu.handlers import put_menu
 from services.migrations.upgrade import upgrade
 from services.people.credentials import place
 from services.people.store import Device, Tenant, add_tenant
+from services.people.suspension import Suspensions
+from services.people.sweeping import Sweeper
 from services.runtime.database import Database
 from services.runtime.moment import Clock, system_clock
-from tests.brokers import RunningBroker
+from tests.brokers import PrivateMosquitto, RunningBroker
 from tests.spoken import Speaker
 
 T = TypeVar("T")
@@ -116,11 +119,17 @@ class RunningSystem:
         """Start the services; on return requests are handled."""
 
         async def build() -> Served:
+            database = Database(self.database_url)
+            doorkeeper: Callable[[Sweeper], Suspensions] | None = None
+            if isinstance(self.broker, PrivateMosquitto):
+                secret = self.broker.admin.secret
+                doorkeeper = partial(Suspensions, database, self.broker.address, secret)
             return assemble(
-                Database(self.database_url),
+                database,
                 self.broker.address,
                 self.broker.services.secret,
                 accounts=self.broker.accounts,
+                doorkeeper=doorkeeper,
                 clock=self._clock,
             )
 

@@ -56,8 +56,45 @@ class Delivery:
     tag: int
 
 
+class WaitingRoom(Protocol):
+    """Where messages wait between their arrival and `Session.receive`."""
+
+    def add(self, delivery: Delivery) -> bool:
+        """Let one in; False where it is done with instead. Called as it arrives: at once."""
+        ...
+
+    def take(self, limit: int) -> list[Delivery]:
+        """Take the next, up to a limit."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class FirstCome:
+    """A waiting room in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Delivery] = deque()
+
+    def add(self, delivery: Delivery) -> bool:
+        """See `WaitingRoom.add`."""
+        self._waiting.append(delivery)
+        return True
+
+    def take(self, limit: int) -> list[Delivery]:
+        """See `WaitingRoom.take`."""
+        waiting = self._waiting
+        return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
 class Session(Protocol):
     """One connection, from its opening to its loss."""
+
+    def wait_in(self, room: WaitingRoom) -> None:
+        """Let messages wait in this room from now on; one that it turns away is acknowledged."""
 
     async def receive(self, limit: int) -> list[Delivery]:
         """Wait for messages; return what is there, up to `limit`.
@@ -104,7 +141,7 @@ class MqttSession:
     def __init__(self, client: aiomqtt.Client) -> None:
         self._aiomqtt: Final = client
         self._paho: Final[Any] = client._client  # noqa: SLF001 - see the module's first lines
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: WaitingRoom = FirstCome()
         self._wake = asyncio.Event()
         self._lost: BaseException | None = None
         self._broken = asyncio.Event()
@@ -184,10 +221,20 @@ class MqttSession:
             log.warning("dropped a message whose topic is no UTF-8", dropped=self.dropped)
             self._paho.ack(message.mid, message.qos)
             return
-        self._waiting.append(
-            Delivery(topic, message.payload, message.retain, message.qos, message.mid)
-        )
-        self._wake.set()
+        self._arrive(Delivery(topic, message.payload, message.retain, message.qos, message.mid))
+
+    def _arrive(self, delivery: Delivery) -> None:
+        if self._waiting.add(delivery):
+            self._wake.set()
+        elif delivery.qos:
+            # At once: the broker sends only so many that are unacknowledged.
+            self._paho.ack(delivery.tag, delivery.qos)
+
+    def wait_in(self, room: WaitingRoom) -> None:
+        """See `Session.wait_in`."""
+        before, self._waiting = self._waiting, room
+        for delivery in before.take(len(before)):
+            self._arrive(delivery)
 
     def _on_publish(self, _client: Any, _userdata: Any, mid: int, *_rest: Any) -> None:
         if self._confirmed is not None:
@@ -202,13 +249,12 @@ class MqttSession:
 
     async def receive(self, limit: int) -> list[Delivery]:
         """See `Session.receive`."""
-        while not self._waiting:
+        while not len(self._waiting):
             self._check()
             self._wake.clear()
             await self._wake.wait()
         self._check()
-        waiting = self._waiting
-        return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
+        return self._waiting.take(limit)
 
     def _check(self) -> None:
         if self._lost is not None:

@@ -1,4 +1,4 @@
-"""The guard: stands before the worker, and turns away what is too much.
+"""The guard: stands before the worker, and turns away what is too much, as it arrives.
 
 What is over a limit is never parsed and never kept. A request is answered that it may come
 again, unless too many of its kind were answered already: answering must be no amplifier,
@@ -27,7 +27,8 @@ from schemas.replies import Outcome, Reply
 from schemas.topics import Plane, device_of
 from services.runtime.bus import Delivery
 from services.runtime.context import Outgoing, outgoing
-from services.runtime.limits import Gate, Key
+from services.runtime.limits import Gate, Key, speaker_of
+from services.runtime.line import Line
 from services.runtime.moment import Clock
 from services.runtime.ratelimit import Buckets, Rate
 from services.runtime.reception import Unfit, find_id
@@ -113,27 +114,65 @@ class Guard:
         self._cleared: Counter[str] = Counter()
         self._out_until: dict[Key, float] = {}
         self._wake = asyncio.Event()
+        self._line: Final = Line()
         self.counts: Final[Counter[str]] = Counter()
         """What happened since the start."""
 
     def sieve(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Return what may pass, in its order; what else there is to do is done."""
-        now, wait_of, passed = self._monotonic(), self.gate.wait, []
-        for delivery in deliveries:
-            topic, payload = delivery.topic, delivery.payload
-            if not payload and self._cleared and self._is_our_clearing(topic):
-                continue
-            if delivery.retain and payload:
-                self._clear(topic)
-            wait = wait_of(topic, len(payload), now)
-            if wait:
-                self.counts["limited" if wait < math.inf else _TOO_LARGE] += 1
-                self._turn_away(delivery, wait, now)
-            else:
-                passed.append(delivery)
+        now = self._monotonic()
+        return [each for each in deliveries if self._passes(each, now)]
+
+    def begin(self) -> None:
+        """Begin with an empty line: the broker brings again what was not acknowledged."""
+        self._line.clear()
+
+    def add(self, delivery: Delivery) -> bool:
+        """See `services.runtime.bus.WaitingRoom.add`."""
+        spoken = speaker_of(delivery.topic)
+        if spoken is None:
+            self._line.add(None, delivery)
+            return True
+        key, is_presence = spoken
+        now = self._monotonic()
+        if not (is_presence or self._line.has_room(key) or self.gate.sender(key).free):
+            self._crowd_out(delivery, key, now)
+            return False
+        if not self._passes(delivery, now):
+            return False
+        self._line.add(key, delivery)
+        return True
+
+    def take(self, limit: int) -> list[Delivery]:
+        """See `services.runtime.bus.WaitingRoom.take`."""
+        return self._line.take(limit)
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def _crowd_out(self, delivery: Delivery, key: Key, now: float) -> None:
+        self.gate.refuse(key, now)
+        self.counts["limited"] += 1
         if self.gate.offenders:
             self._wake.set()
-        return passed
+        if delivery.retain:
+            self._clear(delivery.topic)
+        self._turn_away(delivery, LEAST_WAIT_S, now)
+
+    def _passes(self, delivery: Delivery, now: float) -> bool:
+        topic, payload = delivery.topic, delivery.payload
+        if not payload and self._cleared and self._is_our_clearing(topic):
+            return False
+        if delivery.retain and payload:
+            self._clear(topic)
+        wait = self.gate.wait(topic, len(payload), now)
+        if not wait:
+            return True
+        self.counts["limited" if wait < math.inf else _TOO_LARGE] += 1
+        if self.gate.offenders:
+            self._wake.set()
+        self._turn_away(delivery, wait, now)
+        return False
 
     def weigh(self, unfit: Unfit) -> Unfit | None:
         """Say what is to be done of a message that is good for nothing: less, or nothing."""

@@ -2,9 +2,7 @@
 
 A device is held to its own limits and, with all others of its tenant, to the tenant's: so
 many messages and bytes a second, with bursts (see `services.runtime.ratelimit` for the
-way of counting). Besides, none may send more than `AT_ONCE` in one go, whatever it has
-saved up: everybody's messages wait in one line, and who fills it makes the others wait. A
-device of ours has at most a hundred requests on their way, and never comes near that.
+way of counting). That a burst keeps nobody waiting is seen to by `services.runtime.line`.
 
 Presence is counted by itself: a birth must not be lost to a flood of readings.
 
@@ -22,10 +20,6 @@ from schemas.limits import Limits, Share
 from schemas.topics import Plane, device_of
 from services.runtime.ratelimit import Bucket, Rate
 
-AT_ONCE: Final = Rate(per_s=500, burst=300)
-"""What one device may send in one go; at twice its own rate, where that is more."""
-TENANT_AT_ONCE: Final = Rate(per_s=2_000, burst=2_000)
-"""The same for all devices of a tenant."""
 PRESENCE: Final = Rate(per_s=5, burst=50)
 """Births and wills of one device."""
 TOO_FAR: Final = 3_000
@@ -39,18 +33,13 @@ Key = tuple[str, str]
 
 
 class Meter:
-    """What one may still send, in messages and bytes, in the long run and at once.
+    """What one may still send, in messages and bytes.
 
     Args:
-        limits: in the long run.
-        at_once: in one go, at least.
+        limits: how much that is.
     """
 
     __slots__ = (
-        "_at_once",
-        "_burst_depth",
-        "_burst_each",
-        "_burst_full",
         "_bytes_depth",
         "_bytes_each",
         "_bytes_full",
@@ -60,23 +49,17 @@ class Meter:
         "limits",
     )
 
-    def __init__(self, limits: Limits, at_once: Rate) -> None:
-        self._at_once: Final = at_once
+    def __init__(self, limits: Limits) -> None:
         self.hold_to(limits)
 
     def hold_to(self, limits: Limits) -> None:
         """Hold to these from now on; nothing of them is used yet."""
         self.limits = limits
-        self._burst_each, self._burst_depth = 0.0, math.inf
-        if limits.messages_per_s is not None:
-            per_s = max(self._at_once.per_s, 2 * limits.messages_per_s)
-            self._burst_each = 1 / per_s
-            self._burst_depth = max(self._at_once.burst, limits.messages_per_s) / per_s
         self._messages_each, self._messages_depth = _pace(
             limits.messages_per_s, limits.messages_burst
         )
         self._bytes_each, self._bytes_depth = _pace(limits.bytes_per_s, limits.bytes_burst)
-        self._messages_full = self._bytes_full = self._burst_full = -math.inf
+        self._messages_full = self._bytes_full = -math.inf
 
     def take(self, now: float, size: int) -> float:
         """Take one message of so many bytes.
@@ -85,27 +68,21 @@ class Meter:
             0.0 where it may pass; else nothing was taken, and it is the seconds after
             which it would.
         """
-        # Written out, not three `Bucket`s: this is done for whatever anybody sends.
+        # Written out, not two `Bucket`s: this is done for whatever anybody sends.
         full = self._messages_full
         messages = (full if full > now else now) + self._messages_each  # noqa: FURB136 - quicker
         full = self._bytes_full
         octets = (full if full > now else now) + size * self._bytes_each  # noqa: FURB136 - quicker
-        full = self._burst_full
-        burst = (full if full > now else now) + self._burst_each  # noqa: FURB136 - quicker
-        wait = max(
-            messages - self._messages_depth, octets - self._bytes_depth, burst - self._burst_depth
-        )
-        wait -= now
+        wait = max(messages - self._messages_depth, octets - self._bytes_depth) - now
         if wait > 1e-9:
             return wait
-        self._messages_full, self._bytes_full, self._burst_full = messages, octets, burst
+        self._messages_full, self._bytes_full = messages, octets
         return 0.0
 
     def give_back(self, size: int) -> None:
         """Undo a `take` that turned out not to count."""
         self._messages_full -= self._messages_each
         self._bytes_full -= size * self._bytes_each
-        self._burst_full -= self._burst_each
 
     def share(self, now: float) -> Share:
         """The limits, and what is left of them."""
@@ -149,7 +126,7 @@ class Sender:
 
     def __init__(self, key: Key, limits: Limits, tenant: Meter) -> None:
         self.key: Final = key
-        self.meter: Final = Meter(limits, AT_ONCE)
+        self.meter: Final = Meter(limits)
         self.tenant: Final = tenant
         self.presence: Final = Bucket(PRESENCE)
         self.seen = 0.0
@@ -198,7 +175,7 @@ class Gate:
             0.0 where it may pass (what no device can have said always may); infinity for
             a payload that is larger than may ever pass; else the seconds to wait.
         """
-        spoken = _spoken(topic)
+        spoken = speaker_of(topic)
         if spoken is None:
             return 0.0
         key, is_presence = spoken
@@ -242,8 +219,14 @@ class Gate:
         """What is left for a tenant as a whole."""
         found = self._tenants.get(tenant)
         if found is None:
-            found = self._tenants[tenant] = Meter(self._usual_tenant, TENANT_AT_ONCE)
+            found = self._tenants[tenant] = Meter(self._usual_tenant)
         return found
+
+    def refuse(self, key: Key, now: float) -> None:
+        """Count a message that was turned away though it was within the limits."""
+        sender = self.sender(key)
+        sender.seen = now
+        self._refuse(sender, now)
 
     def _refuse(self, sender: Sender, now: float) -> None:
         sender.held += 1
@@ -303,7 +286,7 @@ class Gate:
 
 
 @lru_cache(maxsize=20_000)
-def _spoken(topic: str) -> tuple[Key, bool] | None:
+def speaker_of(topic: str) -> tuple[Key, bool] | None:
     """Whose topic it is, and whether it is that of its presence."""
     # Of the million topics that one device may think of, these levels are the same.
     return _speaker("/".join(topic.split("/", 5)[:5]))

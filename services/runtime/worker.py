@@ -117,11 +117,14 @@ class Worker:
 
     async def run(self, session: Session) -> None:
         """Handle what the session brings until it is lost."""
+        if self._guard is not None:
+            self._guard.begin()
+            session.wait_in(self._guard)
         while not self._stopping:
             await self._relay.room()
             deliveries = await session.receive(BATCH)
             async with self._busy:
-                await self.handle(deliveries)
+                await self._work(deliveries)
                 session.acknowledge(deliveries)
                 session.send_now()
                 self._checkpoint("acknowledged")
@@ -134,9 +137,10 @@ class Worker:
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Decide a batch and hand what follows from it to the relay."""
+        await self._work(deliveries if self._guard is None else self._guard.sieve(deliveries))
+
+    async def _work(self, deliveries: Sequence[Delivery]) -> None:
         now = self._clock()
-        if self._guard is not None:
-            deliveries = self._guard.sieve(deliveries)
         batch = self._sort(deliveries, now)
         if batch.requests or batch.unfit:
             await self._until_kept(batch, now)

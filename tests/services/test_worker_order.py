@@ -20,7 +20,7 @@ from services.menu import store as menu_store
 from services.menu.store import StoredMenu
 from services.orders.store import ORDERS
 from services.people.store import Tenant, add_tenant
-from services.runtime.bus import ConnectionLost, Delivery
+from services.runtime.bus import ConnectionLost, Delivery, WaitingRoom
 from services.runtime.database import Database
 from services.runtime.ports import Ports
 from services.runtime.relay import Relay
@@ -67,6 +67,9 @@ class RecordingSession:
         self.lost = True
         self._wake.set()
         self._told_of_loss()
+
+    def wait_in(self, room: WaitingRoom) -> None:
+        raise AssertionError(f"{room}: without a guard nobody asks for that")
 
     async def receive(self, limit: int) -> list[Delivery]:
         while not self.waiting:

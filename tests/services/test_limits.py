@@ -1,0 +1,187 @@
+"""What is too much is turned away, told, and loses nobody anything."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from devices.pos import NewOrder
+from schemas.devices import Fix, Role
+from schemas.identifiers import new_id
+from schemas.limits import Limits, ReadLimits
+from schemas.orders import LineRequest, PlaceOrder
+from schemas.refusals import RefusalCode
+from schemas.replies import Outcome
+from services.orders.store import ORDERS
+from services.people import limits
+from services.people.limits import BY_ROLE, OF_TENANT, UNLIMITED
+from services.runtime.guard import ANSWERS, KEPT, UNFIT
+from services.runtime.moment import system_clock
+from services.runtime.tables import INBOX, QUARANTINE
+from tests.services.limited import gate_of, hold, wait_held
+from tests.spoken import order
+from tests.system import RunningTenant, until
+
+NARROW = {"messages_per_s": 0.5, "messages_burst": 3}
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SERVICE])
+def test_every_device_may_ask_what_it_is_held_to_and_what_is_left(
+    role: Role, tenant: RunningTenant
+) -> None:
+    with tenant.speaker(role) as speaker:
+        speaker.ask(ReadLimits())  # a moment after its first word it is known what it is
+        wait_held(tenant, speaker.device, BY_ROLE[role])
+        told = speaker.accepted(ReadLimits())
+    assert told.device.limits == BY_ROLE[role]
+    assert told.tenant.limits == OF_TENANT
+    burst = BY_ROLE[role].messages_burst
+    assert burst is not None
+    assert burst - 5 <= told.device.messages_left < burst, "it has just asked"
+    assert 0 < told.device.bytes_left <= BY_ROLE[role].bytes_burst
+    assert 0 < told.tenant.messages_left <= OF_TENANT.messages_burst
+
+
+def test_what_is_set_from_outside_counts_within_two_seconds_and_so_does_its_end(
+    tenant: RunningTenant,
+) -> None:
+    with tenant.speaker() as speaker:
+        speaker.accepted(ReadLimits())
+        began = time.monotonic()
+        hold(tenant, speaker.device, Role.POS, messages_per_s=7.0, messages_burst=70)
+        told = speaker.accepted(ReadLimits())
+        assert (told.device.limits.messages_per_s, told.device.limits.messages_burst) == (7, 70)
+        assert told.device.limits.bytes_per_s == BY_ROLE[Role.POS].bytes_per_s
+        tenant.system.writing(
+            lambda connection: limits.set_for_device(connection, tenant.name, speaker.device, None)
+        )
+        wait_held(tenant, speaker.device, BY_ROLE[Role.POS])
+        assert time.monotonic() - began < 4.0
+
+
+def test_a_tenants_total_is_set_and_counts_for_all_its_devices(
+    tenant: RunningTenant,
+) -> None:
+    with tenant.speaker() as one, tenant.speaker() as other:
+        one.accepted(order("ale"))
+        other.accepted(order("ale"))
+        tenant.system.writing(
+            lambda connection: limits.set_for_tenant(connection, tenant.name, NARROW)
+        )
+        wanted = limits.of_tenant(NARROW)
+        until(lambda: gate_of(tenant.system).tenant(tenant.name).limits == wanted, "its limits")
+        outcomes = [each.ask(order("ale")).code for each in (one, other, one, other)]
+        assert outcomes == [None, None, None, RefusalCode.RATE_LIMITED]
+        tenant.system.writing(
+            lambda connection: limits.set_for_tenant(connection, tenant.name, None)
+        )
+        until(lambda: gate_of(tenant.system).tenant(tenant.name).limits == OF_TENANT, "its end")
+        assert other.ask(order("ale")).outcome is Outcome.ACCEPTED
+
+
+def test_a_request_too_many_is_told_so_and_kept_nowhere(tenant: RunningTenant) -> None:
+    with tenant.speaker() as speaker:
+        hold(tenant, speaker.device, Role.POS, **NARROW)
+        ids = [new_id() for _ in range(4)]
+        replies = [speaker.ask(order("ale"), id_) for id_ in ids]
+        assert [reply.code for reply in replies] == [None] * 3 + [RefusalCode.RATE_LIMITED]
+        refused = replies[-1]
+        assert refused.outcome is Outcome.REJECTED
+        assert refused.retry_after_s is not None
+        assert 1.0 <= refused.retry_after_s <= 2.0
+        assert refused.message is not None
+        assert "0.5 a second, after a rest 3" in refused.message
+        assert tenant.count(INBOX) == tenant.count(ORDERS) == 3
+        assert tenant.count(QUARANTINE) == 0
+        time.sleep(refused.retry_after_s)  # just what the reply says
+        assert speaker.ask(order("ale"), ids[-1]).outcome is Outcome.ACCEPTED, "the same id"
+        assert tenant.count(ORDERS) == 4
+
+
+def test_answers_to_what_is_too_much_are_bounded(tenant: RunningTenant) -> None:
+    with tenant.speaker() as speaker, tenant.speaker() as witness:
+        hold(tenant, speaker.device, Role.POS, messages_per_s=0.001, messages_burst=1)
+        began = time.monotonic()
+        for _ in range(500):
+            speaker.say(order("ale"))
+        # Whatever the services do with these, they have done it before they answer others.
+        witness.accepted(order("ale"))
+        took = time.monotonic() - began
+        answers = [m for m in speaker.mqtt.messages if m.topic == speaker.reply_topic]
+        assert 2 <= len(answers) <= 2 + ANSWERS.burst + ANSWERS.per_s * (took + 1)
+    assert tenant.count(INBOX) == 2
+
+
+def test_a_till_with_narrow_limits_gets_its_whole_backlog_kept_each_once(
+    tenant: RunningTenant, tmp_path: Path
+) -> None:
+    name = tenant.add_device(Role.POS)
+    hold(tenant, name, Role.POS, messages_per_s=20.0, messages_burst=10)
+    with tenant.till(name, tmp_path / "outbox") as pos:
+        hold(tenant, name, Role.POS, messages_per_s=20.0, messages_burst=10)
+        ale = LineRequest(item="ale", quantity=1)
+        handles = pos.place_orders(NewOrder((ale,)) for _ in range(80))
+        receipts = [handle.result(60.0) for handle in handles]
+        assert pos.drain(10.0)
+        assert pos.counts.connections == 1, "nobody was put out"
+    assert tenant.system.counts["limited"] > 0, "the limit has bitten"
+    kept = Counter(row["order_id"] for row in tenant.rows(ORDERS))
+    assert kept == Counter(handle.id for handle in handles)
+    assert {receipt.order_id for receipt in receipts} == kept.keys()
+
+
+def test_readings_too_many_are_dropped_counted_and_told_in_one_line(
+    tenant: RunningTenant,
+) -> None:
+    with capture_logs() as lines, tenant.speaker(Role.TRACKER) as speaker:
+        hold(tenant, speaker.device, Role.TRACKER, **NARROW)
+        counted = tenant.system.counts["limited"]
+        for _ in range(100):
+            speaker.say(Fix(at=system_clock(), lat=51.5, lon=0.0))
+
+        def told() -> list[int]:
+            return [
+                line["messages"]
+                for line in lines
+                if line["event"] == "limit exceeded" and line["device"] == speaker.device
+            ]
+
+        until(told, "the line in the log")
+    assert tenant.system.counts["limited"] - counted >= 97
+    assert len(told()) == 1
+    assert 1 <= told()[0] <= 97
+    assert tenant.count(QUARANTINE) == 0
+
+
+def test_junk_fills_no_quarantine_and_is_not_answered_for_ever(tenant: RunningTenant) -> None:
+    with tenant.speaker() as speaker, tenant.speaker() as witness:
+        name = f"heard/v1/{tenant.name}"
+        own = {**UNLIMITED, "messages_per_s": 100_000.0, "messages_burst": 100_000}
+        hold(tenant, speaker.device, Role.POS, **own)
+        for number in range(300):
+            speaker.mqtt.publish(f"{name}/telemetry/{speaker.device}/s{number}", b"junk")
+        for _ in range(300):
+            speaker.mqtt.publish(speaker.topic(PlaceOrder), b"junk")
+        began = time.monotonic()
+        witness.accepted(order("ale"))
+        took = time.monotonic() - began
+        assert 1 <= tenant.count(QUARANTINE) <= KEPT.burst + 10
+        answers = [m for m in speaker.mqtt.messages if m.topic == speaker.reply_topic]
+        assert len(answers) <= UNFIT.burst + UNFIT.per_s * (took + 60)
+    assert tenant.system.counts[f"unfit:{RefusalCode.UNKNOWN_TYPE}"] >= 300
+
+
+def test_devices_that_commands_make_for_themselves_are_held_to_nothing(
+    tenant: RunningTenant,
+) -> None:
+    with tenant.speaker() as speaker:
+        hold(tenant, speaker.device, Role.POS, **UNLIMITED)
+        told = speaker.accepted(ReadLimits())
+        assert told.device.limits.unlimited
+        assert (told.device.messages_left, told.device.bytes_left) == (None, None)
+        assert told.device.limits.subscriptions == BY_ROLE[Role.POS].subscriptions
+        assert isinstance(told.device.limits, Limits)
