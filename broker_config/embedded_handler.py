@@ -166,13 +166,14 @@ class EngineHandler(BrokerProtocolHandler):  # type: ignore[misc]  # amqtt's bas
     async def _take_subscribe(self, first: int, body: bytes) -> None:
         identifier, wanted = read_subscribe(first, body, self._most_filters)
         granted = []
+        if self._meter is not None:
+            self._meter.take(self._loop.time(), 0, len(wanted) / 4)
         for filter_, qos in wanted:
             granted.append(self._engine.subscribe(self, self._identity, filter_, qos))
             if granted[-1] <= 1:
                 looked_at = self._engine.hand_retained(self, self._identity, filter_, granted[-1])
                 if self._meter is not None:
-                    # Looking through what stands is work too, that one packet could ask for
-                    # a hundred times.
+                    # One packet could ask for this work a hundred times.
                     self._meter.take(self._loop.time(), 0, looked_at / 20)
                     await asyncio.sleep(0)
         # Last, as Mosquitto does it: who has it has been sent all that stood retained.

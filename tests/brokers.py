@@ -31,7 +31,7 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +51,8 @@ from broker_config.access import (
 )
 from broker_config.capabilities import MOSQUITTO, Capabilities
 from broker_config.embedded import EmbeddedBroker
+from broker_config.embedded_refusals import Kind
+from broker_config.limits import BrokerLimits
 from broker_config.mosquitto import render, write
 from broker_config.mosquitto_conf import MosquittoSettings
 from broker_config.secret import SecretHash, new_secret
@@ -314,7 +316,11 @@ class EmbeddedInTest(RunningBroker):
 
     capabilities = EmbeddedBroker.capabilities
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        limits: BrokerLimits | None = None,
+        on_exceeded: Callable[[str, Kind], None] | None = None,
+    ) -> None:
         super().__init__()
         self._accounts: dict[str, Credential] = {}
         self._by_hand = AccountsByHand(self, self._accounts)
@@ -323,7 +329,8 @@ class EmbeddedInTest(RunningBroker):
         self._home_thread.start()
         ours = service_credentials(self.services.secret)
         self._accounts |= {each.username: each for each in ours}
-        self.broker = EmbeddedBroker(self)
+        self._options: dict[str, Any] = {"limits": limits, "on_exceeded": on_exceeded}
+        self.broker = EmbeddedBroker(self, **self._options)
         self._run(self.broker.start())
         self._port = self.broker.port
 
@@ -375,7 +382,7 @@ class EmbeddedInTest(RunningBroker):
 
     def restart(self) -> None:
         self.stop()
-        self.broker = EmbeddedBroker(self, port=self._port)
+        self.broker = EmbeddedBroker(self, port=self._port, **self._options)
         self._run(self.broker.start())
 
     def close(self) -> None:
