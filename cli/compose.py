@@ -23,6 +23,7 @@ from services.runtime.backbone import Backbone
 from services.runtime.bus import MqttBus
 from services.runtime.database import Database, is_away
 from services.runtime.guard import Doorkeeper, Guard, OpenDoor
+from services.runtime.housekeeping import Housekeeping
 from services.runtime.moment import Clock, system_clock
 from services.runtime.ports import Ports
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
@@ -117,6 +118,7 @@ def assemble(
             book.run,
             guard.run,
             keeper.watch,
+            Housekeeping(database, clock).run,
         ),
     )
     return Served(backbone, worker, relay, presence, router, bus, admission)
