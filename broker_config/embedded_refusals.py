@@ -99,7 +99,8 @@ class Refusals:
         if now >= self._lines_until:
             self._lines_until = now + self._every_s
             self._lines.clear()
-            self._told = {k: one for k, one in self._told.items() if one.again_at > now}
+            since = now - self._every_s
+            self._told = {k: one for k, one in self._told.items() if one.again_at > since}
         key = (kind, who[:_SHOWN])
         if key not in self._told:
             if len(self._told) >= _REMEMBERED:
