@@ -53,6 +53,7 @@ def _of_ours(error: BaseException) -> str | None:
     from devices.enrolment import CredentialsBroken, EnrolmentFailed  # noqa: PLC0415 - the same
     from devices.outbox import OutboxBroken, OutboxInUse  # noqa: PLC0415 - the same
     from devices.pending import Rejected, Unanswered  # noqa: PLC0415 - the same
+    from services.people.limits import LimitsUnusable  # noqa: PLC0415 - the same
     from services.people.password_rules import WeakPassword  # noqa: PLC0415 - the same
     from services.people.seal import SealBroken  # noqa: PLC0415 - the same
     from services.people.store import Taken, Unknown  # noqa: PLC0415 - the same
@@ -63,10 +64,10 @@ def _of_ours(error: BaseException) -> str | None:
         return f"no connection to the broker: {error}: `heard doctor` says more"
     if isinstance(error, DynamicSecurityRefused):
         return f"Mosquitto refused: {error}: `heard doctor` says more"
-    plain = (DatabaseUnusable, Unknown, Taken, NotLoopback, PluginMissing, OutboxInUse)
+    plain = (DatabaseUnusable, Unknown, Taken, LimitsUnusable, NotLoopback, PluginMissing)
     tls = (PlaintextRefused, UnusableCertificate)
     people = (WeakPassword, SealBroken, EnrolmentFailed, CredentialsBroken)
-    if isinstance(error, (*plain, *tls, *people, OutboxBroken, Rejected, Unanswered)):
+    if isinstance(error, (*plain, *tls, *people, OutboxInUse, OutboxBroken, Rejected, Unanswered)):
         return str(error)
     return None
 

@@ -29,6 +29,7 @@ def _places() -> dict[str, Place]:
         "tenant": at("tenant", "Look after tenants: the restaurants."),
         "device": at("device", "Let devices in, and put them out."),
         "person": at("person", "Look after people: staff who log in at screens, and operators."),
+        "limits": at("limits", "Say how much devices and restaurants may send."),
         "menu": at("menu", "Import and show menus."),
         "order": at("order", "Place and look at orders."),
         "kitchen": at("kitchen", "See what the kitchen sees."),

@@ -160,6 +160,21 @@ def routes() -> str:
     return _table(("route", "what it does"), rows)
 
 
+def limits() -> str:
+    """What devices of each role, and a tenant, are held to."""
+    held: Any = importlib.import_module("services.people.limits")
+    rows = [(f"`{role.value}`", *_amounts(each)) for role, each in held.BY_ROLE.items()]
+    rows.append(("all of a tenant together", *_amounts(held.OF_TENANT)))
+    return _table(
+        ("role", "messages a second", "burst", "bytes a second", "burst", "payload"), rows
+    )
+
+
+def _amounts(held: Any) -> tuple[str, ...]:
+    amounts = (held.messages_per_s, held.messages_burst, held.bytes_per_s, held.bytes_burst)
+    return tuple("" if each is None else f"{each:,.0f}" for each in (*amounts, held.payload_bytes))
+
+
 def _mermaid(draw: Callable[[], str]) -> Callable[[], str]:
     return lambda: f"```mermaid\n{draw()}\n```"
 
@@ -175,6 +190,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "people-roles": people_roles,
     "routes": routes,
     "abuse": abuse,
+    "limits": limits,
 }
 
 
