@@ -102,6 +102,15 @@ def twice(document: Document) -> bytes:
     return (json.dumps(document)[:-1] + ', "type": "heard.nonsense.v1"}').encode()
 
 
+def twice_deep(document: Document) -> bytes:
+    text = json.dumps(document)
+    return text.replace('"quantity": 1', '"quantity" : 1, "quantity":3').encode()
+
+
+def twice_unknown(document: Document) -> bytes:
+    return (json.dumps(document)[:-1] + ', "x": [{"é": 1, "\\u00e9": 2}]}').encode()
+
+
 def huge(document: Document) -> bytes:
     whole = json.dumps(document | {"data": {"lines": [{"item": "ale", "quantity": 777_777}]}})
     return whole.replace("777777", "1" + "0" * 5000).encode()
@@ -126,7 +135,9 @@ CASES = [
     Case("no id", without("id"), UNREADABLE, "id: Field required", has_id=False),
     Case("an id that is none", put(id="7"), UNREADABLE, "id: ", has_id=False),
     Case("an unknown type", put(type="heard.nonsense.v1"), RefusalCode.UNKNOWN_TYPE, "nonsense"),
-    Case("a type twice", twice, RefusalCode.UNKNOWN_TYPE, "nonsense"),
+    Case("a type twice", twice, INVALID, "'type' stands twice"),
+    Case("a quantity twice", twice_deep, INVALID, "'quantity' stands twice"),
+    Case("an unknown field twice", twice_unknown, INVALID, "'é' stands twice"),
     Case("a type with a NUL", put(type=f"heard{NUL}"), RefusalCode.UNKNOWN_TYPE),
     Case("a lone surrogate as type", put(type="\ud800"), RefusalCode.UNKNOWN_TYPE),
     Case("another type", put(type="heard.order.cancel.v1"), MISMATCH, "does not belong"),
