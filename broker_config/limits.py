@@ -39,7 +39,7 @@ class BrokerLimits:
     tenant_messages: Flow | None = Flow(10_000, 100_000)
     """All devices of a tenant together."""
     tenant_bytes: Flow | None = Flow(16 * _MIB, 64 * _MIB)
-    payload_bytes: int = 2 * _MIB
+    payload_bytes: int = 512 * 1024
     """Of one message; more ends the connection."""
 
     # What is heard.

@@ -18,7 +18,8 @@ SECURITY_NAME: Final = "dynamic-security.json"
 CERTIFICATE_NAME: Final = "server.crt"
 KEY_NAME: Final = "server.key"
 CA_NAME: Final = "ca.crt"
-MAX_PAYLOAD_BYTES: Final = 2 * 1024 * 1024
+MAX_PAYLOAD_BYTES: Final = 512 * 1024
+"""Four times the largest request: the state of an order says more than was asked."""
 _MIB: Final = 1024 * 1024
 _PACKET_ROOM: Final = MAX_TOPIC_BYTES + 4096
 """What a packet may hold beside its payload: a topic, and MQTT 5's properties."""
@@ -97,7 +98,8 @@ class MosquittoSettings(BaseModel):
     """QoS 1 messages on their way to one client, unacknowledged. Few of them would
     make a pipeline of a thousand orders a second wait for its own acknowledgements."""
     max_queued_messages: Annotated[int, Field(ge=1)] = 100_000
-    """Messages kept for one client that is away. A device asks again anyhow, by its outbox."""
+    """Messages kept for one client that is away or slow. At a connect the services are sent
+    all that stands retained, of every tenant; a device asks again anyhow, by its outbox."""
     max_queued_bytes: Annotated[int, Field(ge=1024)] = 64 * _MIB
     """The same in bytes, whichever is first: the services' queue of half a minute at full
     load; a client that never acknowledges costs no more."""

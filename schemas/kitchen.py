@@ -14,6 +14,8 @@ from schemas.orders import MAX_QUANTITY, Note
 
 MAX_HEARD_AT_ONCE: Final = 200
 SNAPSHOT_PAGE: Final = 200
+SNAPSHOT_BYTES: Final = 128 * 1024
+"""A page of a snapshot has no more tickets than one of these, and one at least."""
 MAX_SEQUENCE: Final = 2**53 - 1
 """The largest whole number that every reader of JSON takes as it is written."""
 

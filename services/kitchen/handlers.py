@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.identifiers import new_id
 from schemas.kitchen import (
+    SNAPSHOT_BYTES,
     SNAPSHOT_PAGE,
     BumpTicket,
     HearTickets,
@@ -134,13 +135,24 @@ async def read_station(query: ReadStation, asking: Asking) -> StationPage:
     tickets = await store.open_page(
         asking.connection, asking.tenant, query.station, after=query.after, limit=SNAPSHOT_PAGE + 1
     )
+    page = tuple(_of_one_message(tickets[:SNAPSHOT_PAGE]))
     return StationPage(
         station=query.station,
         sequence=sequence,
         open=open_,
-        tickets=tuple(tickets[:SNAPSHOT_PAGE]),
-        more=len(tickets) > SNAPSHOT_PAGE,
+        tickets=page,
+        more=len(tickets) > len(page),
     )
+
+
+def _of_one_message(tickets: Sequence[Ticket]) -> Iterator[Ticket]:
+    """As many as a message may hold: brokers take none that is larger."""
+    left = SNAPSHOT_BYTES
+    for number, ticket in enumerate(tickets):
+        left -= len(ticket.model_dump_json().encode())
+        if left < 0 and number:
+            return
+        yield ticket
 
 
 @router.state

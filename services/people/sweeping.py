@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -114,7 +115,9 @@ async def _standing(session: Session, filters: Sequence[str]) -> set[str]:
 
 
 async def _clear(session: Session, topics: Iterable[str]) -> None:
-    await _publish(session, sorted(topics), b"", retain=True)
+    remaining = iter(sorted(topics))
+    while some := list(islice(remaining, BATCH)):
+        await _publish(session, some, b"", retain=True)
 
 
 async def _publish(
