@@ -119,7 +119,7 @@ def test_56_a_flood_of_connects(scene: Scene) -> None:
 
 @attempt(
     57,
-    both="hundreds in a few seconds; a new device is let in",
+    both="again and again for three seconds; a new device is let in",
     private=True,
     logged='"event": "unfit"',
 )
@@ -141,7 +141,7 @@ def test_57_a_storm_of_reconnects(scene: Scene) -> None:
     taken = newcomer_comes_in(scene)
     for each in storming:
         each.join()
-    scene.holds(next(count) > 200, "hundreds in a few seconds")
+    scene.holds(next(count) > 50, "again and again for three seconds")
     scene.holds(taken < 3.0, "a new device is let in")
 
 
@@ -175,7 +175,7 @@ UNREAD = "what it holds is gone with its reader"
     embedded=f"the broker grows by less than 64 MiB; {UNREAD}",
     mosquitto=f"who goes on sending is put out; {UNREAD}",
     private=True,
-    mosquitto_pending="nobody is put out yet: all that is unread waits in memory",
+    mosquitto_pending="put out, but 300 MiB stay: 100,000 unread messages may wait, of any size",
     embedded_logs="too m(any|uch)",
     mosquitto_logs="a device went too far",
 )

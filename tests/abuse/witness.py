@@ -149,7 +149,9 @@ class Witness:
             return Counter(json.loads(one.payload)["subject"] for one in heard)
 
         until(lambda: told()[str(last)], "the ear to hear of the last order", PATIENCE_S)
-        assert told() == Counter(str(order_id) for order_id in self.orders)
+        wanted = Counter(str(order_id) for order_id in self.orders)
+        amiss = {"not told": wanted - told(), "told too often": told() - wanted}
+        assert not any(amiss.values()), amiss
 
     def _judge_what_came(self) -> None:
         foreign = [one for one in self.heard_at_victims() if not self._is_own(one)]
