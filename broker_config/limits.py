@@ -33,8 +33,9 @@ class BrokerLimits:
     """The bounds of one embedded broker. The services' own accounts have no rates."""
 
     # What is said. Beyond it a socket is read more slowly; nothing is lost.
-    device_messages: Flow | None = Flow(2_000, 20_000)
-    """A till that was cut off sends thousands of orders at once; nobody rings up more."""
+    device_messages: Flow | None = Flow(2_000, 2_000)
+    """A till that was cut off sends thousands of orders, a hundred at a time; a burst is what
+    everybody else may have to wait for."""
     device_bytes: Flow | None = Flow(4 * _MIB, 16 * _MIB)
     tenant_messages: Flow | None = Flow(10_000, 100_000)
     """All devices of a tenant together."""
