@@ -151,7 +151,7 @@ class Guard:
         return len(self._line)
 
     def _crowd_out(self, delivery: Delivery, key: Key, now: float) -> None:
-        self.gate.refuse(key, now)
+        self.gate.refuse(key, now, len(delivery.payload))
         self.counts["limited"] += 1
         if self.gate.offenders:
             self._wake.set()

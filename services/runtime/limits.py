@@ -24,6 +24,8 @@ PRESENCE: Final = Rate(per_s=5, burst=50)
 """Births and wills of one device."""
 TOO_FAR: Final = 3_000
 """Who had so many messages refused within `WINDOW_S` does not listen: it is put out."""
+COUNTS_AS_ONE: Final = 4_096
+"""Bytes: a larger message counts as several, for brokers have to keep it all the same."""
 WINDOW_S: Final = 10.0
 FORGOTTEN_S: Final = 900.0
 """A device that was silent for so long has a full burst again, and need not be remembered."""
@@ -190,7 +192,7 @@ class Gate:
         else:
             wait = sender.meter.take(now, size)
         if wait:
-            self._refuse(sender, now)
+            self._refuse(sender, now, size)
             return wait
         if is_presence:
             return 0.0
@@ -222,17 +224,17 @@ class Gate:
             found = self._tenants[tenant] = Meter(self._usual_tenant)
         return found
 
-    def refuse(self, key: Key, now: float) -> None:
+    def refuse(self, key: Key, now: float, size: int) -> None:
         """Count a message that was turned away though it was within the limits."""
         sender = self.sender(key)
         sender.seen = now
-        self._refuse(sender, now)
+        self._refuse(sender, now, size)
 
-    def _refuse(self, sender: Sender, now: float) -> None:
+    def _refuse(self, sender: Sender, now: float, size: int) -> None:
         sender.held += 1
         if now - sender.since > WINDOW_S:
             sender.since, sender.refused = now, 0
-        sender.refused += 1
+        sender.refused += 1 + size // COUNTS_AS_ONE
         if sender.refused > TOO_FAR:
             sender.since = -math.inf
             self.offenders.add(sender.key)

@@ -19,6 +19,7 @@ from services.people.limits import (
     of_tenant,
 )
 from services.runtime.limits import (
+    COUNTS_AS_ONE,
     FORGOTTEN_S,
     PRESENCE,
     TOO_FAR,
@@ -216,3 +217,14 @@ def test_what_was_set_stands_in_the_place_of_the_roles_and_nothing_else_changes(
 def test_limits_that_make_no_sense_are_refused(own: dict[str, float | None], saying: str) -> None:
     with pytest.raises(LimitsUnusable, match=saying):
         checked(BY_ROLE[Role.POS], own)
+
+
+def test_who_floods_with_large_messages_goes_too_far_the_sooner() -> None:
+    made = gate()
+    topic = POS
+    for _ in range(TOO_FAR // 8):
+        made.wait(topic, 7 * COUNTS_AS_ONE, 0.0)
+    assert made.offenders == set()
+    for _ in range(8):
+        made.wait(topic, 7 * COUNTS_AS_ONE, 0.0)
+    assert made.offenders == {("roma", "pos-1")}
