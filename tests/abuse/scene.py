@@ -172,7 +172,7 @@ class Scene:
         # All that is retained is on its way before the broker looks at the ping.
         assert link.ping()
         link.leave()
-        return [_received(one) for one in link.messages() if one.flags & 1]
+        return [received(one) for one in link.messages() if one.flags & 1]
 
     def close(self) -> None:
         """Close every link."""
@@ -186,7 +186,8 @@ def opening(account: Account, **more: Any) -> bytes:
     return packets.connect(given.pop("client_id", login.client_id), **given)
 
 
-def _received(message: Answer) -> Received:
+def received(message: Answer) -> Received:
+    """A PUBLISH of MQTT 3.1.1 as it came."""
     head = 2 + len(message.topic.encode()) + (2 if message.flags & 6 else 0)
     payload = message.body[head:]
     qos = message.flags >> 1 & 3

@@ -145,8 +145,12 @@ class Witness:
         placed = OrderPlaced.route.topic(tenant=VICTIM)
 
         def told() -> Counter[str]:
-            heard = [one for one in self.heard_at_victims() if one.topic == placed]
-            return Counter(json.loads(one.payload)["subject"] for one in heard)
+            # The same word may be said again, where its PUBACK is long in coming: by its id
+            # whoever hears it knows that.
+            documents = [
+                json.loads(one.payload) for one in self.heard_at_victims() if one.topic == placed
+            ]
+            return Counter({each["id"]: each["subject"] for each in documents}.values())
 
         until(lambda: told()[str(last)], "the ear to hear of the last order", PATIENCE_S)
         wanted = Counter(str(order_id) for order_id in self.orders)
