@@ -175,7 +175,7 @@ UNREAD = "what it holds is gone with its reader"
     embedded=f"the broker grows by less than 64 MiB; {UNREAD}",
     mosquitto=f"who goes on sending is put out; {UNREAD}",
     private=True,
-    mosquitto_pending="put out, but 300 MiB stay: 100,000 unread messages may wait, of any size",
+    mosquitto_pending="put out, but 100 MiB and more stay: 100,000 unread messages may wait",
     embedded_logs="too m(any|uch)",
     mosquitto_logs="a device went too far",
 )
