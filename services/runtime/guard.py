@@ -134,6 +134,8 @@ class Guard:
             self._line.add(None, delivery)
             return True
         key, is_presence = spoken
+        if not delivery.payload and f"/{Plane.TELEMETRY}/" in delivery.topic:
+            return False  # nothing is said: the warden clears so what was left standing
         now = self._monotonic()
         if not (is_presence or self._line.has_room(key) or self.gate.sender(key).free):
             self._crowd_out(delivery, key, now)
