@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _PINGRESP: Final = b"\xd0\x00"
 _TURN: Final = 64
 """Packets of one client that are taken before others have their turn."""
+_SHORTEST_REST_S: Final = 0.01
+"""A timer for each packet would cost more than the packet."""
 
 
 class EngineHandler(BrokerProtocolHandler):  # type: ignore[misc]  # amqtt's bases are untyped
@@ -113,7 +115,7 @@ class EngineHandler(BrokerProtocolHandler):  # type: ignore[misc]  # amqtt's bas
                 return
             if meter is not None:
                 rest_s, kind = meter.take(clock(), len(packet[1]))
-                if rest_s:
+                if rest_s > _SHORTEST_REST_S:
                     self.note(kind, f"it is read more slowly, and rests for {rest_s:.3f} s")
                     await connection.rest(rest_s)
             turn += 1

@@ -26,7 +26,10 @@ WARDEN: Final = Identity.service(WARDEN_USERNAME)
 IDENTITIES: Final = (*DEVICES, WARDEN)
 
 _PLANES: Final = (*Plane, *Plane, "+", "#", "states", "")
-_AREAS: Final = ("menu", "orders", "kitchen", "delivery", "people", "pos-1", "manager-1", "POS-1")
+_AREAS: Final = (
+    *("menu", "orders", "kitchen", "people", "delivery", "delivery", "delivery"),
+    *("pos-1", "manager-1", "tracker-1", "POS-1"),
+)
 _WILD: Final = ("+", "#", "+", "", "a+", "a#")
 _HEADS: Final = (
     *(["heard/v1"] * 16),
@@ -63,8 +66,10 @@ def _attempt(raw: bytes, *, wild: bool) -> Attempt:
     tenants = (*([own] * 10), *TENANTS, *LOOKALIKES, *(("+", "#") if wild else ()))
     names = (*_AREAS, who.device, *(_WILD if wild else ("", "x")))
     levels = [_one(_HEADS, raw[1]), _one(tenants, raw[2]), _one(_PLANES, raw[3])]
-    levels.append(_one((*names, *([who.device] * 12)), raw[4]))
-    levels += [_one(names, each) for each in raw[5:8]]
+    levels += [
+        _one((*names, *([who.device] * often)), each)
+        for often, each in zip((12, 4, 1, 1), raw[4:8], strict=True)
+    ]
     topic = "/".join(levels[: _one(_DEPTHS, raw[8])])
     if raw[9] > 250:
         topic += "\0"
