@@ -33,6 +33,8 @@ class Capabilities:
     """A publish that is not allowed is answered so; else it is acknowledged, and lost."""
     refuses_will_at_connect: bool
     """A will on a topic that is not allowed is refused at once; else when it is due."""
+    drops_retained: bool
+    """What may not stay retained does not; else the services' warden clears it afterwards."""
     loopback_only: bool
     """It listens to this machine alone."""
 
@@ -48,6 +50,7 @@ EMBEDDED: Final = Capabilities(
     redelivers_in_flight=True,
     refuses_publish_openly=False,
     refuses_will_at_connect=True,
+    drops_retained=True,
     loopback_only=True,
 )
 
@@ -64,5 +67,6 @@ MOSQUITTO: Final = Capabilities(
     # To MQTT 3.1.1, which has no word for it; MQTT 5 clients are told.
     refuses_publish_openly=False,
     refuses_will_at_connect=False,
+    drops_retained=False,
     loopback_only=False,
 )

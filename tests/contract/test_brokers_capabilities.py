@@ -166,6 +166,22 @@ def test_refuses_will_at_connect(broker: RunningBroker) -> None:
     assert not _is_retained(broker)
 
 
+def test_drops_retained(broker: RunningBroker) -> None:
+    with services(broker) as back, till(broker) as pos:
+        pos.publish(ORDERS, b"for ever", retain=True)
+        back.subscribe(ANY_REQUEST)
+        pos.publish(ORDERS, b"marker")
+        stood = [(one.payload, one.retain) for one in back.until(ORDERS, b"marker")]
+        assert stood == ([] if broker.capabilities.drops_retained else [(b"for ever", True)])
+        # Whoever clears may do so on either.
+        back.publish(ORDERS, b"", retain=True)
+        back.unsubscribe(ANY_REQUEST)
+        back.messages.clear()
+        back.subscribe(ANY_REQUEST)
+        pos.publish(ORDERS, b"marker")
+        assert back.until(ORDERS, b"marker") == []
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "kitchen.example"])  # noqa: S104 - shown to be refused
 def test_loopback_only(
     embedded_broker: EmbeddedInTest, mosquitto_broker: PrivateMosquitto, host: str
