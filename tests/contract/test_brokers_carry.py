@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from broker_config.limits import BrokerLimits
 from schemas.devices import Role
 from schemas.topics import ROOT, Plane, plane_filter
 from tests.brokers import RunningBroker
@@ -71,8 +72,8 @@ def test_a_message_goes_out_with_the_lower_of_the_two_qualities(broker: RunningB
         assert back.next_message().qos == 0
 
 
-def test_a_payload_of_one_mebibyte_passes_whole(broker: RunningBroker) -> None:
-    payload = bytes(range(256)) * 4096
+def test_the_largest_payload_that_is_taken_passes_whole(broker: RunningBroker) -> None:
+    payload = bytes(range(256)) * (BrokerLimits().payload_bytes // 256)
     with services(broker) as back, till(broker) as pos:
         back.subscribe(plane_filter(Plane.REQUEST))
         pos.publish(ORDERS, payload)

@@ -142,7 +142,7 @@ def test_a_device_that_breaks_the_protocol_is_put_out_alone(
     assert works(broker)
 
 
-def test_a_payload_beyond_two_mebibytes_ends_the_connection(broker: EmbeddedInTest) -> None:
+def test_a_payload_beyond_the_limit_ends_the_connection(broker: EmbeddedInTest) -> None:
     with services(broker) as back, till(broker) as pos:
         back.subscribe(plane_filter(Plane.REQUEST))
         pos.publish(ORDERS, b"x" * BrokerLimits().payload_bytes)
