@@ -40,8 +40,9 @@ class BrokerLimits:
     tenant_messages: Flow | None = Flow(10_000, 100_000)
     """All devices of a tenant together."""
     tenant_bytes: Flow | None = Flow(16 * _MIB, 64 * _MIB)
-    payload_bytes: int = 512 * 1024
-    """Of one message; more ends the connection."""
+    payload_bytes: int = 1_280 * 1024
+    """Of one message; more ends the connection. Ten times the largest request: so much is
+    read, to be refused by name."""
 
     # What is heard.
     subscriptions: int = 100

@@ -18,8 +18,8 @@ SECURITY_NAME: Final = "dynamic-security.json"
 CERTIFICATE_NAME: Final = "server.crt"
 KEY_NAME: Final = "server.key"
 CA_NAME: Final = "ca.crt"
-MAX_PAYLOAD_BYTES: Final = 512 * 1024
-"""Four times the largest request: the state of an order says more than was asked."""
+MAX_PAYLOAD_BYTES: Final = 1_280 * 1024
+"""Ten times the largest request: so much is read, to be refused by name."""
 _MIB: Final = 1024 * 1024
 _PACKET_ROOM: Final = MAX_TOPIC_BYTES + 4096
 """What a packet may hold beside its payload: a topic, and MQTT 5's properties."""

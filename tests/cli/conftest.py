@@ -74,6 +74,8 @@ class Heard:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Whoever runs the tests in the background has them ignore Ctrl-C.
+            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it calls nothing that takes a lock
         )
 
     def __call__(self, *arguments: str, timeout: float = DEADLINE_S) -> Ended:
@@ -124,6 +126,10 @@ class Heard:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
+
+
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _written(stream: io.TextIOWrapper) -> str:

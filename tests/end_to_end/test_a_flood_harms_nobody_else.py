@@ -155,7 +155,7 @@ def test_a_flood_of_one_device_does_not_keep_another_restaurant_from_its_orders(
     assert system.counts["limited"] > 1_000
     kept = Counter(row["order_id"] for row in victim.rows(ORDERS))
     assert kept == Counter(customer.placed), "every order was answered, and kept once"
-    assert len(customer.took) > 10
+    assert len(customer.took) > 2
     assert statistics.median(customer.took) < 1.0
     assert attacker.count(QUARANTINE) < 50
     assert victim.count(QUARANTINE) == 0

@@ -40,6 +40,7 @@ async def broker(database: Database) -> AsyncIterator[tuple[Database, Seen, Noti
     watching = asyncio.create_task(put_out_changed(database, noting, lambda: NOW, seen))
     yield database, seen, noting
     watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
 
 
 async def admit(database: Database, name: str) -> None:
@@ -77,10 +78,10 @@ def _between_looks(database: Database, seen: Seen) -> Callable[..., object]:
     async def looking(*arguments: object) -> object:
         nonlocal done
         if not done:
-            done = True
             await admit(database, "short")
             assert await seen.find("roma:short") is not None
             await remove(database, "short")
+            done = True
         return await look(*arguments)  # type: ignore[arg-type]  # handed on as it came
 
     return looking
