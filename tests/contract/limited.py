@@ -62,6 +62,12 @@ class Limited:
         assert answer.code == 0
         return link
 
+    def wait_until_away(self, device: str, tenant: str = TENANT) -> None:
+        """Wait until the broker is done with a device that has left."""
+        door = self.broker.broker._door
+        assert door is not None
+        until(lambda: f"{tenant}:{device}" not in door._live, f"{device} to be away")
+
     def count(self, kind: Kind) -> int:
         return self.broker.broker.counts[kind]
 

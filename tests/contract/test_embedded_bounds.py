@@ -130,10 +130,12 @@ def test_a_client_that_is_away_for_too_much_comes_back_to_no_session() -> None:
     with limited(waiting_bytes=10_000) as one, one.services() as back:
         with one.client("boss-1", clean=False) as boss:
             boss.subscribe(MENU)
+        one.wait_until_away("boss-1")
         back.publish_all([(MENU, b"x" * 1_000)] * 7)
         with one.client("boss-1", clean=False) as boss:
             assert boss.session_present
             assert len(boss.take(7)) == 7
+        one.wait_until_away("boss-1")
         back.publish_all([(MENU, b"x" * 1_000)] * 8)
         with one.client("boss-1", clean=False) as boss:
             assert not boss.session_present
@@ -147,6 +149,7 @@ def test_what_waits_for_a_tenants_devices_is_bounded_for_all_together() -> None:
         for name in names:
             with one.client(name, clean=False) as away:
                 away.subscribe(about[name])
+            one.wait_until_away(name)
         for name in names:
             back.publish_all([(about[name], b"x" * 1_000)] * 5)
         present = []
