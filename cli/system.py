@@ -22,6 +22,7 @@ import uvloop
 
 from broker_config.access import Directory, service_credentials
 from broker_config.embedded import EmbeddedBroker
+from broker_config.embedded_refusals import Kind
 from broker_config.settings import BrokerAddress
 from cli.compose import Served, assemble
 from cli.failures import Failure, of_another_version
@@ -29,13 +30,15 @@ from cli.files import admin_secret, services_secret
 from cli.gateway import gateway_of
 from cli.settings import BrokerKind, Settings
 from schemas.devices import DevicePresence
+from schemas.refusals import RefusalCode
+from schemas.replies import Outcome, Reply
 from services.migrations.version import NEWEST, version
 from services.people.accounts import Accounts, EmbeddedAccounts, MosquittoAccounts
 from services.people.credentials import DatabaseDirectory
 from services.people.suspension import Suspensions
 from services.people.sweeping import Sweeper
 from services.people.watch import Seen, put_out_changed
-from services.runtime.context import Outgoing, clearing
+from services.runtime.context import Outgoing, clearing, outgoing
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -246,12 +249,26 @@ class System:
         if self._served is not None:
             self._served.relay.say(messages)
 
+    def _tell(self, client_id: str, kind: Kind) -> None:
+        """Tell a device what it does too much of: its broker has no word for it."""
+        tenant, _, device = client_id.partition(":")
+        if not device:
+            return  # one of ours: the log has it
+        reply = Reply(
+            outcome=Outcome.REJECTED,
+            code=RefusalCode.RATE_LIMITED,
+            message=f"{kind}: the broker takes no more, or takes it more slowly",
+        )
+        self.say([outgoing(reply, tenant=tenant, now=system_clock(), device=device)])
+
     async def _broker(self, directory: Directory) -> EmbeddedBroker:
         """Start the broker on the port that was asked for, the usual one, or any."""
         settings = self._settings
 
         async def on(port: int) -> EmbeddedBroker:
-            broker = EmbeddedBroker(directory, host=settings.broker_host, port=port)
+            broker = EmbeddedBroker(
+                directory, host=settings.broker_host, port=port, on_exceeded=self._tell
+            )
             await broker.start()
             return broker
 

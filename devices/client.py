@@ -405,7 +405,9 @@ class DeviceClient:
         reply: Reply = envelope_of(Reply).model_validate_json(payload).data
         id_ = reply.request
         if id_ is None:
-            self._report(f"the services could not read a request: {reply.message or reply.code}")
+            is_about_pace = reply.code is RefusalCode.RATE_LIMITED
+            what = "" if is_about_pace else "the services could not read a request: "
+            self._report(f"{what}{reply.message or reply.code}")
             return
         if reply.code is RefusalCode.RATE_LIMITED:
             self._requests.hold(reply, time.monotonic())
