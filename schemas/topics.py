@@ -129,6 +129,12 @@ def plane_filter(plane: Plane, *, tenant: str = "+", tail: str = "#") -> str:
     return f"{ROOT}/{tenant}/{plane}/{tail}"
 
 
+def is_on(plane: Plane, topic: str) -> bool:
+    """Tell whether a topic lies on a plane, whatever a tenant or a device is called."""
+    levels = topic.split("/", 4)
+    return len(levels) > 3 and levels[3] == plane
+
+
 def device_of(topic: str) -> tuple[str, str] | None:
     """Tell ``(tenant, device)`` of a topic on which a device speaks; else None.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.admission import drop_tenant
+from cli.admission import actor, drop_tenant
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option
@@ -12,6 +12,7 @@ from cli.names import NAME
 from cli.printing import say, show_json, show_table, when
 from services.people import store
 from services.people.store import Tenant
+from services.runtime import audit
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -42,7 +43,18 @@ def add(app: Application, *, name: str, title: str | None, currency: str, as_jso
 
     async def make(database: Database) -> bool:
         async with database.write() as connection:
-            return await store.add_tenant(connection, new)
+            added = await store.add_tenant(connection, new)
+            if added:
+                await audit.record(
+                    connection,
+                    tenant=name,
+                    actor=actor(),
+                    action="tenant.added",
+                    subject=name,
+                    now=new.created_at,
+                    currency=code,
+                )
+            return added
 
     added = app.run(make)
     if as_json:

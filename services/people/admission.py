@@ -75,6 +75,8 @@ class Admission:
             before = []
             for each in _by_tenant(list(zip(wanted, admitted, strict=True))):
                 before += await self._accounts_of(connection, [device for device, _ in each])
+                names = [device.device for device, _ in each]
+                await store.forget_claims(connection, each[0][0].tenant, names)
                 await self.place(connection, each, action=action)
             await self.accounts.dismiss(before)
             await self.accounts.admit(admitted, anew=True)
@@ -133,8 +135,12 @@ class Admission:
         """Give a device one more secret, inside a transaction; the broker is told.
 
         The older ones end at `old_ends_at`; with None they keep the end they have.
+
+        Raises:
+            Unknown: it has just left.
         """
         now = self.clock()
+        await store.hold(connection, device.tenant, [device.device])
         serial = await credentials.add(
             connection,
             device.tenant,
@@ -189,6 +195,7 @@ class Admission:
         """Give a device another role, at once: it is put out, and comes back with other rights."""
         now = self.clock()
         async with self.database.write() as connection:
+            await store.hold(connection, tenant, [device])
             before = await store.find_device(connection, tenant, device)
             await store.change_role(connection, tenant, device, role, station)
             held = await credentials.of_device(connection, tenant, device)
@@ -206,7 +213,9 @@ class Admission:
     ) -> list[Device]:
         """Put devices out for good; with `action` None, nobody needs to know of it later."""
         async with self.database.write() as connection:
-            gone = [await store.find_device(connection, tenant, each) for each in devices]
+            names = list(devices)
+            gone = [await store.find_device(connection, tenant, each) for each in names]
+            await store.forget_claims(connection, tenant, names)
             await self.dismiss(connection, gone, action=action)
         await self._sweep(gone)
         return gone
@@ -229,6 +238,8 @@ class Admission:
         """Put devices out inside a transaction."""
         leavers: list[tuple[Identity, list[int]]] = []
         for each in gone:
+            # An account that is being added at this moment must be known, or it would stay.
+            await store.hold(connection, each.tenant, [each.device])
             leavers += await self._accounts_of(connection, [each]) or [(each.identity, [])]
             await leaving.dismiss_device(connection, each.tenant, each.device)
             if action is not None:

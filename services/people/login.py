@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker_config.secret import SecretHash
@@ -40,6 +41,7 @@ from services.people.seal import Seal
 from services.people.standing import Standing, look
 from services.people.store import Device, Unknown
 from services.people.sweeping import Sweeper
+from services.people.tables import SUSPENSIONS
 from services.people.tokens import Grant
 from services.people.totp import matching_step
 from services.runtime import audit
@@ -54,6 +56,8 @@ log = structlog.get_logger(__name__)
 SESSION: Final = timedelta(hours=12)
 MOST_SCREENS: Final = 10
 """A person's screens at one time: one more ends the oldest."""
+_LOGINS: Final = Rate(per_s=1 / 30, burst=20)
+"""How often one person may log in, with the right password: each stands in the audit."""
 _RENEWALS: Final = Rate(per_s=1 / 20, burst=5)
 _FAILURES_TOLD: Final = Rate(per_s=1 / 10, burst=20)
 """How many failures of one tenant the audit takes: a flood must not fill the database."""
@@ -134,6 +138,7 @@ class Screens:
         self._clock: Final = clock
         self._monotonic: Final = monotonic
         self._renewals: Final = Buckets(_RENEWALS)
+        self._logins: Final = Buckets(_LOGINS)
         self._refusals_said: Final = Buckets(Rate(per_s=1, burst=20), most=1_000)
         self._failures: Final = Buckets(_FAILURES_TOLD, most=1_000)
         self._failures_in_all: Final = Bucket(Rate(per_s=1, burst=100))
@@ -160,6 +165,9 @@ class Screens:
             raise _too_many(wait)
         person = await self._recognize(asked, home, subject, source)
         self._attempts.succeeded(subject, source)
+        wait = self._logins.take(subject, self._monotonic())
+        if wait:
+            raise _too_many(wait)
         renewed = None
         if self._passwords.outgrown(person.password):
             with suppress(TooBusy):  # the next time will do
@@ -252,6 +260,11 @@ class Screens:
                 connection, person.tenant, "login.succeeded", person.subject, now,
                 screen=device.shown, role=person.role.value, address=source,
             )  # fmt: skip
+            if person.tenant != tenant:
+                await admission.note(
+                    connection, tenant, "screen.opened", device.shown, now,
+                    person=person.subject, address=source,
+                )  # fmt: skip
             await self._accounts.admit([account], anew=False)
         log.info("login", person=person.subject, screen=device.shown, address=source)
         return Opened(account.secret, grant.expires_at, person, device, account)
@@ -331,6 +344,7 @@ class Screens:
                 await look(connection, standing.grant, standing.token, now, lock=True)
             except tokens.TokenRefused:  # it ended in this very moment
                 raise _no_token(expired=False) from None
+            await self._not_put_out(connection, device, now)
             held = await credentials.of_device(connection, device.tenant, device.device)
             serial = 1 + max(each.serial for each in held)
             grant = self._grant(person, device, serial=serial, now=now)
@@ -339,10 +353,26 @@ class Screens:
             ):
                 raise _no_token(expired=True)  # the session is over, and another token no help
             token = tokens.sign(grant, kid, key)
-            account = await self.admission(person.actor).add_secret(
-                connection, device, token, old_ends_at=None, expires_at=grant.expires_at
-            )
+            try:
+                account = await self.admission(person.actor).add_secret(
+                    connection, device, token, old_ends_at=None, expires_at=grant.expires_at
+                )
+            except Unknown:  # it was closed in this very moment
+                raise _no_token(expired=False) from None
         return Opened(token, grant.expires_at, person, device, account)
+
+    async def _not_put_out(
+        self, connection: AsyncConnection, device: Device, now: datetime
+    ) -> None:
+        """See that a screen was not put out for a while: a new account would let it in."""
+        query = select(SUSPENSIONS.c.ends_at).where(
+            SUSPENSIONS.c.tenant == device.tenant,
+            SUSPENSIONS.c.device == device.device,
+            SUSPENSIONS.c.ends_at > now,
+        )
+        ends_at = await connection.scalar(query)
+        if ends_at is not None:
+            raise _too_many((ends_at - now).total_seconds())
 
     async def log_out(self, standing: Standing) -> None:
         """Close a screen, at once.

@@ -168,6 +168,11 @@ class PeopleRoutes:
         standing = await self._who(call, Permission.DEVICES_INVITE)
         if asked.role is Role.SERVICE:
             raise Denied(400, ProblemCode.INVALID, "role: a service is no device")
+        if asked.role is Role.MANAGER:
+            # A stolen token of minutes must not become a device for good that sees everything.
+            raise Denied(
+                403, ProblemCode.NOT_ALLOWED, "a manager's device is invited on the command line"
+            )
         claims = Claims(self._admission(standing.person.actor), self._seal)
         try:
             invitation, code = await claims.invite(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker_config.access import Identity
 from schemas.devices import Role
+from services.people.tables import CLAIMS
 from services.runtime.audit import AUDIT
 from services.runtime.tables import DEVICES, METADATA, NO_TENANT, TENANTS
 
@@ -168,6 +169,31 @@ async def remove_device(connection: AsyncConnection, tenant: str, device: str) -
     removed = await connection.execute(_just(tenant, device))
     if removed.rowcount == 0:
         raise Unknown(f"there is no device {tenant}/{device}")
+
+
+async def hold(connection: AsyncConnection, tenant: str, devices: Sequence[str]) -> None:
+    """Let nobody else change these devices, nor give them accounts, until the transaction ends.
+
+    Raises:
+        Unknown: one of them is gone.
+    """
+    query = (
+        select(DEVICES.c.device)
+        .where(DEVICES.c.tenant == tenant, DEVICES.c.device.in_(devices))
+        .order_by(DEVICES.c.device)
+        .with_for_update()
+    )
+    there = set(await connection.scalars(query))
+    for device in devices:
+        if device not in there:
+            raise Unknown(f"there is no device {tenant}/{device}")
+
+
+async def forget_claims(connection: AsyncConnection, tenant: str, devices: Sequence[str]) -> None:
+    """Expect these devices no longer: no code makes anybody one of them."""
+    await connection.execute(
+        delete(CLAIMS).where(CLAIMS.c.tenant == tenant, CLAIMS.c.device.in_(devices))
+    )
 
 
 async def find_device(connection: AsyncConnection, tenant: str, device: str) -> Device:

@@ -19,12 +19,13 @@ from broker_config.access import WARDEN_USERNAME
 from broker_config.secret import derived_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.identifiers import new_id
-from schemas.topics import DEVICE_PLANES, Plane, event_marker, plane_filter
+from schemas.topics import DEVICE_PLANES, Plane, event_marker, is_on, plane_filter
 from services.runtime.bus import MqttBus, Session
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_S: Final = 10.0
+MARK_AGAIN_S: Final = 2.0
 BATCH: Final = 256
 
 
@@ -45,7 +46,7 @@ def of_all() -> list[str]:
 
 def may_stand(topic: str) -> bool:
     """Tell whether a device may leave anything standing there: its presence alone."""
-    return f"/{Plane.PRESENCE}/" in topic
+    return is_on(Plane.PRESENCE, topic)
 
 
 class Sweeper:
@@ -99,17 +100,32 @@ async def _standing(session: Session, filters: Sequence[str]) -> set[str]:
     """Read what is retained: all of it comes before a marker that is published after."""
     marker = event_marker(str(new_id()))
     await session.subscribe(marker, *filters)
-    await _publish(session, [marker], b"{}", retain=False)
     found: set[str] = set()
+    markers = 0
     while True:
-        async with asyncio.timeout(PATIENCE_S):
-            batch = await session.receive(BATCH)
+        # While very much stands there, a broker drops what comes after: the marker too.
+        session.publish(marker, b"{}", qos=1, retain=False)
+        session.send_now()
+        markers += 1
+        try:
+            async with asyncio.timeout(MARK_AGAIN_S):
+                if await _until_marked(session, marker, found):
+                    await session.unsubscribe(marker, *filters)
+                    return found
+        except TimeoutError:
+            if markers * MARK_AGAIN_S >= PATIENCE_S:
+                raise
+
+
+async def _until_marked(session: Session, marker: str, found: set[str]) -> bool:
+    """Take what stands there until the marker comes; returns that it has."""
+    while True:
+        batch = await session.receive(BATCH)
         session.acknowledge(batch)
         session.send_now()
         for delivery in batch:
             if delivery.topic == marker:
-                await session.unsubscribe(marker, *filters)
-                return found
+                return True
             if delivery.retain and delivery.payload:
                 found.add(delivery.topic)
 

@@ -286,6 +286,9 @@ class Gateway:
         status = error.status_code if isinstance(error, HTTPException) else 404
         code = ProblemCode.METHOD_NOT_ALLOWED if status == 405 else ProblemCode.NOT_FOUND
         call = _call(request)
+        if wait := self._requests.take(call.source, time.monotonic()):
+            text = "too many requests: wait"
+            return _denied(Denied(429, ProblemCode.RATE_LIMITED, text, retry_after_s=wait), call)
         response = _denied(Denied(status, code, "there is no such route"), call)
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)

@@ -24,7 +24,7 @@ import structlog
 from schemas.limits import Limits
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
-from schemas.topics import Plane, device_of
+from schemas.topics import Plane, device_of, is_on
 from services.runtime.bus import Delivery
 from services.runtime.context import Outgoing, outgoing
 from services.runtime.limits import Gate, Key, speaker_of
@@ -42,6 +42,8 @@ UNFIT: Final = Rate(per_s=20, burst=200)
 """Messages of one device that nobody can understand, each answered or kept."""
 KEPT: Final = Rate(per_s=0.1, burst=20)
 """Rows of one device in quarantine; its tenant has five times as many."""
+EMPTY: Final = Rate(per_s=50, burst=5_000)
+"""Empty messages on one device's topics: clearings are many, and never go on for long."""
 LEAST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 OUT_S: Final = 60.0
@@ -109,6 +111,7 @@ class Guard:
         self._answers: Final = Buckets(ANSWERS)
         self._tenants_answers: Final = Buckets(_times(ANSWERS, 10))
         self._unfit: Final = Buckets(UNFIT)
+        self._empty: Final = Buckets(EMPTY)
         self._kept: Final = Buckets(KEPT)
         self._tenants_kept: Final = Buckets(_times(KEPT, 5))
         self._cleared: Counter[str] = Counter()
@@ -134,9 +137,12 @@ class Guard:
             self._line.add(None, delivery)
             return True
         key, is_presence = spoken
-        if not delivery.payload and f"/{Plane.TELEMETRY}/" in delivery.topic:
-            return False  # nothing is said: the warden clears so what was left standing
         now = self._monotonic()
+        if not delivery.payload and is_on(Plane.TELEMETRY, delivery.topic):
+            # Nothing is said: the warden clears so what was left standing.
+            if self._empty.take(key, now):
+                self._crowd_out(delivery, key, now)
+            return False
         if not (is_presence or self._line.has_room(key) or self.gate.sender(key).free):
             self._crowd_out(delivery, key, now)
             return False
@@ -198,7 +204,7 @@ class Guard:
     def _clear(self, topic: str) -> None:
         """Take from the broker what would else come again at every connect."""
         spoken = device_of(topic)
-        if spoken is None or f"/{Plane.PRESENCE}/" in topic or self._relay.backlog > HIGH_WATER:
+        if spoken is None or is_on(Plane.PRESENCE, topic) or self._relay.backlog > HIGH_WATER:
             return
         if len(self._cleared) >= _CLEARED:
             self._cleared.clear()
@@ -217,7 +223,7 @@ class Guard:
 
     def _turn_away(self, delivery: Delivery, wait: float, now: float) -> None:
         key = device_of(delivery.topic)
-        if key is None or f"/{Plane.REQUEST}/" not in delivery.topic:
+        if key is None or not is_on(Plane.REQUEST, delivery.topic):
             return
         request_id = find_id(delivery.payload[:_HEAD])
         if request_id is None and wait < math.inf:
@@ -259,11 +265,11 @@ class Guard:
         now = self._monotonic()
         if now < self._out_until.get(key, -math.inf):
             return
-        self._out_until[key] = now + OUT_S
         tenant, device = key
         log.warning("a device went too far", tenant=tenant, device=device, out_s=OUT_S)
         try:
             await self._doorkeeper.suspend(tenant, device, OUT_S)
+            self._out_until[key] = now + OUT_S
         except Exception:
             # Whatever the broker says to it: those who are served must not suffer of it.
             log.exception("it could not be put out", tenant=tenant, device=device)

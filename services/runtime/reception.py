@@ -22,7 +22,7 @@ from schemas.envelope import MAX_AGE, MAX_AHEAD, MAX_REQUEST_BYTES, device_sourc
 from schemas.identifiers import is_slug
 from schemas.message import Message, Request
 from schemas.refusals import RefusalCode
-from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of
+from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of, is_on
 from services.runtime.bus import Delivery
 
 NOBODY: Final = "-"
@@ -159,7 +159,7 @@ def _unknown_topic(delivery: Delivery, reason: str) -> Unfit | None:
         tenant = levels[2] if len(levels) > 2 and is_slug(levels[2]) else NOBODY
         return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason, kept=True)
     tenant, device = sender
-    if f"/{Plane.REQUEST}/" not in delivery.topic:
+    if not is_on(Plane.REQUEST, delivery.topic):
         return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason, kept=True)
     found = find_id(delivery.payload[:4096])
     return Unfit(delivery, tenant, device, found, RefusalCode.UNKNOWN_TYPE, reason)

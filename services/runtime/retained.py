@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import select
 
 from schemas.identifiers import new_id
-from schemas.topics import Plane, plane_filter, state_marker
+from schemas.topics import Plane, is_on, plane_filter, state_marker
 from services.runtime.bus import Delivery, Session
 from services.runtime.context import Outgoing
 from services.runtime.database import Database
@@ -102,7 +102,7 @@ async def listen(
             for delivery in batch:
                 if delivery.topic == marker.topic:
                     ended = True
-                elif f"/{Plane.STATE}/" not in delivery.topic:
+                elif not is_on(Plane.STATE, delivery.topic):
                     others.append(delivery)
                 elif delivery.retain:
                     standing[delivery.topic] = delivery.payload

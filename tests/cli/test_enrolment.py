@@ -74,9 +74,9 @@ def test_a_device_is_invited_claims_its_place_and_is_put_out(
     embedded.done("device", "revoke", "pos-1", *AT)
     until(lambda: not _comes_in(file), "the revoked device stays out", within=2.0)
     did = [each["action"] for each in embedded.done("audit", "show", *AT, "--json").json]
-    assert did == ["device.invited", "device.claimed", "device.revoked"]
+    assert did == ["tenant.added", "device.invited", "device.claimed", "device.revoked"]
     (held,) = embedded.done("audit", "verify", *AT, "--json").json
-    assert held["entries"] == 3
+    assert held["entries"] == 4
     embedded.done("audit", "verify", *AT, "--head", held["head"])
     assert embedded("audit", "verify", *AT, "--head", "0" * 64).code == 1
     leaked = embedded.done("audit", "show", *AT).out + embedded.done("device", "list").out

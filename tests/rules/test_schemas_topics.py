@@ -14,6 +14,7 @@ from schemas.topics import (
     Plane,
     TopicMismatch,
     device_of,
+    is_on,
     matches,
     plane_filter,
     values_for,
@@ -162,3 +163,12 @@ def test_the_filter_of_a_plane_holds_every_message_of_it(
 def test_values_come_from_the_first_source_that_has_them() -> None:
     found = values_for(("a", "b", "c"), {"a": 1, "b": None}, {"a": 2, "b": 3})
     assert found == {"a": "1", "b": "3"}
+
+
+@pytest.mark.parametrize("plane", list(Plane))
+def test_a_name_that_is_a_planes_makes_no_topic_one_of_that_plane(plane: Plane) -> None:
+    assert is_on(plane, f"heard/v1/roma/{plane}/pos-1/x")
+    for other in set(Plane) - {plane}:
+        assert not is_on(plane, f"heard/v1/{plane}/{other}/pos-1/x")
+        assert not is_on(plane, f"heard/v1/roma/{other}/{plane}/x")
+    assert not is_on(plane, f"{plane}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker_config.access import Identity
 from broker_config.secret import new_secret
 from schemas.devices import Role
 from services.people import claims, credentials, store
@@ -243,3 +245,52 @@ async def test_a_device_that_changes_its_role_keeps_its_secret(
     assert found is not None
     assert found.identity.role is Role.MANAGER
     assert found.secret.verify(account.secret)
+
+
+async def test_who_is_revoked_or_added_by_hand_is_expected_no_longer(
+    database: Database, office: Claims, clock: Clock
+) -> None:
+    admission = Admission(database, EmbeddedAccounts(), "test", clock)
+    _, code = await office.invite("roma", "pos-1", Role.POS)
+    await admission.admit([Device("roma", "pos-1", Role.POS, None, NOW)])
+    with pytest.raises(ClaimRefused):
+        await office.claim(code, new_secret(), "a")
+    _, code = await office.invite("roma", "pos-1", Role.POS, replace=True)
+    await admission.revoke("roma", ["pos-1"])
+    with pytest.raises(ClaimRefused):
+        await office.claim(code, new_secret(), "a")
+    assert await _devices(database) == []
+
+
+class Ledger(EmbeddedAccounts):
+    """A broker's accounts, as they stand."""
+
+    def __init__(self) -> None:
+        self.open: set[str] = set()
+
+    async def admit(self, accounts: Sequence[Account], **_told: bool) -> None:
+        await asyncio.sleep(0.01)  # as a broker takes its time
+        self.open |= {each.username for each in accounts}
+
+    async def dismiss(self, devices: Iterable[tuple[Identity, Sequence[int]]]) -> None:
+        for identity, serials in devices:
+            self.open -= {identity.username(serial) for serial in serials}
+
+
+@pytest.mark.usefixtures("office")
+async def test_a_secret_that_is_added_while_its_device_is_revoked_opens_nothing(
+    database: Database, clock: Clock
+) -> None:
+    for turn in range(5):
+        ledger = Ledger()
+        admission = Admission(database, ledger, "test", clock)
+        await admission.admit([Device("roma", "pos-1", Role.POS, None, NOW)])
+        rotating = asyncio.create_task(
+            admission.rotate("roma", "pos-1", overlap=timedelta(hours=1))
+        )
+        await asyncio.sleep(0.004 * turn)  # whichever comes first
+        revoking = asyncio.create_task(admission.revoke("roma", ["pos-1"]))
+        ends = await asyncio.gather(rotating, revoking, return_exceptions=True)
+        assert all(not isinstance(end, Exception) or isinstance(end, Unknown) for end in ends)
+        assert ledger.open == set()
+        assert await _devices(database) == []
