@@ -57,7 +57,7 @@ def add(
 
     async def make(database: Database) -> Account:
         async with database.read() as connection:
-            if any(each.device == name for each in await store.devices(connection, tenant)):
+            if await store.seek_device(connection, tenant, name) is not None:
                 raise Failure(
                     f"{tenant} has a device {name} already: "
                     f"heard device rotate {name} --tenant {tenant}"

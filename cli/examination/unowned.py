@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Final, TypeVar
 
 from broker_config.settings import BrokerAddress
 from cli.application import Application
 from cli.examination.finding import Finding, bad, good, why
 from cli.files import services_secret
-from schemas.topics import Plane, device_of, matches, plane_filter
-from services.people import store
-from services.people.sweeping import Sweeper, of_all
+from services.people.sweeping import Sweeper, unowned
 from services.runtime.bus import ConnectionLost
 from services.runtime.database import Database
 
@@ -23,7 +20,6 @@ T = TypeVar("T")
 WHAT: Final = "retained of devices"
 LOOK_EVERY_S: Final = 0.7
 ATTEMPTS: Final = 3
-_AT_ONCE: Final = 500
 
 
 async def look_at_unowned(
@@ -32,22 +28,19 @@ async def look_at_unowned(
     """Nothing may stand on the devices' planes but the presence of devices that are known."""
     sweeper = Sweeper(address, services_secret(app.settings))
     try:
-        unowned = await _patiently(lambda: _standing(database, sweeper))
-        if unowned and mend:
-            topics = sorted(unowned)
-            for begin in range(0, len(topics), _AT_ONCE):
-                some = topics[begin : begin + _AT_ONCE]
-                await _patiently(partial(sweeper.clear, some))
-            return [good(WHAT, f"{len(topics)} messages that nobody owned were cleared")]
+        stray = await _patiently(lambda: _standing(database, sweeper))
+        if stray and mend:
+            await _patiently(lambda: sweeper.clear_topics(stray))
+            return [good(WHAT, f"{len(stray)} messages that nobody owned were cleared")]
     except (ConnectionLost, TimeoutError) as error:
         mending = (
             "stop Mosquitto, then: heard broker render mosquitto --replace --directory DIR "
             "(it makes the account heard-warden)"
         )
         return [bad(WHAT, f"heard-warden cannot look: {why(error)}", mending)]
-    if not unowned:
+    if not stray:
         return [good(WHAT, "all that stands is somebody's")]
-    says = f"{len(unowned)} messages stand that nobody owns, as {min(unowned)}"
+    says = f"{len(stray)} messages stand that nobody owns, as {min(stray)}"
     return [bad(WHAT, says, "heard doctor --mend")]
 
 
@@ -63,18 +56,8 @@ async def _patiently(doing: Callable[[], Awaitable[T]]) -> T:
 
 async def _standing(database: Database, sweeper: Sweeper) -> set[str]:
     """What stands at two looks; what differs was on its way, as of a device that just left."""
-    unowned = await _unowned(database, sweeper)
-    if unowned:
+    stray = await unowned(database, sweeper)
+    if stray:
         await asyncio.sleep(LOOK_EVERY_S)
-        unowned &= await _unowned(database, sweeper)
-    return unowned
-
-
-async def _unowned(database: Database, sweeper: Sweeper) -> set[str]:
-    standing = await sweeper.standing(of_all())
-    async with database.read() as connection:
-        known = {(each.tenant, each.device) for each in await store.devices(connection)}
-    presence = plane_filter(Plane.PRESENCE, tail="+")
-    return {
-        topic for topic in standing if not matches(presence, topic) or device_of(topic) not in known
-    }
+        stray &= await unowned(database, sweeper)
+    return stray

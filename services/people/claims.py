@@ -151,8 +151,7 @@ class Claims:
             raise store.Unknown(
                 f"there is no tenant {tenant}: add it with `heard tenant add {tenant}`"
             )
-        there = [each.device for each in await store.devices(connection, tenant)]
-        if device in there and not replace:
+        if not replace and await store.seek_device(connection, tenant, device) is not None:
             raise Taken(
                 f"{tenant} has a device {device} already: replace it by name (--replace), or "
                 "choose another"
@@ -209,9 +208,9 @@ class Claims:
         return account
 
     async def _dismiss_older(self, connection: AsyncConnection, device: Device) -> None:
-        known = await store.devices(connection, device.tenant)
-        older = [each for each in known if each.device == device.device]
-        await self._admission.dismiss(connection, older, action="device.replaced")
+        older = await store.seek_device(connection, device.tenant, device.device)
+        if older is not None:
+            await self._admission.dismiss(connection, [older], action="device.replaced")
 
     async def _again(
         self, connection: AsyncConnection, row: RowMapping, secret: str, now: datetime

@@ -382,11 +382,10 @@ class Screens:
         """
         admission = self.admission(standing.person.actor)
         async with self._database.write() as connection:
-            try:
-                device = await store.find_device(
-                    connection, standing.device.tenant, standing.device.device
-                )
-            except Unknown:  # somebody else was quicker
+            device = await store.seek_device(
+                connection, standing.device.tenant, standing.device.device
+            )
+            if device is None:  # somebody else was quicker
                 return
             await admission.dismiss(connection, [device], action="logout")
         log.info("logout", person=standing.person.subject, screen=device.shown)
@@ -399,9 +398,7 @@ class Screens:
 async def _free_name(connection: AsyncConnection, tenant: str) -> str:
     while True:
         name = f"screen-{secrets.token_hex(4)}"
-        try:
-            await store.find_device(connection, tenant, name)
-        except Unknown:
+        if await store.seek_device(connection, tenant, name) is None:
             return name
 
 

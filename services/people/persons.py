@@ -13,7 +13,7 @@ from schemas.people import PersonRole
 from services.people import store
 from services.people.store import Device, Taken, Unknown
 from services.people.tables import PEOPLE
-from services.runtime.tables import DEVICES, NO_TENANT
+from services.runtime.tables import NO_TENANT
 
 LONGEST_NAME: Final = 60
 """So that an operator's name with its prefix stands where a device's person does."""
@@ -152,14 +152,8 @@ async def use_code(connection: AsyncConnection, person: Person, step: int) -> bo
 
 async def screens(connection: AsyncConnection, person: Person) -> list[Device]:
     """The screens of a person, oldest first; an operator's may stand in any restaurant."""
-    query = select(DEVICES.c.tenant, DEVICES.c.device).where(DEVICES.c.person == person.owner)
-    if person.tenant != NO_TENANT:
-        query = query.where(DEVICES.c.tenant == person.tenant)
-    query = query.order_by(DEVICES.c.created_at, DEVICES.c.device)
-    return [
-        await store.find_device(connection, row.tenant, row.device)
-        for row in await connection.execute(query)
-    ]
+    home = None if person.tenant == NO_TENANT else person.tenant
+    return await store.screens(connection, person.owner, home)
 
 
 def _person(row: RowMapping) -> Person:

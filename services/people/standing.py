@@ -12,7 +12,7 @@ from schemas.people import Permission
 from services.people import credentials, persons, store
 from services.people.permissions import may, screen_role
 from services.people.persons import Person
-from services.people.store import Device, Unknown
+from services.people.store import Device
 from services.people.tokens import Grant, TokenRefused
 
 
@@ -52,10 +52,9 @@ async def look(
         raise TokenRefused("its credential does not stand any more")
     home, _, name = grant.subject.partition("/")
     person = await persons.seek(connection, home, name, lock=lock)
-    try:
-        device = await store.find_device(connection, grant.tenant, grant.device)
-    except Unknown:
-        raise TokenRefused("its screen is gone") from None
+    device = await store.seek_device(connection, grant.tenant, grant.device)
+    if device is None:
+        raise TokenRefused("its screen is gone")
     if person is None or person.disabled_at is not None or person.owner != device.person:
         raise TokenRefused("its person is gone, or may not log in")
     if person.role is not grant.role or screen_role(person.role) is not device.role:

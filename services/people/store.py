@@ -196,17 +196,23 @@ async def forget_claims(connection: AsyncConnection, tenant: str, devices: Seque
     )
 
 
+async def seek_device(connection: AsyncConnection, tenant: str, device: str) -> Device | None:
+    """One device, or None."""
+    query = select(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.device == device)
+    row = (await connection.execute(query)).mappings().first()
+    return None if row is None else _device(row)
+
+
 async def find_device(connection: AsyncConnection, tenant: str, device: str) -> Device:
     """One device.
 
     Raises:
         Unknown: there is none.
     """
-    query = select(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.device == device)
-    row = (await connection.execute(query)).mappings().first()
-    if row is None:
+    found = await seek_device(connection, tenant, device)
+    if found is None:
         raise Unknown(f"there is no device {tenant}/{device}")
-    return _device(row)
+    return found
 
 
 async def devices(connection: AsyncConnection, tenant: str | None = None) -> list[Device]:
@@ -223,9 +229,14 @@ async def expired(connection: AsyncConnection, now: datetime) -> list[Device]:
     return [_device(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def screens(connection: AsyncConnection, tenant: str, person: str) -> list[Device]:
-    """The devices that stand for a person."""
-    query = select(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.person == person)
+async def screens(
+    connection: AsyncConnection, person: str, tenant: str | None = None
+) -> list[Device]:
+    """The devices that stand for a person, oldest first; in one restaurant, or in any."""
+    query = select(DEVICES).where(DEVICES.c.person == person)
+    if tenant is not None:
+        query = query.where(DEVICES.c.tenant == tenant)
+    query = query.order_by(DEVICES.c.created_at, DEVICES.c.device)
     return [_device(row) for row in (await connection.execute(query)).mappings()]
 
 

@@ -19,8 +19,10 @@ from broker_config.access import WARDEN_USERNAME
 from broker_config.secret import derived_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.identifiers import new_id
-from schemas.topics import DEVICE_PLANES, Plane, event_marker, is_on, plane_filter
+from schemas.topics import DEVICE_PLANES, Plane, device_of, event_marker, is_on, plane_filter
+from services.people import store
 from services.runtime.bus import MqttBus, Session
+from services.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +41,16 @@ def of_device(tenant: str, device: str) -> list[str]:
     ]
 
 
-def of_all() -> list[str]:
-    """The filters of all on which any device may speak."""
-    return [plane_filter(plane) for plane in DEVICE_PLANES]
-
-
-def may_stand(topic: str) -> bool:
-    """Tell whether a device may leave anything standing there: its presence alone."""
-    return is_on(Plane.PRESENCE, topic)
+async def unowned(database: Database, sweeper: Sweeper) -> set[str]:
+    """Name what stands on the devices' planes and is no presence of a device that is known."""
+    standing = await sweeper.standing([plane_filter(plane) for plane in DEVICE_PLANES])
+    async with database.read() as connection:
+        known = {(each.tenant, each.device) for each in await store.devices(connection)}
+    return {
+        topic
+        for topic in standing
+        if not is_on(Plane.PRESENCE, topic) or device_of(topic) not in known
+    }
 
 
 class Sweeper:

@@ -12,10 +12,8 @@ from typing import Final
 
 import structlog
 
-from broker_config.access import client_id_of
 from broker_config.dynamic_security import DynamicSecurityRefused
-from schemas.topics import device_of
-from services.people import claims, store, sweeping
+from services.people import claims, sweeping
 from services.people.admission import Admission
 from services.people.sweeping import Sweeper
 from services.runtime.bus import ConnectionLost
@@ -71,23 +69,12 @@ class Warden:
 
     async def sweep(self) -> int:
         """Clear what nobody owns, once; returns how many topics that were."""
-        standing = await self._sweeper.standing(sweeping.of_all())
-        async with self._admission.database.write() as connection:
+        database = self._admission.database
+        async with database.write() as connection:
             await claims.forget_old(connection, self._admission.clock())
-        async with self._admission.database.read() as connection:
-            known = {each.identity.client_id for each in await store.devices(connection)}
-        stray = {
-            topic
-            for topic in standing
-            if not sweeping.may_stand(topic) or _owner(topic) not in known
-        }
+        stray = await sweeping.unowned(database, self._sweeper)
         await self._sweeper.clear_topics(stray)
         return len(stray)
-
-
-def _owner(topic: str) -> str:
-    named = device_of(topic)
-    return "" if named is None else client_id_of(*named)
 
 
 def _comes_back(error: BaseException) -> bool:

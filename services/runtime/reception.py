@@ -24,9 +24,7 @@ from schemas.message import Message, Request
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of, is_on
 from services.runtime.bus import Delivery
-
-NOBODY: Final = "-"
-"""The tenant under which a message of no known tenant is kept in quarantine."""
+from services.runtime.tables import NO_TENANT
 
 _ID: Final = re.compile(rb'"id"\s*:\s*"([0-9a-fA-F-]{36})"')
 
@@ -156,7 +154,7 @@ def _unknown_topic(delivery: Delivery, reason: str) -> Unfit | None:
     sender = device_of(delivery.topic)
     if sender is None:
         levels = delivery.topic.split("/")
-        tenant = levels[2] if len(levels) > 2 and is_slug(levels[2]) else NOBODY
+        tenant = levels[2] if len(levels) > 2 and is_slug(levels[2]) else NO_TENANT
         return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason, kept=True)
     tenant, device = sender
     if not is_on(Plane.REQUEST, delivery.topic):
