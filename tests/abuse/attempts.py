@@ -134,7 +134,6 @@ class Attempt:
         logged: for each broker a pattern of the line that must stand in a log; what
             is missing here leaves none.
         private: it needs a stage of its own, for it may leave a mess.
-        pending: by broker, what is still missing for the case to pass.
     """
 
     number: int
@@ -143,7 +142,6 @@ class Attempt:
     outcomes: dict[str, str]
     logged: dict[str, str]
     private: bool
-    pending: dict[str, str]
 
 
 ATTEMPTS: Final[dict[int, Attempt]] = {}
@@ -165,13 +163,10 @@ def attempt(
     embedded_logs: str = "",
     mosquitto_logs: str = "",
     private: bool = False,
-    embedded_pending: str = "",
-    mosquitto_pending: str = "",
 ) -> Callable[[Case], Case]:
     """Declare a case: its number in the list, and what it comes to on each broker."""
     outcomes = {"embedded": embedded or both, "mosquitto": mosquitto or both}
     patterns = {"embedded": embedded_logs or logged, "mosquitto": mosquitto_logs or logged}
-    pending = {"embedded": embedded_pending, "mosquitto": mosquitto_pending}
 
     def declare(case: Case) -> Case:
         name = case.__name__
@@ -180,7 +175,7 @@ def attempt(
         if number in ATTEMPTS and ATTEMPTS[number].case != name:
             raise Misdeclared(f"attempt {number} is {ATTEMPTS[number].case} and {name}")
         ATTEMPTS[number] = Attempt(
-            number, name, case.__module__, outcomes, _given(patterns), private, _given(pending)
+            number, name, case.__module__, outcomes, _given(patterns), private
         )
         return case
 
@@ -221,6 +216,4 @@ def table() -> str:
 def _told(one: Attempt | None, broker: str) -> str:
     if one is None:
         return "**open**: not tried yet"
-    if broker in one.pending:
-        return f"**open**: {one.pending[broker]}"
     return one.outcomes[broker].replace("|", "\\|")
