@@ -18,14 +18,37 @@ from schemas.kitchen import (
 from schemas.limits import ReadLimits
 from schemas.menu import MenuItem
 from schemas.message import Message
+from schemas.notices import NoticeGiven
+from schemas.order_changes import (
+    AcceptOrder,
+    ChangeLine,
+    DeliverOrder,
+    DispatchOrder,
+    ReadOrder,
+    RejectOrder,
+    ReturnOrder,
+    ServeOrder,
+    VoidLines,
+    VoidOrder,
+)
 from schemas.orders import (
     AddLines,
     CancelOrder,
     CloseOrder,
     OrderChanged,
     OrderPlaced,
+    OrderState,
     PlaceOrder,
 )
+from schemas.parties import (
+    ChooseLines,
+    JoinParty,
+    LeaveParty,
+    OpenParty,
+    PartyState,
+    SendParty,
+)
+from schemas.payments import PayOrder, RefundOrder, SplitOrder
 from schemas.replies import Reply
 from schemas.topics import TopicMismatch
 
@@ -34,8 +57,29 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     AddLines,
     CancelOrder,
     CloseOrder,
+    ChangeLine,
+    VoidLines,
+    VoidOrder,
+    AcceptOrder,
+    RejectOrder,
+    ServeOrder,
+    DispatchOrder,
+    DeliverOrder,
+    ReturnOrder,
+    ReadOrder,
+    PayOrder,
+    RefundOrder,
+    SplitOrder,
     OrderPlaced,
     OrderChanged,
+    OrderState,
+    OpenParty,
+    JoinParty,
+    ChooseLines,
+    LeaveParty,
+    SendParty,
+    PartyState,
+    NoticeGiven,
     HearTickets,
     StartTicket,
     BumpTicket,

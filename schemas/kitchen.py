@@ -9,8 +9,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
+from schemas.menu import ChosenModifier
 from schemas.message import Event, Part, Query, Request, State
-from schemas.orders import MAX_QUANTITY, Note
+from schemas.orders import MAX_QUANTITY, Note, OrderKind
 
 MAX_HEARD_AT_ONCE: Final = 200
 SNAPSHOT_PAGE: Final = 200
@@ -58,6 +59,24 @@ A cook who starts a ticket has heard it; nobody bumps what nobody has heard.
 OPEN_TICKET: Final = frozenset({TicketStatus.SENT, TicketStatus.HEARD, TicketStatus.STARTED})
 
 
+class LineMark(StrEnum):
+    """What happened to a line after the order was sent."""
+
+    NEW = "new"
+    """Added later; it stands on a ticket of its own."""
+    CHANGED = "changed"
+    CANCELLED = "cancelled"
+    """Not to be made any more: it stays on the screen, struck out, until the ticket ends."""
+
+
+class WasLine(Part):
+    """What a changed line said before, as the station last heard it."""
+
+    quantity: int
+    note: Note = ""
+    modifiers: tuple[ChosenModifier, ...] = ()
+
+
 class TicketLine(Part):
     """One line as the station sees it."""
 
@@ -66,6 +85,16 @@ class TicketLine(Part):
     name: str
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
     note: Note = ""
+    modifiers: tuple[ChosenModifier, ...] = ()
+    allergens: tuple[Slug, ...] = ()
+    """What is in it."""
+    avoid: tuple[Slug, ...] = ()
+    """What its guest must not get."""
+    seat: str | None = None
+    guest: str | None = None
+    """The name of the participant it is for."""
+    mark: LineMark | None = None
+    was: WasLine | None = None
 
 
 class Ticket(Part):
@@ -80,10 +109,19 @@ class Ticket(Part):
     sequence: Annotated[int, Field(ge=1)]
     """The station's sequence at this change: dense, so that a gap can be seen."""
     lines: tuple[TicketLine, ...]
+    kind: OrderKind = OrderKind.DINE_IN
     table: str | None = None
+    guest: str | None = None
+    """The name to call, where the order has one."""
+    due_at: AwareDatetime | None = None
     placed_at: AwareDatetime
     heard_at: AwareDatetime | None = None
     heard_by: Slug | None = None
+    changed_sequence: Annotated[int, Field(ge=1)] | None = None
+    """The station's sequence when its lines changed last; a display hears that too."""
+    changed_at: AwareDatetime | None = None
+    change_heard_at: AwareDatetime | None = None
+    change_heard_by: Slug | None = None
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
 
@@ -92,6 +130,9 @@ class HearTickets(Request, type="heard.ticket.hear.v1", topic="kitchen/hear"):
     """The display says: these stand on my screen."""
 
     ticket_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MAX_HEARD_AT_ONCE)]
+    sequence: Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] | None = None
+    """The highest sequence of the station that the screen has drawn: what changed later is
+    not yet heard. None hears new tickets alone."""
 
 
 class StartTicket(Request, type="heard.ticket.start.v1", topic="kitchen/start"):

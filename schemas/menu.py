@@ -1,15 +1,67 @@
-"""The menu: items with a station and a price."""
+"""The menu: items with a station, a price, what may be chosen with them, and what is in them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from schemas.identifiers import Slug
-from schemas.message import State
+from schemas.message import Part, State
 from schemas.money import Currency, Minor
 from schemas.text import Line64, Line120
+
+MAX_DEPTH: Final = 4
+"""How deep modifiers may stand in each other."""
+MAX_CHOICES: Final = 64
+
+Allergens = Annotated[tuple[Slug, ...], Field(max_length=32)]
+"""What is in it: ``gluten``, ``peanuts``, ``milk``; the house's own words, kept as they are."""
+
+
+class Modifier(Part):
+    """Something that may be chosen with an item, or with another modifier."""
+
+    modifier: Slug
+    name: Annotated[Line120, Field(min_length=1)]
+    price_minor: Minor = 0
+    """For one, on top."""
+    allergens: Allergens = ()
+    removes: Allergens = ()
+    """Allergens that are not in the dish any more with it: ``no cheese`` removes ``milk``."""
+    groups: Annotated[tuple[ModifierGroup, ...], Field(max_length=16)] = ()
+
+
+class ModifierGroup(Part):
+    """A choice: how many of these must and may be taken."""
+
+    group: Slug
+    name: Line64 = ""
+    least: Annotated[int, Field(ge=0, le=MAX_CHOICES)] = 0
+    most: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
+    modifiers: Annotated[tuple[Modifier, ...], Field(min_length=1, max_length=MAX_CHOICES)]
+
+
+Modifier.model_rebuild()
+
+
+class ModifierRequest(Part):
+    """A modifier as a device asks for it; name and price come from the menu."""
+
+    modifier: Slug
+    quantity: Annotated[int, Field(ge=1, le=MAX_CHOICES, strict=True)] = 1
+    modifiers: Annotated[tuple[ModifierRequest, ...], Field(max_length=32)] = ()
+
+
+class ChosenModifier(Part):
+    """A modifier as it was accepted."""
+
+    modifier: Slug
+    name: str
+    quantity: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
+    unit_minor: Minor = 0
+    """Of one, without what is chosen with it."""
+    modifiers: tuple[ChosenModifier, ...] = ()
 
 
 class MenuItem(State, type="heard.menu.item.v1", topic="menu/{item}", about="item"):
@@ -22,3 +74,7 @@ class MenuItem(State, type="heard.menu.item.v1", topic="menu/{item}", about="ite
     price_minor: Minor
     currency: Currency
     available: bool = True
+    tax: Slug | None = None
+    """Which of the house's taxes it bears; None bears the one called ``standard``, if any."""
+    allergens: Allergens = ()
+    groups: Annotated[tuple[ModifierGroup, ...], Field(max_length=16)] = ()

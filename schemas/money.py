@@ -14,6 +14,8 @@ MAX_MINOR: Final = 10**12
 
 Minor = Annotated[int, Field(ge=0, le=MAX_MINOR)]
 """An amount in the currency's minor unit (pence, cents, fils)."""
+SignedMinor = Annotated[int, Field(ge=-MAX_MINOR, le=MAX_MINOR)]
+"""The same, owed in either direction."""
 
 # ISO 4217: every currency whose minor unit is not a hundredth.
 _DIGITS: Final = {

@@ -12,8 +12,10 @@ from schemas.identifiers import Slug
 from schemas.kitchen import Ticket, TicketStatus
 from schemas.limits import LimitsReport
 from schemas.message import DeviceReply, Part
-from schemas.money import Currency, Minor
-from schemas.orders import OrderStatus
+from schemas.money import Currency, Minor, SignedMinor
+from schemas.orders import Order, OrderStatus, Wait
+from schemas.parties import Party
+from schemas.payments import PaymentStatus, Share
 from schemas.refusals import RefusalCode
 
 
@@ -25,7 +27,7 @@ class Outcome(StrEnum):
 
 
 class OrderReceipt(Part):
-    """An order request was done."""
+    """An order request was done; or how the order stands, where it was refused."""
 
     kind: Literal["order"] = "order"
     order_id: UUID
@@ -34,6 +36,38 @@ class OrderReceipt(Part):
     version: int
     currency: Currency
     total_minor: Minor
+    due_minor: SignedMinor = 0
+    payment: PaymentStatus | None = None
+    waits_for: tuple[Wait, ...] = ()
+    payment_id: UUID | None = None
+    """With a payment: under what the provider names it, together with the order's id."""
+    change_minor: Minor | None = None
+    """With cash that was handed over: what goes back."""
+
+
+class OrderPage(Part):
+    """One order, whole."""
+
+    kind: Literal["order-page"] = "order-page"
+    order: Order
+
+
+class Shares(Part):
+    """What each has to pay; together it is all that is due."""
+
+    kind: Literal["shares"] = "shares"
+    order_id: UUID
+    currency: Currency
+    shares: tuple[Share, ...]
+
+
+class PartyReceipt(Part):
+    """A party request was done; or how the party stands, where it was refused."""
+
+    kind: Literal["party"] = "party"
+    guest: int | None
+    """Which guest the sender is."""
+    party: Party
 
 
 class TicketReceipt(Part):
@@ -65,7 +99,14 @@ class StationPage(Part):
 
 
 Result = Annotated[
-    OrderReceipt | TicketReceipt | HeardReceipt | StationPage | LimitsReport,
+    OrderReceipt
+    | OrderPage
+    | Shares
+    | PartyReceipt
+    | TicketReceipt
+    | HeardReceipt
+    | StationPage
+    | LimitsReport,
     Field(discriminator="kind"),
 ]
 
@@ -77,6 +118,7 @@ class Reply(DeviceReply, type="heard.reply.v1", topic=""):
     """The id of the request; None, and so not on the wire, where it could not be read."""
     outcome: Outcome
     result: Result | None = None
+    """What was done; or, with a refusal, how the thing stands now."""
     code: Annotated[RefusalCode | Slug | None, Field(union_mode="left_to_right")] = None
     """Why, for machines. One that is newer than the receiver comes as plain text: a device
     must be able to read every refusal, or it would ask again for ever."""

@@ -56,10 +56,17 @@ TICKETS: Final = Table(
     Column("version", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("lines", DOCUMENT, nullable=False),
+    Column("kind", String(16), nullable=False),
     Column("table", String(32)),
+    Column("guest", String(120)),
+    Column("due_at", Moment),
     Column("placed_at", Moment, nullable=False),
     Column("heard_at", Moment),
     Column("heard_by", SLUG),
+    Column("changed_sequence", BigInteger),
+    Column("changed_at", Moment),
+    Column("change_heard_at", Moment),
+    Column("change_heard_by", SLUG),
     Column("started_at", Moment),
     Column("ended_at", Moment),
     ForeignKeyConstraint(["tenant", "order_id"], ["orders.tenant", "orders.order_id"]),
@@ -68,6 +75,12 @@ TICKETS: Final = Table(
     CheckConstraint("(heard_at is null) = (heard_by is null)", name="heard"),
     CheckConstraint(
         "heard_at is not null or status in ('sent', 'cancelled')", name="heard_before_made"
+    ),
+    CheckConstraint(
+        "(changed_at is null) = (changed_sequence is null) and "
+        "(change_heard_at is null) = (change_heard_by is null) and "
+        "(change_heard_at is null or changed_at is not null)",
+        name="changed",
     ),
     CheckConstraint("(ended_at is not null) = (status in ('bumped', 'cancelled'))", name="ended"),
     # The order first: an index that began with the tenant might be taken, while the table is
@@ -94,7 +107,8 @@ def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
     """Write a row."""
     row = {name: getattr(ticket, name) for name in Ticket.model_fields}
     row["status"] = ticket.status.value
-    row["lines"] = [line.model_dump(mode="json") for line in ticket.lines]
+    row["kind"] = ticket.kind.value
+    row["lines"] = [line.model_dump(mode="json", exclude_defaults=True) for line in ticket.lines]
     return {"tenant": tenant, **row}
 
 

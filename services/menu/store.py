@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.menu import MenuItem
 from services.runtime.among import among
 from services.runtime.flush import GUARD
-from services.runtime.tables import METADATA, SLUG
+from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row
 
 MENU_ITEMS: Final = Table(
@@ -36,6 +36,9 @@ MENU_ITEMS: Final = Table(
     Column("price_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("available", Boolean, nullable=False),
+    Column("tax", SLUG),
+    Column("allergens", DOCUMENT),
+    Column("groups", DOCUMENT),
     CheckConstraint("price_minor >= 0", name="price"),
     info={SHELVED: True},
 )
@@ -52,16 +55,25 @@ MENUS: Final = Table(
 """One row a menu; its version grows with every change of any of its items."""
 
 MAIN: Final = "main"
+_LISTS: Final = ("allergens", "groups")
+"""Empty for most items: nothing stands in the row then."""
 
 
 def to_item(row: Row) -> MenuItem:
     """Read a row."""
-    return MenuItem.model_validate({name: row[name] for name in MenuItem.model_fields})
+    values = {name: row[name] for name in MenuItem.model_fields}
+    for name in _LISTS:
+        if values[name] is None:
+            values[name] = ()
+    return MenuItem.model_validate(values)
 
 
 def to_row(tenant: str, item: MenuItem) -> dict[str, Any]:
     """Write a row."""
-    return {"tenant": tenant, **item.model_dump()}
+    row = item.model_dump(mode="json")
+    for name in _LISTS:
+        row[name] = row[name] or None
+    return {"tenant": tenant, **row}
 
 
 class StoredMenu:

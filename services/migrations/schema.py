@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import services.kitchen.store
 import services.menu.store
+import services.notices.tables
+import services.orders.journal
+import services.orders.party_tables
+import services.orders.providers
 import services.orders.store
 import services.people.tables
 import services.presence.store
-import services.runtime.audit  # noqa: F401 - each import registers its tables
+import services.runtime.audit
+import services.runtime.house_rules  # noqa: F401 - each import registers its tables
 from services.runtime.tables import METADATA
 
 __all__ = ["METADATA"]

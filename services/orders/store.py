@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     String,
     Table,
@@ -18,14 +19,21 @@ from sqlalchemy import (
     Uuid,
 )
 
-from schemas.orders import Order, OrderStatus
+from schemas.orders import OPEN_ORDER, Order, OrderKind, OrderStatus
+from schemas.payments import PaymentStatus
 from services.runtime.context import Context
 from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row
 
-_STATUSES = ", ".join(f"'{status}'" for status in OrderStatus)
+
+def _among(values: Collection[str]) -> str:
+    return ", ".join(f"'{each}'" for each in values)
+
+
+OPEN: Final = sorted(status.value for status in OPEN_ORDER)
+_ENDED: Final = [status.value for status in OrderStatus if status not in OPEN_ORDER]
 
 ORDERS: Final = Table(
     "orders",
@@ -35,36 +43,104 @@ ORDERS: Final = Table(
     Column("number", String(32), nullable=False),
     Column("status", String(16), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("status_version", Integer, nullable=False),
     Column("device", SLUG, nullable=False),
+    Column("kind", String(16), nullable=False),
     Column("reference", String(64)),
     Column("table", String(32)),
+    Column("covers", Integer),
+    Column("guest", DOCUMENT),
+    Column("participants", DOCUMENT),
+    Column("waits_for", DOCUMENT),
     Column("currency", String(3), nullable=False),
     Column("total_minor", BigInteger, nullable=False),
+    Column("tax_minor", BigInteger, nullable=False),
+    Column("paid_minor", BigInteger, nullable=False),
+    Column("tips_minor", BigInteger, nullable=False),
+    Column("refunded_minor", BigInteger, nullable=False),
+    Column("due_minor", BigInteger, nullable=False),
+    Column("payment", String(16)),
+    Column("payments", DOCUMENT),
     Column("lines", DOCUMENT, nullable=False),
     Column("placed_at", Moment, nullable=False),
+    Column("due_at", Moment),
+    Column("wake_at", Moment),
+    Column("closed_at", Moment),
     Column("reason", Text),
     # The number first: an index that began with the tenant might be taken, while the table
     # is small, for looking orders up by their key, and that plan would stay.
     UniqueConstraint("number", "tenant"),
-    CheckConstraint(f"status in ({_STATUSES})", name="status"),
-    CheckConstraint("version >= 1", name="version"),
-    CheckConstraint("total_minor >= 0", name="total"),
-    CheckConstraint("(status = 'cancelled') = (reason is not null)", name="reason"),
+    CheckConstraint(f"status in ({_among(OrderStatus)})", name="status"),
+    CheckConstraint(f"kind in ({_among(OrderKind)})", name="kind"),
+    CheckConstraint(f"payment in ({_among(PaymentStatus)})", name="payment"),
+    CheckConstraint("version >= 1 and status_version between 1 and version", name="version"),
+    CheckConstraint("total_minor >= 0 and tax_minor between 0 and total_minor", name="total"),
+    CheckConstraint(
+        "paid_minor >= 0 and tips_minor >= 0 and "
+        "refunded_minor between 0 and paid_minor + tips_minor",
+        name="money",
+    ),
+    CheckConstraint(
+        "(status in ('rejected', 'cancelled', 'voided')) = (reason is not null)", name="reason"
+    ),
+    CheckConstraint(
+        f"(status in ({_among(_ENDED)})) = (closed_at is not null)",
+        name="ended",
+    ),
+    CheckConstraint(
+        "(status = 'placed') = (waits_for is not null) and (wake_at is null or status = 'placed')",
+        name="waiting",
+    ),
     info={GUARD: "version", SHELVED: True},
 )
+_is_open = ORDERS.c.status.in_(OPEN)
+Index(
+    "ix_orders_open",
+    ORDERS.c.tenant,
+    ORDERS.c.placed_at,
+    sqlite_where=_is_open,
+    postgresql_where=_is_open,
+)
+_wakes = ORDERS.c.wake_at.is_not(None)
+Index("ix_orders_wake", ORDERS.c.wake_at, sqlite_where=_wakes, postgresql_where=_wakes)
+_personal = ORDERS.c.guest.is_not(None)
+Index(
+    "ix_orders_personal",
+    ORDERS.c.closed_at,
+    sqlite_where=_personal,
+    postgresql_where=_personal,
+)
+
+_LISTS: Final = ("participants", "waits_for", "payments")
+"""Empty for most orders: nothing stands in the row then."""
+_NAMES: Final = tuple(Order.model_fields)
 
 
 def to_order(row: Row) -> Order:
     """Read a row."""
-    return Order.model_validate({name: row[name] for name in Order.model_fields})
+    values = {name: row[name] for name in _NAMES}
+    for name in _LISTS:
+        if values[name] is None:
+            values[name] = ()
+    return Order.model_validate(values)
 
 
 def to_row(tenant: str, order: Order) -> dict[str, Any]:
     """Write a row."""
-    row = {name: getattr(order, name) for name in Order.model_fields}
+    row = {name: getattr(order, name) for name in _NAMES}
     row["status"] = order.status.value
-    row["lines"] = [line.model_dump(mode="json") for line in order.lines]
+    row["kind"] = order.kind.value
+    row["payment"] = None if order.payment is None else order.payment.value
+    row["lines"] = [line.model_dump(mode="json", exclude_defaults=True) for line in order.lines]
+    row["guest"] = None if order.guest is None else order.guest.model_dump(exclude_none=True)
+    for name in _LISTS:
+        row[name] = [_plain(each) for each in row[name]] or None
     return {"tenant": tenant, **row}
+
+
+def _plain(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    return value.value if dump is None else dump(mode="json", exclude_defaults=True)
 
 
 async def order_of(context: Context, order_id: UUID) -> Order | None:

@@ -14,6 +14,7 @@ from broker_config.access import Identity
 from schemas.devices import Role
 from services.people.tables import CLAIMS
 from services.runtime.audit import AUDIT
+from services.runtime.house_rules import HOUSE_RULES, first_row
 from services.runtime.tables import DEVICES, METADATA, NO_TENANT, TENANTS
 
 
@@ -79,6 +80,7 @@ async def add_tenant(connection: AsyncConnection, tenant: Tenant) -> bool:
                 created_at=tenant.created_at,
             )
         )
+        await connection.execute(HOUSE_RULES.insert().values(**first_row(tenant.tenant)))
         return True
     if existing.currency != tenant.currency:
         raise Taken(f"tenant {tenant.tenant} exists, with {existing.currency}")

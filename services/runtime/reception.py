@@ -39,6 +39,8 @@ class Received:
     message: Message
     request_id: UUID | None
     """None for telemetry, which travels bare."""
+    inside: bool = False
+    """It did not come over MQTT: whoever asked reads the answer from the inbox."""
 
     def digest(self) -> str:
         """What tells a repetition of a request from another one under the same id."""

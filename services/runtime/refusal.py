@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.refusals import RefusalCode
+from schemas.replies import Result
 
 
 class Refusal(Exception):
@@ -11,12 +12,14 @@ class Refusal(Exception):
     Attributes:
         code: the reason, as a device acts on it.
         message: one line for people: what is wrong and what to do.
+        state: how the thing stands that was to be changed, where there is one.
     """
 
-    def __init__(self, code: RefusalCode, message: str) -> None:
+    def __init__(self, code: RefusalCode, message: str, state: Result | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.state = state
 
 
 class Unanswerable(Exception):

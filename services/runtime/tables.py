@@ -88,6 +88,7 @@ INBOX: Final = Table(
     Column("tenant", SLUG, primary_key=True),
     Column("request_id", Uuid, primary_key=True),
     Column("device", SLUG, nullable=False),
+    Column("type", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("reply", Text, nullable=False),
     Column("received_at", Moment, nullable=False),

@@ -302,7 +302,8 @@ class Worker:
         key = (received.tenant, request_id)
         digest = received.digest()
         if (seen := decided.inbox.get(key)) is not None:  # the same request twice in one batch
-            decided.ready.append(_again(received, seen, digest, now))
+            if not received.inside:
+                decided.ready.append(_again(received, seen, digest, now))
             return
         context = Context(
             work,
@@ -317,7 +318,7 @@ class Worker:
             await self._router.handlers[type(received.message)](received.message, context)
         except Refusal as refusal:
             decided.counts[f"refused:{refusal.code}"] += 1
-            reply = _reply(request_id, code=refusal.code, message=refusal.message)
+            reply = _refused(request_id, refusal)
         except SQLAlchemyError:
             raise  # the transaction is broken, not the message
         except Exception:
@@ -332,18 +333,20 @@ class Worker:
             work.merge(context.draft.changes)
             decided.ready.extend(context.emitted)
             reply = Reply(request=request_id, outcome=Outcome.ACCEPTED, result=context.result)
-        answer = outgoing(
-            reply,
-            tenant=received.tenant,
-            now=now,
-            causation=request_id,
-            device=received.device,
-        )
-        decided.ready.append(answer)
+        if not received.inside:
+            answer = outgoing(
+                reply,
+                tenant=received.tenant,
+                now=now,
+                causation=request_id,
+                device=received.device,
+            )
+            decided.ready.append(answer)
         decided.inbox[key] = {
             "tenant": received.tenant,
             "request_id": request_id,
             "device": received.device,
+            "type": received.message.type_name,
             "digest": digest,
             "reply": reply.model_dump_json(),
             "received_at": now,
@@ -377,7 +380,7 @@ class Worker:
             known = seen.get((each.tenant, each.request_id)) if each.request_id else None
             if known is None:
                 fresh.append(each)
-            else:
+            elif not each.inside:
                 again.append(_again(each, known, each.digest(), now))
         if again and self._unsure:
             # They were kept, and what follows from them was never handed over: it goes out
@@ -400,7 +403,7 @@ class Worker:
                 result = await answerer(query.message, asking)
             reply = Reply(request=query.request_id, outcome=Outcome.ACCEPTED, result=result)
         except Refusal as refusal:
-            reply = _reply(query.request_id, code=refusal.code, message=refusal.message)
+            reply = _refused(query.request_id, refusal)
         except Exception as error:
             if is_away(error):  # whoever asked asks again; nothing was promised
                 log.warning("database away; a question is not answered", why=str(error)[:200])
@@ -421,6 +424,16 @@ class Worker:
 
 def _reply(request: UUID | None, *, code: RefusalCode, message: str) -> Reply:
     return Reply(request=request, outcome=Outcome.REJECTED, code=code, message=message)
+
+
+def _refused(request: UUID, refusal: Refusal) -> Reply:
+    return Reply(
+        request=request,
+        outcome=Outcome.REJECTED,
+        code=refusal.code,
+        message=refusal.message,
+        result=refusal.state,
+    )
 
 
 def _again(received: Received, seen: Any, digest: str, now: datetime) -> Outgoing:

@@ -1,0 +1,125 @@
+"""The rules of each house: one row a tenant, which decisions rely on.
+
+Every tenant has its row from the first day, so that reading it costs a decision nothing:
+it stays on the shelf, and the write at the end says that it is still the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from pydantic_core import to_json
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.house_rules import OrderRules
+from schemas.notices import NoticeRules
+from services.runtime.flush import GUARD
+from services.runtime.tables import DOCUMENT, METADATA, SLUG
+from services.runtime.work import SHELVED, Draft, UnitOfWork
+
+HOUSE_RULES: Final = Table(
+    "house_rules",
+    METADATA,
+    Column("tenant", SLUG, ForeignKey("tenants.tenant"), primary_key=True),
+    Column("book", SLUG, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("orders", DOCUMENT),
+    Column("notices", DOCUMENT),
+    CheckConstraint("version >= 1", name="version"),
+    info={GUARD: "version", SHELVED: True},
+)
+
+MAIN: Final = "main"
+_USUAL_ORDERS: Final = OrderRules()
+_USUAL_NOTICES: Final = NoticeRules()
+
+
+def first_row(tenant: str) -> dict[str, Any]:
+    """The row of a new tenant: everything as usual."""
+    # Not from one: after a tenant was removed and added again, the same version would vouch
+    # for rules that are remembered from before.
+    version = 1 + secrets.randbelow(2**40)
+    return {
+        "tenant": tenant,
+        "book": MAIN,
+        "version": version,
+        "orders": None,
+        "notices": None,
+    }
+
+
+async def order_rules(draft: Draft, tenant: str) -> OrderRules:
+    """How a house takes orders; the decision rests on it."""
+    row = await _row(draft, tenant)
+    if row is None or row["orders"] is None:
+        return _USUAL_ORDERS
+    return _orders(to_json(row["orders"]))
+
+
+async def notice_rules(draft: Draft, tenant: str) -> NoticeRules:
+    """Whom a house tells of what; the decision rests on it."""
+    row = await _row(draft, tenant)
+    if row is None or row["notices"] is None:
+        return _USUAL_NOTICES
+    return _notices(to_json(row["notices"]))
+
+
+async def prepare(draft: Draft, tenants: set[str]) -> None:
+    """Read the rules of a whole batch at once."""
+    await draft.work.fetch(HOUSE_RULES, {(tenant, MAIN) for tenant in tenants})
+
+
+async def _row(draft: Draft, tenant: str) -> Mapping[str, Any] | None:
+    work: UnitOfWork = draft.work
+    key = (tenant, MAIN)
+    if not work.known(HOUSE_RULES, key):
+        await work.fetch(HOUSE_RULES, [key])
+    row = work.peek(HOUSE_RULES, key)
+    if row is not None:
+        work.rely(HOUSE_RULES, key)
+    return row
+
+
+@lru_cache(maxsize=1024)
+def _orders(document: bytes) -> OrderRules:
+    return OrderRules.model_validate_json(document)
+
+
+@lru_cache(maxsize=1024)
+def _notices(document: bytes) -> NoticeRules:
+    return NoticeRules.model_validate_json(document)
+
+
+async def read(connection: AsyncConnection, tenant: str) -> tuple[OrderRules, NoticeRules]:
+    """Both books of a house, for whoever looks at them."""
+    query = select(HOUSE_RULES).where(HOUSE_RULES.c.tenant == tenant)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    orders = row["orders"] if row is not None else None
+    notices = row["notices"] if row is not None else None
+    return (
+        _USUAL_ORDERS if orders is None else OrderRules.model_validate(orders),
+        _USUAL_NOTICES if notices is None else NoticeRules.model_validate(notices),
+    )
+
+
+async def write(
+    connection: AsyncConnection,
+    tenant: str,
+    *,
+    orders: OrderRules | None = None,
+    notices: NoticeRules | None = None,
+) -> None:
+    """Put new rules in the place of the old ones; what is None stays."""
+    values: dict[str, Any] = {"version": HOUSE_RULES.c.version + 1}
+    if orders is not None:
+        values["orders"] = orders.model_dump(mode="json")
+    if notices is not None:
+        values["notices"] = notices.model_dump(mode="json")
+    mine = HOUSE_RULES.update().where(HOUSE_RULES.c.tenant == tenant)
+    if (await connection.execute(mine.values(**values))).rowcount == 0:
+        row = first_row(tenant) | {k: v for k, v in values.items() if k != "version"}
+        await connection.execute(HOUSE_RULES.insert().values(**row))
