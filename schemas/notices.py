@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.identifiers import Slug
 from schemas.message import Event, Part
@@ -42,6 +42,12 @@ class QuietHours(Part):
     end: ClockTime
     then: WhileQuiet = WhileQuiet.HOLD
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.start == self.end:
+            raise ValueError("quiet hours that end as they start are none, or all of the day")
+        return self
+
 
 class NoticeRule(Part):
     """One line of the house's book: tell them of that, this way."""
@@ -50,12 +56,14 @@ class NoticeRule(Part):
     on: Annotated[tuple[OrderChange, ...], Field(min_length=1)]
     channel: Slug
     """One of the house's channels."""
-    to: Annotated[Line120, Field(min_length=1)] | None = None
+    to: Annotated[Line120, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     """An email address; None is the guest's own."""
     kinds: tuple[OrderKind, ...] = ()
     """Only orders of these kinds; none named is all."""
     template: Slug | None = None
     """None is the one that is called like the change."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] | None = None
+    """None is the guest's, where `to` names nobody else; and else the house's."""
     after_s: Annotated[int, Field(ge=0, le=7 * 86_400)] = 0
     quiet: QuietHours | None = None
 
@@ -64,6 +72,14 @@ class NoticeRules(Part):
     """The whole book."""
 
     rules: Annotated[tuple[NoticeRule, ...], Field(max_length=MAX_RULES)] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [each.rule for each in self.rules]
+        twice = sorted({each for each in names if names.count(each) > 1})
+        if twice:
+            raise ValueError(f"two rules are called {', '.join(twice)}")
+        return self
 
 
 class NoticeStatus(StrEnum):

@@ -71,7 +71,7 @@ NOTICES: Final = Table(
     Column("to", String(120)),
     Column("template", SLUG, nullable=False),
     Column("language", String(8), nullable=False),
-    Column("order", DOCUMENT),
+    Column("snapshot", DOCUMENT),
     Column("ended_at", Moment),
     Column("error", Text),
     # The order first: see `services.orders.store`. And so none is made twice.
@@ -83,6 +83,7 @@ NOTICES: Final = Table(
     CheckConstraint("status != 'dead' or error is not null", name="dead"),
     info={GUARD: "version"},
 )
-"""``order`` is the order as it stood at the change; it goes when nobody needs it any more."""
+"""``snapshot`` is the change with the order as it stood then; it goes, with the address in
+``to``, when nobody needs it any more."""
 _waiting = NOTICES.c.status == NoticeStatus.WAITING.value
 Index("ix_notices_next", NOTICES.c.next_at, sqlite_where=_waiting, postgresql_where=_waiting)

@@ -111,7 +111,7 @@ def _notices() -> None:
         sa.Column("to", sa.String(length=120), nullable=True),
         sa.Column("template", sa.String(length=64), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
-        sa.Column("order", _DOCUMENT, nullable=True),
+        sa.Column("snapshot", _DOCUMENT, nullable=True),
         sa.Column("ended_at", Moment(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.CheckConstraint(
