@@ -11,6 +11,7 @@ import services.orders.handlers
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
+from services.kitchen.store import StoredKitchen
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
 from services.people.accounts import Accounts, EmbeddedAccounts
@@ -88,7 +89,7 @@ def assemble(
     worker = Worker(
         database,
         router,
-        Ports(menu=StoredMenu()),
+        Ports(menu=StoredMenu(), kitchen=StoredKitchen()),
         relay,
         clock=clock,
         guard=guard,

@@ -70,11 +70,20 @@ class LineMark(StrEnum):
 
 
 class WasLine(Part):
-    """What a changed line said before, as the station last heard it."""
+    """What a changed line said before, as the station last heard it.
+
+    Where nobody has heard the line yet it is what was sent first: it may stand on a screen
+    whose answer is still on its way.
+    """
 
     quantity: int
     note: Note = ""
     modifiers: tuple[ChosenModifier, ...] = ()
+    allergens: tuple[Slug, ...] = ()
+    avoid: tuple[Slug, ...] = ()
+    seat: str | None = None
+    mark: LineMark | None = None
+    """NEW, where it was marked so: changed back, it is that again."""
 
 
 class TicketLine(Part):
@@ -95,6 +104,8 @@ class TicketLine(Part):
     """The name of the participant it is for."""
     mark: LineMark | None = None
     was: WasLine | None = None
+    unheard: Annotated[int, Field(ge=1)] | None = None
+    """The station's sequence when it changed last; None once that is heard."""
 
 
 class Ticket(Part):
@@ -135,16 +146,23 @@ class HearTickets(Request, type="heard.ticket.hear.v1", topic="kitchen/hear"):
     not yet heard. None hears new tickets alone."""
 
 
+Seen = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] | None
+"""The sequence of the ticket on the screen where the cook acts: what changed after it was
+not seen, and the step is refused. None does not say, and is refused while a change is unheard."""
+
+
 class StartTicket(Request, type="heard.ticket.start.v1", topic="kitchen/start"):
     """A cook begins."""
 
     ticket_id: UUID
+    sequence: Seen = None
 
 
 class BumpTicket(Request, type="heard.ticket.bump.v1", topic="kitchen/bump"):
     """The food of this ticket is ready and leaves the station."""
 
     ticket_id: UUID
+    sequence: Seen = None
 
 
 class ReadStation(Query, type="heard.station.read.v1", topic="kitchen/read-station"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,19 +15,32 @@ from schemas.kitchen import (
     SNAPSHOT_PAGE,
     BumpTicket,
     HearTickets,
+    LineMark,
     ReadStation,
     StartTicket,
     StationHead,
     Ticket,
     TicketEnded,
+    TicketLine,
     TicketState,
     TicketStatus,
     TicketStep,
 )
-from schemas.orders import Order, OrderChange, OrderChanged, OrderPlaced, PlaceOrder
+from schemas.order_changes import ChangeLine, VoidLines, VoidOrder
+from schemas.orders import (
+    AddLines,
+    CancelOrder,
+    Order,
+    OrderChange,
+    OrderChanged,
+    OrderLine,
+    OrderPlaced,
+    OrderStatus,
+    PlaceOrder,
+)
 from schemas.refusals import RefusalCode
-from schemas.replies import HeardReceipt, StationPage, TicketReceipt
-from services.kitchen import rules, store
+from schemas.replies import HeardReceipt, StationPage
+from services.kitchen import marks, rules, store
 from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.facts import TicketMoved
 from services.runtime.ports import Ports
@@ -38,10 +51,14 @@ from services.runtime.work import Draft
 BEAT_S: Final = 2.0
 router: Final = Router()
 
+_WITHDRAWN: Final = frozenset(
+    {OrderChange.CANCELLED, OrderChange.VOIDED, OrderChange.REJECTED},
+)
+"""Nothing of the order is to be made any more."""
 
-@router.prepare(PlaceOrder)
+
 async def read_stations_ahead(
-    draft: Draft, ports: Ports, asked: Sequence[tuple[str, PlaceOrder]]
+    draft: Draft, ports: Ports, asked: Sequence[tuple[str, PlaceOrder | AddLines]]
 ) -> None:
     """Read the stations of the whole batch, known from the menu, in one query."""
     wanted: dict[str, set[str]] = {}
@@ -54,6 +71,25 @@ async def read_stations_ahead(
     await store.prepare_stations(draft, keys)
 
 
+router.prepare(PlaceOrder)(read_stations_ahead)
+router.prepare(AddLines)(read_stations_ahead)
+
+
+async def read_tickets_of_orders_ahead(
+    draft: Draft,
+    _ports: Ports,
+    asked: Sequence[tuple[str, ChangeLine | VoidLines | CancelOrder | VoidOrder]],
+) -> None:
+    """Read all tickets of the orders in question, and their stations."""
+    await store.prepare_orders(draft, {(tenant, request.order_id) for tenant, request in asked})
+
+
+router.prepare(ChangeLine)(read_tickets_of_orders_ahead)
+router.prepare(VoidLines)(read_tickets_of_orders_ahead)
+router.prepare(CancelOrder)(read_tickets_of_orders_ahead)
+router.prepare(VoidOrder)(read_tickets_of_orders_ahead)
+
+
 @router.prepare(HearTickets)
 async def read_tickets_ahead(
     draft: Draft, _ports: Ports, asked: Sequence[tuple[str, HearTickets]]
@@ -64,66 +100,84 @@ async def read_tickets_ahead(
     )
 
 
-@router.prepare(StartTicket)
-async def read_ticket_to_start_ahead(
-    draft: Draft, _ports: Ports, asked: Sequence[tuple[str, StartTicket]]
+async def read_ticket_to_move_ahead(
+    draft: Draft, _ports: Ports, asked: Sequence[tuple[str, StartTicket | BumpTicket]]
 ) -> None:
     """Read all tickets of the orders in question, since these move with them."""
-    await store.prepare_orders(draft, {(tenant, request.ticket_id) for tenant, request in asked})
+    await store.prepare_siblings(draft, {(tenant, request.ticket_id) for tenant, request in asked})
 
 
-@router.prepare(BumpTicket)
-async def read_ticket_to_bump_ahead(
-    draft: Draft, _ports: Ports, asked: Sequence[tuple[str, BumpTicket]]
-) -> None:
-    """Read all tickets of the orders in question, since these move with them."""
-    await store.prepare_orders(draft, {(tenant, request.ticket_id) for tenant, request in asked})
+router.prepare(StartTicket)(read_ticket_to_move_ahead)
+router.prepare(BumpTicket)(read_ticket_to_move_ahead)
 
 
 @router.during(OrderPlaced)
 async def cut_tickets(placed: OrderPlaced, context: Context) -> None:
     """An order becomes one ticket per station, in the transaction that accepts it."""
-    await _cut(placed.order, context)
+    if placed.order.status is OrderStatus.ACCEPTED:
+        await _cut(placed.order, context)
 
 
 @router.during(OrderChanged)
 async def follow_the_order(changed: OrderChanged, context: Context) -> None:
-    """New lines get tickets of their own; the tickets of a cancelled order go away."""
-    if changed.change is OrderChange.LINES_ADDED:
-        await _cut(changed.order, context, changed.added)
-    elif changed.change is OrderChange.CANCELLED:
-        for ticket in await store.tickets_of(context, changed.order_id):
+    """The tickets say what the order says, from the same transaction on."""
+    order = changed.order
+    if changed.change is OrderChange.ACCEPTED:
+        await _cut(order, context)
+    elif changed.change is OrderChange.LINES_ADDED:
+        if order.status is not OrderStatus.PLACED:  # else it is all cut when it is accepted
+            await _cut(order, context, changed.lines, mark=LineMark.NEW)
+    elif changed.change is OrderChange.LINES_CHANGED:
+        await _follow(context, order, changed.lines, marks.changed)
+    elif changed.change is OrderChange.LINES_VOIDED:
+        await _follow(context, order, changed.lines, marks.cancelled)
+    elif changed.change in _WITHDRAWN:
+        for ticket in await store.tickets_of(context.draft, context.tenant, order.order_id):
             if rules.is_open(ticket):
                 await _move(context, ticket, TicketStep.CANCEL)
+    elif changed.change is OrderChange.GUEST_FORGOTTEN:
+        await _forget_guest(context, order)
 
 
 @router.on(HearTickets)
 async def hear_tickets(request: HearTickets, context: Context) -> None:
-    """The display has them on its screen. Hearing again what was heard changes nothing."""
+    """The display has them on its screen, with every change up to the sequence it names.
+
+    Hearing again what was heard changes nothing.
+    """
     known: list[UUID] = []
     for ticket_id in request.ticket_ids:
-        ticket = await store.ticket_of(context, ticket_id)
-        if ticket is None:
-            raise Refusal(RefusalCode.NOT_FOUND, f"there is no ticket {ticket_id}")
+        ticket = await _ticket(context, ticket_id)
         if not rules.is_open(ticket):
             continue
+        seen = request.sequence
         if ticket.status is TicketStatus.SENT:
-            await _move(context, ticket, TicketStep.HEAR)
+            await _move(context, ticket, TicketStep.HEAR, seen)
+        elif seen is not None and rules.has_unheard(ticket, seen):
+            sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
+            heard = rules.hear_change(
+                ticket, seen, sequence=sequence, at=context.now, by=context.device
+            )
+            await _show(context, heard)
         known.append(ticket_id)
     context.answer(HeardReceipt(ticket_ids=tuple(known)))
 
 
 @router.on(StartTicket)
 async def start_ticket(request: StartTicket, context: Context) -> None:
-    """A cook begins."""
-    ticket = await _move(context, await _ticket(context, request.ticket_id), TicketStep.START)
+    """A cook begins with what stands on the screen."""
+    ticket = await _ticket(context, request.ticket_id)
+    rules.check_seen(ticket, TicketStep.START, request.sequence)
+    ticket = await _move(context, ticket, TicketStep.START, request.sequence)
     await _tell_the_order(context, ticket, started=True)
 
 
 @router.on(BumpTicket)
 async def bump_ticket(request: BumpTicket, context: Context) -> None:
     """The food is ready; with the last ticket the whole order is."""
-    ticket = await _move(context, await _ticket(context, request.ticket_id), TicketStep.BUMP)
+    ticket = await _ticket(context, request.ticket_id)
+    rules.check_seen(ticket, TicketStep.BUMP, request.sequence)
+    ticket = await _move(context, ticket, TicketStep.BUMP, request.sequence)
     await _tell_the_order(context, ticket, started=False)
 
 
@@ -179,7 +233,13 @@ async def beats(
     ]
 
 
-async def _cut(order: Order, context: Context, chosen: Collection[int] | None = None) -> None:
+async def _cut(
+    order: Order,
+    context: Context,
+    chosen: Collection[int] | None = None,
+    *,
+    mark: LineMark | None = None,
+) -> None:
     shared = rules.lines_by_station(order, chosen)
     for station in sorted(shared):
         ticket = rules.cut(
@@ -187,45 +247,84 @@ async def _cut(order: Order, context: Context, chosen: Collection[int] | None = 
             order,
             station,
             shared[station],
-            sequence=await store.next_sequence(context, station),
+            sequence=await store.next_sequence(context.draft, context.tenant, station),
             at=context.now,
+            mark=mark,
         )
-        store.save(context, ticket)
-        await context.emit(_state(ticket))
+        await _show(context, ticket)
+
+
+async def _follow(
+    context: Context,
+    order: Order,
+    lines: Collection[int],
+    next_line: Callable[[Order, TicketLine, OrderLine, int], TicketLine],
+) -> None:
+    """Bring the open tickets that hold these lines to what the order says of them."""
+    draft, tenant = context.draft, context.tenant
+    for ticket in await store.tickets_of(draft, tenant, order.order_id):
+        if not rules.is_open(ticket):
+            continue
+        coming = 1 + await store.sequence_of(draft, tenant, ticket.station)
+        after = rules.follow(ticket, order, lines, next_line, sequence=coming, at=context.now)
+        if after is not None:
+            await store.next_sequence(draft, tenant, ticket.station)
+            await _show(context, after)
+
+
+async def _forget_guest(context: Context, order: Order) -> None:
+    """Take the names off all tickets, those too that ended long ago."""
+    draft, tenant = context.draft, context.tenant
+    for ticket in await store.tickets_of(draft, tenant, order.order_id):
+        coming = 1 + await store.sequence_of(draft, tenant, ticket.station)
+        after = rules.forget_guest(ticket, order, sequence=coming)
+        if after is None:
+            continue
+        if rules.is_open(after):
+            await store.next_sequence(draft, tenant, ticket.station)
+            await _show(context, after)
+        else:  # it stands on no screen: its station has nothing to count
+            store.save(draft, tenant, after.model_copy(update={"sequence": ticket.sequence}))
 
 
 async def _ticket(context: Context, ticket_id: UUID) -> Ticket:
-    ticket = await store.ticket_of(context, ticket_id)
+    ticket = await store.ticket_of(context.draft, context.tenant, ticket_id)
     if ticket is None:
         raise Refusal(RefusalCode.NOT_FOUND, f"there is no ticket {ticket_id}")
     return ticket
 
 
-async def _move(context: Context, ticket: Ticket, step: TicketStep) -> Ticket:
-    """Move a ticket, keep it, and show it: an open one retained, an ended one no more."""
+async def _move(
+    context: Context, ticket: Ticket, step: TicketStep, seen: int | None = None
+) -> Ticket:
+    """Move a ticket and show it."""
     sequence = ticket.sequence
     if rules.may(ticket, step):
-        sequence = await store.next_sequence(context, ticket.station)
-    ticket = rules.move(ticket, step, sequence=sequence, at=context.now, by=context.device)
-    store.save(context, ticket)
+        sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
+    ticket = rules.move(
+        ticket, step, sequence=sequence, at=context.now, by=context.device, seen=seen
+    )
+    await _show(context, ticket)
+    return ticket
+
+
+async def _show(context: Context, ticket: Ticket) -> None:
+    """Keep a ticket and show it: an open one retained, an ended one no more."""
+    store.save(context.draft, context.tenant, ticket)
     if rules.is_open(ticket):
         await context.emit(_state(ticket))
     else:
         await context.emit(TicketEnded(station=ticket.station, ticket=ticket))
         context.clear(TicketState, station=ticket.station, ticket_id=str(ticket.ticket_id))
-    return ticket
 
 
 async def _tell_the_order(context: Context, ticket: Ticket, *, started: bool) -> None:
-    still_open = sum(
-        rules.is_open(each) for each in await store.tickets_of(context, ticket.order_id)
-    )
+    tickets = await store.tickets_of(context.draft, context.tenant, ticket.order_id)
+    still_open = sum(rules.is_open(each) for each in tickets)
     await context.tell(
         TicketMoved(order_id=ticket.order_id, started=started, open_tickets=still_open)
     )
-    context.answer(
-        TicketReceipt(ticket_id=ticket.ticket_id, status=ticket.status, version=ticket.version)
-    )
+    context.answer(rules.receipt(ticket))
 
 
 def _state(ticket: Ticket) -> TicketState:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
 from schemas.kitchen import (
     OPEN_TICKET,
     TICKET_STEPS,
+    LineMark,
     Ticket,
     TicketLine,
     TicketStatus,
@@ -16,16 +17,30 @@ from schemas.kitchen import (
 )
 from schemas.orders import Order, OrderLine
 from schemas.refusals import RefusalCode
+from schemas.replies import TicketReceipt
+from services.kitchen import marks
+from services.runtime.ports import LineWork
 from services.runtime.refusal import Refusal
+
+_WORK = {
+    TicketStatus.SENT: LineWork.WAITING,
+    TicketStatus.HEARD: LineWork.WAITING,
+    TicketStatus.STARTED: LineWork.STARTED,
+    TicketStatus.BUMPED: LineWork.COOKED,
+    TicketStatus.CANCELLED: LineWork.GONE,
+}
 
 
 def lines_by_station(
     order: Order, chosen: Collection[int] | None = None
 ) -> dict[str, tuple[OrderLine, ...]]:
-    """Share an order's lines (all, or those of the `chosen` numbers) out to their stations."""
+    """Share an order's lines (all, or those of the `chosen` numbers) out to their stations.
+
+    What is voided already is not to be made, and stands nowhere.
+    """
     shared: dict[str, list[OrderLine]] = {}
     for line in order.lines:
-        if chosen is None or line.line in chosen:
+        if not line.voided and (chosen is None or line.line in chosen):
             shared.setdefault(line.station, []).append(line)
     return {station: tuple(lines) for station, lines in shared.items()}
 
@@ -38,8 +53,9 @@ def cut(
     *,
     sequence: int,
     at: datetime,
+    mark: LineMark | None = None,
 ) -> Ticket:
-    """Make the ticket of one station."""
+    """Make the ticket of one station; `mark` says of all its lines that they came later."""
     return Ticket(
         ticket_id=ticket_id,
         station=station,
@@ -48,17 +64,11 @@ def cut(
         status=TicketStatus.SENT,
         version=1,
         sequence=sequence,
-        lines=tuple(
-            TicketLine(
-                line=line.line,
-                item=line.item,
-                name=line.name,
-                quantity=line.quantity,
-                note=line.note,
-            )
-            for line in lines
-        ),
+        lines=tuple(marks.ticket_line(order, line, mark=mark) for line in lines),
+        kind=order.kind,
         table=order.table,
+        guest=_guest(order),
+        due_at=order.due_at,
         placed_at=at,
     )
 
@@ -73,8 +83,24 @@ def is_open(ticket: Ticket) -> bool:
     return ticket.status in OPEN_TICKET
 
 
-def move(ticket: Ticket, step: TicketStep, *, sequence: int, at: datetime, by: str) -> Ticket:
-    """Move the ticket one step; whoever starts a ticket has heard it.
+def move(
+    ticket: Ticket,
+    step: TicketStep,
+    *,
+    sequence: int,
+    at: datetime,
+    by: str,
+    seen: int | None = None,
+) -> Ticket:
+    """Move the ticket one step; whoever starts a ticket has heard it, and what he has seen.
+
+    Args:
+        ticket: as it stands.
+        step: what is to happen.
+        sequence: the station's, at this change.
+        at: now.
+        by: the device that does it.
+        seen: the sequence that stands on its screen, where it says so.
 
     Raises:
         Refusal: `wrong-state`, when the table has no such step from here.
@@ -85,6 +111,7 @@ def move(ticket: Ticket, step: TicketStep, *, sequence: int, at: datetime, by: s
             RefusalCode.WRONG_STATE,
             f"the ticket of {ticket.order_number} at {ticket.station} is {ticket.status}: "
             f"cannot {step}",
+            state=receipt(ticket),
         )
     changes: dict[str, object] = {
         "status": following,
@@ -97,4 +124,138 @@ def move(ticket: Ticket, step: TicketStep, *, sequence: int, at: datetime, by: s
         changes["started_at"] = at
     if following not in OPEN_TICKET:
         changes["ended_at"] = at
+    if seen is not None and has_unheard(ticket, seen):
+        changes |= _heard(ticket, seen, at=at, by=by)
     return ticket.model_copy(update=changes)
+
+
+def check_seen(ticket: Ticket, step: TicketStep, seen: int | None) -> None:
+    """Refuse a cook's step that was decided before the newest change stood on the screen.
+
+    On a Friday night the bump is a blow with a wet hand, without reading. If it crosses a
+    change on the way, the plate that leaves is the old one, and nobody would know: so the
+    step comes back as a refusal, the screen shows the change, and the second blow, which
+    has seen it, counts. It costs a blow where the food was right all the same; the other
+    way would cost a guest the wrong plate, or one with nuts.
+
+    A display that does not say what it shows is refused only until somebody has heard.
+
+    Raises:
+        Refusal: `stale-version`, with how the ticket stands.
+    """
+    changed = ticket.changed_sequence
+    if not is_open(ticket) or changed is None:
+        return
+    if seen is None and ticket.change_heard_at is not None:
+        return
+    if seen is not None and seen >= changed:
+        return
+    raise Refusal(
+        RefusalCode.STALE_VERSION,
+        f"the ticket of {ticket.order_number} at {ticket.station} has changed: "
+        f"look at it, then {step} it again",
+        state=receipt(ticket),
+    )
+
+
+def has_unheard(ticket: Ticket, seen: int) -> bool:
+    """Tell whether hearing up to this sequence would hear a change of the ticket."""
+    return any(line.unheard is not None and line.unheard <= seen for line in ticket.lines)
+
+
+def hear_change(ticket: Ticket, seen: int, *, sequence: int, at: datetime, by: str) -> Ticket:
+    """What changed up to `seen` stands on a screen.
+
+    Its marks stay, for the cook must still see them; what changes later says `was` from here.
+    """
+    return ticket.model_copy(
+        update={
+            "version": ticket.version + 1,
+            "sequence": sequence,
+            **_heard(ticket, seen, at=at, by=by),
+        }
+    )
+
+
+def follow(
+    ticket: Ticket,
+    order: Order,
+    lines: Collection[int],
+    next_line: Callable[[Order, TicketLine, OrderLine, int], TicketLine],
+    *,
+    sequence: int,
+    at: datetime,
+) -> Ticket | None:
+    """Bring an open ticket to what its order now says; None where it says that already.
+
+    With its last line cancelled the ticket is cancelled, by the same change.
+
+    Args:
+        ticket: as it stands.
+        order: as it now is.
+        lines: the numbers of the lines in question; others stay as they are.
+        next_line: makes the new line; see `services.kitchen.marks`.
+        sequence: the station's, at this change.
+        at: now.
+    """
+    asked = {line.line: line for line in order.lines if line.line in lines}
+    after = tuple(
+        next_line(order, line, asked[line.line], sequence) if line.line in asked else line
+        for line in ticket.lines
+    )
+    if after == ticket.lines:
+        return None
+    changes: dict[str, object] = {
+        "version": ticket.version + 1,
+        "sequence": sequence,
+        "lines": after,
+        "changed_sequence": sequence,
+        "changed_at": at,
+        "change_heard_at": None,
+        "change_heard_by": None,
+    }
+    if all(line.mark is LineMark.CANCELLED for line in after):
+        cancelled = TICKET_STEPS[ticket.status, TicketStep.CANCEL]
+        changes |= {"status": cancelled, "ended_at": at}
+    return ticket.model_copy(update=changes)
+
+
+def forget_guest(ticket: Ticket, order: Order, *, sequence: int) -> Ticket | None:
+    """Take the names off that the order does not know any more; None where none stand there."""
+    lines = tuple(marks.renamed(order, line) for line in ticket.lines)
+    guest = _guest(order)
+    if guest == ticket.guest and lines == ticket.lines:
+        return None
+    return ticket.model_copy(
+        update={
+            "version": ticket.version + 1,
+            "sequence": sequence,
+            "guest": guest,
+            "lines": lines,
+        }
+    )
+
+
+def work_of(ticket: Ticket) -> dict[int, LineWork]:
+    """How far each line of the ticket is."""
+    return {
+        line.line: LineWork.GONE if line.mark is LineMark.CANCELLED else _WORK[ticket.status]
+        for line in ticket.lines
+    }
+
+
+def receipt(ticket: Ticket) -> TicketReceipt:
+    """How the ticket stands, for a reply."""
+    return TicketReceipt(ticket_id=ticket.ticket_id, status=ticket.status, version=ticket.version)
+
+
+def _heard(ticket: Ticket, seen: int, *, at: datetime, by: str) -> dict[str, object]:
+    lines = tuple(marks.heard(line, seen) for line in ticket.lines)
+    changes: dict[str, object] = {"lines": lines}
+    if all(line.unheard is None for line in lines):
+        changes |= {"change_heard_at": at, "change_heard_by": by}
+    return changes
+
+
+def _guest(order: Order) -> str | None:
+    return None if order.guest is None else order.guest.name

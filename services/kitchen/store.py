@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,10 +22,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
+from services.kitchen import rules
 from services.runtime.among import among
-from services.runtime.context import Context
 from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
+from services.runtime.ports import LineWork
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row, UnitOfWork
 
@@ -112,13 +113,16 @@ def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
     return {"tenant": tenant, **row}
 
 
-async def next_sequence(context: Context, station: str) -> int:
+async def sequence_of(draft: Draft, tenant: str, station: str) -> int:
+    """How far the station's sequence has come; 0 where nothing was ever made there."""
+    row = await draft.get(STATIONS, tenant, station)
+    return 0 if row is None else int(row["sequence"])
+
+
+async def next_sequence(draft: Draft, tenant: str, station: str) -> int:
     """Count the station's sequence on: dense, without gaps."""
-    row = await context.draft.get(STATIONS, context.tenant, station)
-    sequence = 1 if row is None else int(row["sequence"]) + 1
-    context.draft.put(
-        STATIONS, {"tenant": context.tenant, "station": station, "sequence": sequence}
-    )
+    sequence = 1 + await sequence_of(draft, tenant, station)
+    draft.put(STATIONS, {"tenant": tenant, "station": station, "sequence": sequence})
     return sequence
 
 
@@ -134,20 +138,24 @@ async def prepare_tickets(draft: Draft, keys: Collection[tuple[str, UUID]]) -> N
     await prepare_stations(draft, {(row["tenant"], row["station"]) for row in found if row})
 
 
-async def ticket_of(context: Context, ticket_id: UUID) -> Ticket | None:
+async def ticket_of(draft: Draft, tenant: str, ticket_id: UUID) -> Ticket | None:
     """Read one ticket."""
-    row = await context.draft.get(TICKETS, context.tenant, ticket_id)
+    row = await draft.get(TICKETS, tenant, ticket_id)
     return None if row is None else to_ticket(row)
 
 
-async def prepare_orders(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
+async def prepare_siblings(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
     """Read all tickets of the orders to which these tickets belong, one query a tenant."""
     await draft.work.fetch(TICKETS, keys)
+    found = [draft.work.peek(TICKETS, key) for key in keys]
+    await prepare_orders(draft, {(row["tenant"], row["order_id"]) for row in found if row})
+
+
+async def prepare_orders(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
+    """Read all tickets of these orders, one query a tenant, then their stations."""
     orders: dict[str, set[UUID]] = {}
-    for key in keys:
-        row = draft.work.peek(TICKETS, key)
-        if row is not None:
-            orders.setdefault(row["tenant"], set()).add(row["order_id"])
+    for tenant, order_id in keys:
+        orders.setdefault(tenant, set()).add(order_id)
     stations = set()
     for tenant, wanted in orders.items():
         await _read_orders(draft.work, tenant, wanted)
@@ -160,14 +168,14 @@ async def prepare_orders(draft: Draft, keys: Collection[tuple[str, UUID]]) -> No
     await prepare_stations(draft, stations)
 
 
-async def tickets_of(context: Context, order_id: UUID) -> list[Ticket]:
+async def tickets_of(draft: Draft, tenant: str, order_id: UUID) -> list[Ticket]:
     """All tickets of an order, as this message sees them, in the order of their ids."""
-    work = context.draft.work
-    if (_OF_ORDER, context.tenant, order_id) not in work.notes:
-        await _read_orders(work, context.tenant, {order_id})
-    ids: list[UUID] = work.notes[_OF_ORDER, context.tenant, order_id]
-    cut: list[UUID] = work.notes.get((_CUT, context.tenant, order_id), [])
-    rows = [await context.draft.get(TICKETS, context.tenant, each) for each in sorted({*ids, *cut})]
+    work = draft.work
+    if (_OF_ORDER, tenant, order_id) not in work.notes:
+        await _read_orders(work, tenant, {order_id})
+    ids: list[UUID] = work.notes[_OF_ORDER, tenant, order_id]
+    cut: list[UUID] = work.notes.get((_CUT, tenant, order_id), [])
+    rows = [await draft.get(TICKETS, tenant, each) for each in sorted({*ids, *cut})]
     return [to_ticket(row) for row in rows if row is not None]
 
 
@@ -182,12 +190,29 @@ async def _read_orders(work: UnitOfWork, tenant: str, orders: Collection[UUID]) 
         work.notes[_OF_ORDER, tenant, row["order_id"]].append(row["ticket_id"])
 
 
-def save(context: Context, ticket: Ticket) -> None:
+def save(draft: Draft, tenant: str, ticket: Ticket) -> None:
     """Keep a ticket, new or changed."""
-    context.draft.put(TICKETS, to_row(context.tenant, ticket))
+    draft.put(TICKETS, to_row(tenant, ticket))
     if ticket.version == 1:
-        cut = context.draft.work.notes.setdefault((_CUT, context.tenant, ticket.order_id), [])
-        cut.append(ticket.ticket_id)
+        draft.work.notes.setdefault((_CUT, tenant, ticket.order_id), []).append(ticket.ticket_id)
+
+
+class StoredKitchen:
+    """The kitchen as other areas see it: `services.runtime.ports.KitchenPort`."""
+
+    async def work(self, draft: Draft, tenant: str, order_id: UUID) -> Mapping[int, LineWork]:
+        """See `KitchenPort.work`."""
+        found: dict[int, LineWork] = {}
+        for ticket in await tickets_of(draft, tenant, order_id):
+            found |= rules.work_of(ticket)
+            # What is allowed because nobody cooks it yet must not be kept once somebody does.
+            draft.work.rely(TICKETS, (tenant, ticket.ticket_id))
+        return found
+
+    async def open_tickets(self, draft: Draft, tenant: str, order_id: UUID) -> int:
+        """See `KitchenPort.open_tickets`."""
+        tickets = await tickets_of(draft, tenant, order_id)
+        return sum(rules.is_open(ticket) for ticket in tickets)
 
 
 async def open_page(

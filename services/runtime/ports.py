@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from schemas.menu import MenuItem
 from services.runtime.work import Draft
@@ -21,8 +23,35 @@ class MenuPort(Protocol):
         """Read the items ``(tenant, item)`` of a whole batch at once."""
 
 
+class LineWork(StrEnum):
+    """How far the kitchen is with a line of an order."""
+
+    WAITING = "waiting"
+    """On a ticket that nobody has begun."""
+    STARTED = "started"
+    COOKED = "cooked"
+    """On a ticket that was bumped: the food exists."""
+    GONE = "gone"
+    """Cancelled before it was cooked."""
+
+
+class KitchenPort(Protocol):
+    """The kitchen, as orders need it: with what this same message has cut and moved."""
+
+    async def work(self, draft: Draft, tenant: str, order_id: UUID) -> Mapping[int, LineWork]:
+        """How far each line of the order is, by its number.
+
+        A line that was never sent to the kitchen is absent. What is decided on this holds:
+        should a ticket change meanwhile, all is decided again.
+        """
+
+    async def open_tickets(self, draft: Draft, tenant: str, order_id: UUID) -> int:
+        """How many tickets of the order still stand on a screen."""
+
+
 class Ports:
     """Every port, given by the composition root."""
 
-    def __init__(self, *, menu: MenuPort) -> None:
+    def __init__(self, *, menu: MenuPort, kitchen: KitchenPort) -> None:
         self.menu = menu
+        self.kitchen = kitchen
