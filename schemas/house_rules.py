@@ -44,7 +44,7 @@ class OrderRules(Part):
     """An order that waits for its payment longer than this is cancelled."""
     lead_s: Annotated[int, Field(ge=0, le=7 * 86_400)] = 1_800
     """An order for later reaches the kitchen so long before its time."""
-    taxes: Annotated[dict[Slug, TaxRate], Field(max_length=32, default_factory=dict)]
+    taxes: Annotated[dict[Slug, TaxRate], Field(max_length=32)] = Field(default_factory=dict)
     """Rates by name; an item that names none bears ``standard``, if there is one."""
     prices_include_tax: bool = True
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"

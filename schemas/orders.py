@@ -284,6 +284,8 @@ class OrderChange(StrEnum):
 
     PLACED = "placed"
     APPROVED = "approved"
+    WAITS = "waits"
+    """It waits for something else than before."""
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     LINES_ADDED = "lines-added"

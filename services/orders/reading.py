@@ -9,7 +9,32 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.orders import Order, OrderStatus
-from services.orders.store import ORDERS, to_order
+from schemas.refusals import RefusalCode
+from services.orders.store import OPEN, ORDERS, to_order
+from services.runtime.refusal import Refusal
+
+
+async def one(connection: AsyncConnection, tenant: str, order_id: UUID) -> Order:
+    """One order by its id.
+
+    Raises:
+        Refusal: `not-found`.
+    """
+    query = select(ORDERS).where(ORDERS.c.tenant == tenant, ORDERS.c.order_id == order_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        raise Refusal(RefusalCode.NOT_FOUND, f"there is no order {order_id}")
+    return to_order(dict(row))
+
+
+async def open_orders(connection: AsyncConnection, tenant: str) -> list[Order]:
+    """Every open order of a tenant, in the order of their times."""
+    query = (
+        select(ORDERS)
+        .where(ORDERS.c.tenant == tenant, ORDERS.c.status.in_(OPEN))
+        .order_by(ORDERS.c.placed_at)
+    )
+    return [to_order(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
 async def newest(

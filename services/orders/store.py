@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row
 
 
-def _among(values: Collection[str]) -> str:
+def _among(values: Iterable[str]) -> str:
     return ", ".join(f"'{each}'" for each in values)
 
 

@@ -49,7 +49,7 @@ from services.runtime.database import Database
 from services.runtime.gateway import Denied
 from services.runtime.moment import Clock, system_clock
 from services.runtime.ratelimit import Bucket, Buckets, Rate
-from services.runtime.tables import NO_TENANT
+from services.runtime.tables import NO_TENANT, SCREEN
 
 log = structlog.get_logger(__name__)
 
@@ -397,7 +397,7 @@ class Screens:
 
 async def _free_name(connection: AsyncConnection, tenant: str) -> str:
     while True:
-        name = f"screen-{secrets.token_hex(4)}"
+        name = f"{SCREEN}{secrets.token_hex(4)}"
         if await store.seek_device(connection, tenant, name) is None:
             return name
 

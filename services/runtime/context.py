@@ -69,6 +69,7 @@ class Context:
         now: the time of the decision, aware, in UTC.
         draft: rows, read once and written if this handler ends well.
         ports: what other areas offer.
+        standing: how the thing stands that the request is about; a refusal says it.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Context:
         self.ports: Final = ports
         self.emitted: list[Outgoing] = []
         self.result: Result | None = None
+        self.standing: Result | None = None
         self._tell: Final = tell
 
     async def emit(self, message: Message) -> None:

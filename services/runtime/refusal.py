@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+from uuid import UUID
+
 from schemas.refusals import RefusalCode
-from schemas.replies import Result
+from schemas.replies import Outcome, Reply, Result
+
+OUR_FAULT: Final = "a fault of ours: it is logged, and your request is kept for a person"
+OUR_FAULT_UNKEPT: Final = "a fault of ours: it is logged"
 
 
 class Refusal(Exception):
@@ -24,3 +30,25 @@ class Refusal(Exception):
 
 class Unanswerable(Exception):
     """The message cannot be understood, and there is no id to answer: into quarantine."""
+
+
+def refused(request: UUID, refusal: Refusal, standing: Result | None = None) -> Reply:
+    """Tell of a refusal, and how the thing stands that was to be changed."""
+    return Reply(
+        request=request,
+        outcome=Outcome.REJECTED,
+        code=refusal.code,
+        message=refusal.message,
+        result=refusal.state or standing,
+    )
+
+
+def rejected(request: UUID | None, code: RefusalCode, message: str) -> Reply:
+    """Tell of what was not even tried."""
+    return Reply(request=request, outcome=Outcome.REJECTED, code=code, message=message)
+
+
+def reused(request: UUID | None) -> Reply:
+    """Tell that an id stands for another request already."""
+    text = "this id was used before for another request: make a new one"
+    return rejected(request, RefusalCode.REQUEST_ID_REUSED, text)

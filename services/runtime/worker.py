@@ -36,18 +36,17 @@ from services.runtime.guard import Guard
 from services.runtime.moment import Clock
 from services.runtime.outbox import pack
 from services.runtime.ports import Ports
+from services.runtime.questions import Questions
 from services.runtime.reception import Received, Unfit, read
-from services.runtime.refusal import Refusal
+from services.runtime.refusal import OUR_FAULT, OUR_FAULT_UNKEPT, Refusal, refused, rejected, reused
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
-from services.runtime.router import Asking, Notice, Router
+from services.runtime.router import Notice, Router
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
 from services.runtime.work import Draft, Shelf, UnitOfWork
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 256
-OUR_FAULT: Final = "a fault of ours: it is logged, and your request is kept for a person"
-OUR_FAULT_UNKEPT: Final = "a fault of ours: it is logged"
 STALE_TRIES: Final = 10
 WARY_FOR: Final = 20
 """After a repetition was met, so many batches are first held against the inbox."""
@@ -107,6 +106,7 @@ class Worker:
         self._unsure = False  # True while a batch may be kept though we were never told
         self._shelf: Final = Shelf()
         self.counts: Final[Counter[str]] = Counter() if guard is None else guard.counts
+        self._questions: Final = Questions(database, router, self.counts)
         self._busy = asyncio.Lock()
         self._stopping = False
 
@@ -134,6 +134,19 @@ class Worker:
         self._stopping = True
         async with self._busy:
             return
+
+    async def decide(self, requests: Sequence[Received]) -> bool:
+        """Decide and keep what came another way than over MQTT; the inbox has the answers.
+
+        Returns:
+            False where the services end: then none of it was begun.
+        """
+        await self._relay.room()
+        async with self._busy:
+            if self._stopping:
+                return False
+            await self._until_kept(Sorted(requests=list(requests)), self._clock())
+            return True
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Decide a batch and hand what follows from it to the relay."""
@@ -318,14 +331,14 @@ class Worker:
             await self._router.handlers[type(received.message)](received.message, context)
         except Refusal as refusal:
             decided.counts[f"refused:{refusal.code}"] += 1
-            reply = _refused(request_id, refusal)
+            reply = refused(request_id, refusal, context.standing)
         except SQLAlchemyError:
             raise  # the transaction is broken, not the message
         except Exception:
             decided.counts["faults"] += 1
             log.exception("a handler failed", topic=received.delivery.topic)
             fault = self._hopeless(received)
-            reply = _reply(request_id, code=fault.code, message=fault.reason)
+            reply = rejected(request_id, fault.code, fault.reason)
             if fault.kept:
                 decided.quarantine.append(_quarantine_row(fault, now))
         else:
@@ -357,7 +370,7 @@ class Worker:
         return Unfit(
             received.delivery,
             received.tenant,
-            received.device,
+            None if received.inside else received.device,
             received.request_id,
             RefusalCode.INTERNAL,
             OUR_FAULT if kept else OUR_FAULT_UNKEPT,
@@ -393,25 +406,17 @@ class Worker:
         return fresh
 
     async def _answer(self, query: Received, now: datetime) -> None:
-        """Answer a question from one view of the rows; while the database is away, not at all."""
-        answerer = self._router.answerers.get(type(query.message))
-        if answerer is None or query.request_id is None:
-            return
+        """Answer a question; while the database is away, not at all."""
         try:
-            async with self._database.read() as connection:
-                asking = Asking(connection, query.tenant, query.device, query.request_id, now)
-                result = await answerer(query.message, asking)
-            reply = Reply(request=query.request_id, outcome=Outcome.ACCEPTED, result=result)
-        except Refusal as refusal:
-            reply = _refused(query.request_id, refusal)
+            reply = await self._questions.reply_to(query, now)
         except Exception as error:
-            if is_away(error):  # whoever asked asks again; nothing was promised
-                log.warning("database away; a question is not answered", why=str(error)[:200])
-                return
-            log.exception("a question could not be answered", topic=query.delivery.topic)
-            self.counts["faults"] += 1
-            reply = _reply(query.request_id, code=RefusalCode.INTERNAL, message=OUR_FAULT_UNKEPT)
-        self.counts["answered"] += 1
+            if not is_away(error):
+                raise
+            # Whoever asked asks again; nothing was promised.
+            log.warning("database away; a question is not answered", why=str(error)[:200])
+            return
+        if reply is None:
+            return
         answer = outgoing(
             reply,
             tenant=query.tenant,
@@ -422,30 +427,12 @@ class Worker:
         self._relay.say([answer])
 
 
-def _reply(request: UUID | None, *, code: RefusalCode, message: str) -> Reply:
-    return Reply(request=request, outcome=Outcome.REJECTED, code=code, message=message)
-
-
-def _refused(request: UUID, refusal: Refusal) -> Reply:
-    return Reply(
-        request=request,
-        outcome=Outcome.REJECTED,
-        code=refusal.code,
-        message=refusal.message,
-        result=refusal.state,
-    )
-
-
 def _again(received: Received, seen: Any, digest: str, now: datetime) -> Outgoing:
     """The first answer once more; or a refusal, where another request came under its id."""
     if seen["digest"] == digest and seen["device"] == received.device:
         reply = Reply.model_validate_json(seen["reply"])
     else:
-        reply = _reply(
-            received.request_id,
-            code=RefusalCode.REQUEST_ID_REUSED,
-            message="this id was used before for another request: make a new one",
-        )
+        reply = reused(received.request_id)
     return outgoing(
         reply,
         tenant=received.tenant,
@@ -457,7 +444,7 @@ def _again(received: Received, seen: Any, digest: str, now: datetime) -> Outgoin
 
 def _rejection(unfit: Unfit, device: str, now: datetime) -> Outgoing:
     return outgoing(
-        _reply(unfit.request_id, code=unfit.code, message=unfit.reason),
+        rejected(unfit.request_id, unfit.code, unfit.reason),
         tenant=unfit.tenant,
         now=now,
         causation=unfit.request_id,

@@ -1,0 +1,74 @@
+"""What a placed order waits for before the kitchen gets it. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.house_rules import OrderRules, PaymentRule
+from schemas.orders import Order, OrderStatus, Wait
+from schemas.payments import PaymentStatus
+from services.orders.decided import Decided
+
+
+def settle(order: Order, house: OrderRules, at: datetime) -> Decided | None:
+    """Look again at what a placed order waits for; None where nothing is different.
+
+    The version is not counted on: this follows from a change that is being made.
+    """
+    if order.status is not OrderStatus.PLACED:
+        return None
+    before = (order.waits_for, order.wake_at)
+    order, rules = look(order, house, at)
+    if not order.waits_for:
+        order = order.model_copy(
+            update={"status": OrderStatus.ACCEPTED, "status_version": order.version}
+        )
+        return Decided(order, rules=("it waits for nothing any more: the kitchen has it",))
+    return None if (order.waits_for, order.wake_at) == before else Decided(order, rules=rules)
+
+
+def unpaid_too_long(order: Order, house: OrderRules, at: datetime) -> bool:
+    """Tell whether a placed order has waited for its payment long enough."""
+    return Wait.PAYMENT in order.waits_for and at >= _patience_ends(order, house)
+
+
+def look(order: Order, house: OrderRules, at: datetime) -> tuple[Order, tuple[str, ...]]:
+    """Say what a placed order waits for, when to look again, and why."""
+    waits: list[Wait] = []
+    rules: list[str] = []
+    wakes: list[datetime] = []
+    if Wait.APPROVAL in order.waits_for:
+        waits.append(Wait.APPROVAL)
+        rules.append("this house accepts orders by hand")
+    if house.payment is PaymentRule.BEFORE_KITCHEN and not is_covered(order):
+        waits.append(Wait.PAYMENT)
+        rules.append("this house wants the money before the kitchen sees an order")
+        wakes.append(_patience_ends(order, house))
+    if order.due_at is not None and at < (release := released_at(order.due_at, house)):
+        waits.append(Wait.TIME)
+        rules.append(f"it is for {_clock(order.due_at)}: the kitchen gets it {_clock(release)}")
+        wakes.append(release)
+    changes: dict[str, Any] = {"waits_for": tuple(waits), "wake_at": min(wakes, default=None)}
+    return order.model_copy(update=changes), tuple(rules)
+
+
+def released_at(due_at: datetime, house: OrderRules) -> datetime:
+    """When the kitchen gets an order for later."""
+    return due_at - timedelta(seconds=house.lead_s)
+
+
+def _patience_ends(order: Order, house: OrderRules) -> datetime:
+    return order.placed_at + timedelta(seconds=house.payment_patience_s)
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def is_covered(order: Order) -> bool:
+    """Tell whether all that is due is paid, or promised by a provider."""
+    promised = sum(
+        each.amount_minor for each in order.payments if each.status is PaymentStatus.AUTHORISED
+    )
+    return order.due_minor <= promised
