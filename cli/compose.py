@@ -25,6 +25,7 @@ from services.runtime.bus import MqttBus
 from services.runtime.database import Database, is_away
 from services.runtime.guard import Doorkeeper, Guard, OpenDoor
 from services.runtime.housekeeping import Housekeeping
+from services.runtime.intake import Intake
 from services.runtime.moment import Clock, system_clock
 from services.runtime.ports import Ports
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
@@ -51,6 +52,9 @@ class Served:
     presence: PresenceBook
     router: Router
     bus: MqttBus
+    intake: Intake
+    """Takes what does not come over MQTT."""
+    guard: Guard
     admission: Admission
     """Lets devices in and puts them out, in the services' own name."""
 
@@ -95,6 +99,7 @@ def assemble(
         guard=guard,
         checkpoint=checkpoint,
     )
+    intake = Intake(worker, router, database, clock)
     admission = Admission(
         database,
         accounts or EmbeddedAccounts(),
@@ -121,8 +126,9 @@ def assemble(
             keeper.watch,
             Housekeeping(database, clock).run,
         ),
+        within=(intake.run,),
     )
-    return Served(backbone, worker, relay, presence, router, bus, admission)
+    return Served(backbone, worker, relay, presence, router, bus, intake, guard, admission)
 
 
 def area_router() -> Router:

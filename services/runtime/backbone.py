@@ -36,7 +36,8 @@ class Backbone:
         worker: decides.
         clock: the time.
         first: run once the right to serve is held, before anything is received.
-        beside: tasks that run beside the worker for as long as it serves.
+        beside: tasks that run beside the worker for as long as the right to serve is held.
+        within: tasks that run only while a connection to the broker is served, as the worker.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Backbone:
         clock: Clock,
         first: tuple[Task, ...] = (),
         beside: tuple[Task, ...] = (),
+        within: tuple[Task, ...] = (),
     ) -> None:
         self._database: Final = database
         self._bus: Final = bus
@@ -59,6 +61,7 @@ class Backbone:
         self._clock: Final = clock
         self._first: Final = first
         self._beside: Final = beside
+        self._within: Final = within
         self._stopping = asyncio.Event()
         self._ending = False
         self.ready: Final = asyncio.Event()
@@ -131,6 +134,8 @@ class Backbone:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._worker.run(session))
                 group.create_task(self._relay.watch())
+                for task in self._within:
+                    group.create_task(_forever(task))
         except BaseExceptionGroup as group:
             # Not `except*`: what is raised in it comes out in a group again, or not, as the
             # patch release of Python has it.

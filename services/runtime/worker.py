@@ -395,7 +395,7 @@ class Worker:
                 fresh.append(each)
             elif not each.inside:
                 again.append(_again(each, known, each.digest(), now))
-        if again and self._unsure:
+        if len(fresh) < len(requests) and self._unsure:
             # They were kept, and what follows from them was never handed over: it goes out
             # before anything that is decided later, or the older word would stand retained.
             await self._relay.collect(everything=True)
