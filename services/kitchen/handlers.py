@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -21,7 +21,6 @@ from schemas.kitchen import (
     StationHead,
     Ticket,
     TicketEnded,
-    TicketLine,
     TicketState,
     TicketStatus,
     TicketStep,
@@ -33,7 +32,6 @@ from schemas.orders import (
     Order,
     OrderChange,
     OrderChanged,
-    OrderLine,
     OrderPlaced,
     OrderStatus,
     PlaceOrder,
@@ -258,7 +256,7 @@ async def _follow(
     context: Context,
     order: Order,
     lines: Collection[int],
-    next_line: Callable[[Order, TicketLine, OrderLine, int], TicketLine],
+    next_line: rules.NextLine,
 ) -> None:
     """Bring the open tickets that hold these lines to what the order says of them."""
     draft, tenant = context.draft, context.tenant

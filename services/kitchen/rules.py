@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from schemas.kitchen import (
@@ -22,7 +23,11 @@ from services.kitchen import marks
 from services.runtime.ports import LineWork
 from services.runtime.refusal import Refusal
 
-_WORK = {
+NextLine = Callable[[Order, TicketLine, OrderLine, int], TicketLine]
+"""Makes a ticket's line from the order, the line as it is shown, the order's, and the
+station's sequence; see `services.kitchen.marks`."""
+
+_WORK: Final = {
     TicketStatus.SENT: LineWork.WAITING,
     TicketStatus.HEARD: LineWork.WAITING,
     TicketStatus.STARTED: LineWork.STARTED,
@@ -181,7 +186,7 @@ def follow(
     ticket: Ticket,
     order: Order,
     lines: Collection[int],
-    next_line: Callable[[Order, TicketLine, OrderLine, int], TicketLine],
+    next_line: NextLine,
     *,
     sequence: int,
     at: datetime,
@@ -194,7 +199,7 @@ def follow(
         ticket: as it stands.
         order: as it now is.
         lines: the numbers of the lines in question; others stay as they are.
-        next_line: makes the new line; see `services.kitchen.marks`.
+        next_line: makes the new line.
         sequence: the station's, at this change.
         at: now.
     """

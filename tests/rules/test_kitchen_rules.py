@@ -30,6 +30,7 @@ def order_at(stations: list[str]) -> Order:
             name=f"Item {number}",
             quantity=number,
             unit_minor=100,
+            total_minor=100 * number,
             station=station,
             note="hot" if number % 2 else "",
         )
@@ -38,7 +39,7 @@ def order_at(stations: list[str]) -> Order:
     return Order(
         order_id=new_id(),
         number="ORD-260314120000-A1B2",
-        status=OrderStatus.PLACED,
+        status=OrderStatus.ACCEPTED,
         version=1,
         device="pos-1",
         table="12",
