@@ -27,6 +27,7 @@ from services.runtime.guard import Doorkeeper, Guard, OpenDoor
 from services.runtime.housekeeping import Housekeeping
 from services.runtime.intake import Intake
 from services.runtime.moment import Clock, system_clock
+from services.runtime.other_systems import OtherSystems
 from services.runtime.ports import Ports
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.router import Router
@@ -54,7 +55,7 @@ class Served:
     bus: MqttBus
     intake: Intake
     """Takes what does not come over MQTT."""
-    guard: Guard
+    systems: OtherSystems
     admission: Admission
     """Lets devices in and puts them out, in the services' own name."""
 
@@ -100,6 +101,7 @@ def assemble(
         checkpoint=checkpoint,
     )
     intake = Intake(worker, router, database, clock)
+    systems = OtherSystems(intake, guard, clock)
     admission = Admission(
         database,
         accounts or EmbeddedAccounts(),
@@ -128,7 +130,7 @@ def assemble(
         ),
         within=(intake.run,),
     )
-    return Served(backbone, worker, relay, presence, router, bus, intake, guard, admission)
+    return Served(backbone, worker, relay, presence, router, bus, intake, systems, admission)
 
 
 def area_router() -> Router:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -17,11 +18,15 @@ from cli.files import seal_key
 from cli.gateway_client import USUAL_PORT, gateway_certificate
 from cli.settings import Settings
 from schemas.gateway import BrokerPlace
+from services.people.credentials import DatabaseDirectory
+from services.people.device_login import DeviceLogins
 from services.people.login import Lifetimes, Screens
 from services.people.routes import PeopleRoutes
 from services.people.seal import Seal
 from services.runtime.database import Database
-from services.runtime.gateway import Gateway, GatewaySettings
+from services.runtime.gateway import Gateway, GatewaySettings, Offer
+from services.runtime.moment import system_clock
+from services.runtime.requests_over_http import RequestsOverHttp
 
 log = structlog.get_logger(__name__)
 
@@ -67,10 +72,13 @@ async def gateway_of(
         ),
     )
     routes = PeopleRoutes(own, screens, seal, broker_place(settings, address))
+    logins = DeviceLogins(DatabaseDirectory(own, ()))
+    requests = RequestsOverHttp(served.systems, logins.identify, system_clock)
+    offers = (*routes.offers, *requests.offers)
     gateway = None
     try:
         gateway = await _started(
-            settings, routes, serving=served.backbone.ready.is_set, any_port=any_port
+            settings, offers, serving=served.backbone.ready.is_set, any_port=any_port
         )
         log.info("the gateway answers", url=gateway.url)
         yield gateway
@@ -83,14 +91,14 @@ async def gateway_of(
 
 
 async def _started(
-    settings: Settings, routes: PeopleRoutes, *, serving: Callable[[], bool], any_port: bool
+    settings: Settings, offers: Sequence[Offer[Any]], *, serving: Callable[[], bool], any_port: bool
 ) -> Gateway:
     certificate, key = gateway_certificate(settings)
     wanted = settings.gateway_port
     ports = [wanted] if wanted is not None else [0] if any_port else [USUAL_PORT, 0]
     for port in ports:
         gateway = Gateway(
-            routes.offers,
+            offers,
             GatewaySettings(
                 host=settings.gateway_host,
                 port=port,

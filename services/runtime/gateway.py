@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import structlog
 import uvicorn
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -34,13 +34,14 @@ from schemas.gateway import Health, Nothing, Problem, ProblemCode
 from services.runtime.bus import ConnectionLost
 from services.runtime.database import is_away
 from services.runtime.gateway_door import BACKLOG, Door, GatewayLimits, problem_json, source_of
+from services.runtime.intake import RETRY_AFTER_S, NotServing
 from services.runtime.ratelimit import Buckets, Rate
 
 log = structlog.get_logger(__name__)
 
 A = TypeVar("A", bound=BaseModel)
 
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 _REFUSALS_SAID: Final = Rate(per_s=1.0, burst=30.0)
 """Log lines on the refusals of one address; a flood of them would bury the others."""
 
@@ -102,10 +103,18 @@ class Denied(Exception):
     """What was asked is not done; the text is for whoever asked."""
 
     def __init__(
-        self, status: int, code: ProblemCode, message: str, *, retry_after_s: float | None = None
+        self,
+        status: int,
+        code: ProblemCode,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        challenge: str = "Bearer",
     ) -> None:
         super().__init__(message)
         self.status: Final = status
+        self.challenge: Final = challenge
+        """With 401: how one shows who one is."""
         self.problem: Final = Problem(
             code=code,
             message=message,
@@ -123,20 +132,35 @@ class Call:
     """The token it showed."""
     path: Mapping[str, str]
     query: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    """By their names in small letters."""
     who: str = ""
     """Whom the token made it; for the log, set by whoever believed it."""
     refused_as: str = ""
     """Why it was not done; for the log."""
 
 
+class Octets(BaseModel):
+    """A body as it came, for a route that reads it by itself: a signature is over octets."""
+
+    octets: bytes = Field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer(Generic[A]):
-    """A route of an area; what it raises as `Denied` is answered, with no fault in the log."""
+    """A route of an area; what it raises as `Denied` is answered, with no fault in the log.
+
+    It answers with a model, with nothing, or with a whole response of its own.
+    """
 
     method: str
     path: str
     asked: type[A]
-    answer: Callable[[Call, A], Awaitable[BaseModel | None]]
+    answer: Callable[[Call, A], Awaitable[BaseModel | Response | None]]
+    kinds: tuple[str, ...] = (JSON,)
+    """The content types that it takes."""
+    body_bytes: int | None = None
+    """The largest body; None for what holds for most routes."""
 
 
 class Gateway:
@@ -269,7 +293,7 @@ class Gateway:
             text = "too many requests: wait"
             return _denied(Denied(429, ProblemCode.RATE_LIMITED, text, retry_after_s=wait), call)
         try:
-            asked = await _read(offer.asked, request, self._settings.limits.body_bytes)
+            asked = await _read(offer, request, self._settings.limits.body_bytes)
             answer = await offer.answer(call, asked)
         except Denied as denied:
             return _denied(denied, call)
@@ -277,9 +301,7 @@ class Gateway:
             return Response(status_code=400)  # nobody is there to read it
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends here, and says nothing outside
             return _denied(_fault(error, offer), call)
-        if answer is None:
-            return Response(status_code=204)
-        return Response(answer.model_dump_json(), media_type=_JSON)
+        return _written(answer)
 
     async def _no_route(self, request: Request, error: Exception) -> Response:
         """Answer what no route takes."""
@@ -336,16 +358,18 @@ def _call(request: Request) -> Call:
         bearer=token.strip() if scheme.lower() == "bearer" else None,
         path=request.path_params,
         query=request.query_params,
+        headers=request.headers,
     )
 
 
-async def _read(model: type[A], request: Request, most: int) -> A:
+async def _read(offer: Offer[A], request: Request, usual: int) -> A:
     """Read a body; whatever is wrong with it is said without repeating it."""
+    model, most = offer.asked, offer.body_bytes or usual
     if model is Nothing:
         return model()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _JSON:
-        raise Denied(415, ProblemCode.NOT_JSON, f"send {_JSON}")
+    if kind not in offer.kinds:
+        raise Denied(415, ProblemCode.NOT_JSON, f"send {' or '.join(offer.kinds)}")
     body = b""
     with suppress(ValueError):
         if int(request.headers.get("content-length", "0")) > most:
@@ -354,6 +378,8 @@ async def _read(model: type[A], request: Request, most: int) -> A:
         body += piece
         if len(body) > most:
             raise _too_large(most)
+    if issubclass(model, Octets):
+        return model(octets=body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -364,11 +390,22 @@ async def _read(model: type[A], request: Request, most: int) -> A:
         raise Denied(400, ProblemCode.INVALID, "; ".join(told)[:500]) from None
 
 
+def _written(answer: BaseModel | Response | None) -> Response:
+    if answer is None:
+        return Response(status_code=204)
+    if isinstance(answer, Response):
+        return answer
+    return Response(answer.model_dump_json(), media_type=JSON)
+
+
 def _too_large(most: int) -> Denied:
     return Denied(413, ProblemCode.TOO_LARGE, f"a body has at most {most} bytes")
 
 
 def _fault(error: Exception, offer: Offer[Any]) -> Denied:
+    if isinstance(error, NotServing):
+        text = f"{error}: the same again, with the same id"
+        return Denied(503, ProblemCode.AWAY, text, retry_after_s=RETRY_AFTER_S)
     if is_away(error) or isinstance(error, ConnectionLost):
         what = "broker" if isinstance(error, ConnectionLost) else "database"
         log.warning("gateway: something is away", what=what, path=offer.path)
@@ -389,7 +426,7 @@ def _denied(denied: Denied, call: Call) -> Response:
     if problem.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(problem.retry_after_s + 0.5)))
     if denied.status == 401:
-        headers["www-authenticate"] = "Bearer"
+        headers["www-authenticate"] = denied.challenge
     if denied.status in {413, 415}:
         headers["connection"] = "close"  # the rest of the body is not read
-    return Response(problem_json(problem), denied.status, headers, _JSON)
+    return Response(problem_json(problem), denied.status, headers, JSON)

@@ -126,6 +126,26 @@ class Guard:
         now = self._monotonic()
         return [each for each in deliveries if self._passes(each, now)]
 
+    def refusal(self, topic: str, payload: bytes) -> Reply | None:
+        """Tell what is answered to a request that came another way than over MQTT.
+
+        Args:
+            topic: any of the sender's own: it is held to the same limits there as here.
+            payload: of the request.
+
+        Returns:
+            None where it may pass.
+        """
+        now = self._monotonic()
+        wait = self.gate.wait(topic, len(payload), now)
+        key = device_of(topic)
+        if not wait or key is None:
+            return None
+        self.counts["limited" if wait < math.inf else _TOO_LARGE] += 1
+        if self.gate.offenders:
+            self._wake.set()
+        return self._no(key, payload, wait)
+
     def begin(self) -> None:
         """Begin with an empty line: the broker brings again what was not acknowledged."""
         self._line.clear()
@@ -231,14 +251,17 @@ class Guard:
         if self._answers.take(key, now) or self._tenants_answers.take(key[0], now):
             return
         tenant, device = key
-        if wait == math.inf:
-            reply = _too_large(request_id, len(delivery.payload), self.gate.sender(key).largest)
-        else:
-            reply = _not_now(request_id, wait, self.gate.sender(key).meter.limits)
+        reply = self._no(key, delivery.payload, wait)
         answer = outgoing(
             reply, tenant=tenant, now=self._clock(), causation=request_id, device=device
         )
         self._relay.say([answer])
+
+    def _no(self, key: Key, payload: bytes, wait: float) -> Reply:
+        request_id, sender = find_id(payload[:_HEAD]), self.gate.sender(key)
+        if wait == math.inf:
+            return _too_large(request_id, len(payload), sender.largest)
+        return _not_now(request_id, wait, sender.meter.limits)
 
     # Beside the worker
 

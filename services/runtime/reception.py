@@ -94,6 +94,29 @@ def read(delivery: Delivery, now: datetime) -> Received | Unfit | None:
     return _agreed(delivery, located, envelope, now)
 
 
+def topic_of(payload: bytes, tenant: str, device: str) -> str | Unfit:
+    """Tell on which topic a request would have come over MQTT, by the type that it names.
+
+    For what comes another way. The device is who it was found to be, not who the payload
+    says; where the two differ, `read` refuses it.
+    """
+    nowhere = Delivery("", payload, retain=False, qos=1, tag=0)
+    found = find_id(payload[:4096])
+    try:
+        document = json.loads(payload, parse_int=_no_number)
+    except (ValueError, RecursionError):
+        document = None
+    named = document.get("type") if isinstance(document, dict) else None
+    if not isinstance(named, str):
+        reason = "the body is no CloudEvents envelope: a JSON object in UTF-8 that names its type"
+        return Unfit(nowhere, tenant, device, found, RefusalCode.UNREADABLE, reason)
+    message = BY_TYPE.get(named)
+    if message is None or not issubclass(message, Request):
+        reason = f"type {named!r:.140} is no request that is known here"
+        return Unfit(nowhere, tenant, device, found, RefusalCode.UNKNOWN_TYPE, reason)
+    return message.route.topic(tenant=tenant, device=device)
+
+
 _locate = lru_cache(maxsize=4096)(locate)
 
 
