@@ -60,3 +60,8 @@ def due_at(quiet: QuietHours | None, at: datetime, zone: ZoneInfo) -> datetime |
     if quiet.then is WhileQuiet.DROP:
         return None
     return quiet_until(quiet, at, zone)
+
+
+def later(at: datetime, seconds: float) -> datetime:
+    """So many seconds later, whatever the clocks on walls do meanwhile."""
+    return at.astimezone(UTC) + timedelta(seconds=seconds)

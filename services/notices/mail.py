@@ -1,0 +1,180 @@
+"""The email channel: one letter, one recipient, over the operator's mail server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime
+from typing import Final, Self
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from services.notices.letter import Letter
+from services.notices.retrying import Delivered, Failed, Verdict, of_smtp
+
+TIMEOUT_S: Final = 30.0
+WHY_CHARS: Final = 200
+_PORTS: Final = {"smtp": 587, "smtps": 465}
+
+
+class UnusableMailServer(ValueError):
+    """The mail server's settings cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed over, and in whose name."""
+
+    host: str
+    port: int
+    sender: str
+    """The address that letters come from, bare."""
+    sender_name: str = ""
+    """Shown beside it; the restaurant's, where it is empty."""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    """TLS from the first byte (smtps)."""
+    start_tls: bool = True
+    """Change to TLS after the greeting, and say nothing where the server cannot."""
+
+    @classmethod
+    def of(cls, url: str, sender: str, *, plain: bool) -> Self:
+        """Read the settings.
+
+        Args:
+            url: ``smtp://USER:PASSWORD@HOST:PORT``, or ``smtps://…``.
+            sender: ``orders@roma.example``, or ``Roma <orders@roma.example>``.
+            plain: whether ``smtp://`` goes without TLS.
+
+        Raises:
+            UnusableMailServer: they cannot be read.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            host, port, parts = "", None, urlsplit("")
+        if parts.scheme not in _PORTS or not host or parts.path.strip("/"):
+            # Not as it was given: there may be a password in it.
+            raise UnusableMailServer("use smtp://USER:PASSWORD@HOST:587, or smtps://…:465")
+        name, _, rest = sender.rpartition("<")
+        address = rest.removesuffix(">").strip() if name else sender.strip()
+        return cls(
+            host=host,
+            port=port or _PORTS[parts.scheme],
+            sender=address_of(address).addr_spec,
+            sender_name=name.strip().strip('"'),
+            username=None if parts.username is None else unquote(parts.username),
+            password=None if parts.password is None else unquote(parts.password),
+            tls=parts.scheme == "smtps",
+            start_tls=parts.scheme == "smtp" and not plain,
+        )
+
+
+def address_of(text: str, shown: str = "") -> Address:
+    """One address, and no more than one.
+
+    Raises:
+        UnusableMailServer: it is none that a letter can be sent to.
+    """
+    try:
+        address = Address(display_name=shown, addr_spec=text)
+    except (ValueError, IndexError, AttributeError):  # HeaderParseError is a ValueError's child
+        address = Address()
+    if not address.username or not address.domain or address.addr_spec != text:
+        raise UnusableMailServer(f"{text!r} is no address that mail can be sent to")
+    return address
+
+
+def message_of(letter: Letter, server: MailServer, now: datetime) -> EmailMessage:
+    """Write the letter as mail (RFC 5322); its id follows from the notice's.
+
+    Raises:
+        UnusableMailServer: the recipient's address is none.
+    """
+    message = EmailMessage(policy=SMTP_POLICY)
+    shown = server.sender_name or letter.house
+    message["From"] = address_of(server.sender, _header(shown))
+    message["To"] = address_of(letter.to or "")
+    message["Subject"] = _header(letter.headline)
+    message["Date"] = format_datetime(now)
+    domain = server.sender.rpartition("@")[2]
+    message["Message-ID"] = f"<{letter.notice_id}@{domain}>"
+    message["Content-Language"] = letter.language
+    # So that no holiday answer comes back (RFC 3834).
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(letter.text)
+    return message
+
+
+def _header(text: str) -> str:
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+class Mail:
+    """Hands letters to a mail server; each over a connection of its own.
+
+    Args:
+        server: None where none is set.
+        timeout_s: for the whole of one letter.
+    """
+
+    def __init__(self, server: MailServer | None, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._server: Final = server
+        self._timeout_s: Final = timeout_s
+
+    async def give(self, letter: Letter, now: datetime) -> Verdict:
+        """See `services.notices.letter.Adapter.give`."""
+        server = self._server
+        if server is None:
+            return Failed("no mail server is set: HEARD_SMTP_URL and HEARD_SMTP_FROM")
+        try:
+            message = message_of(letter, server, now)
+        except UnusableMailServer as error:
+            return Failed(str(error), final=True)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._hand_over(server, message)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return self._failed(error)
+
+    async def _hand_over(self, server: MailServer, message: EmailMessage) -> Verdict:
+        _, said = await aiosmtplib.send(
+            message,
+            sender=server.sender,
+            hostname=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password,
+            use_tls=server.tls,
+            start_tls=server.start_tls and not server.tls,
+            timeout=self._timeout_s,
+        )
+        return Delivered(_header(said)[:WHY_CHARS])
+
+    def _failed(self, error: Exception) -> Failed:
+        match error:
+            case TimeoutError():
+                return Failed(f"the mail server gave no answer within {self._timeout_s:g} s")
+            case aiosmtplib.SMTPAuthenticationError() | aiosmtplib.SMTPConnectResponseError():
+                # Ours to mend, and then it goes out: nothing is wrong with the letter.
+                return Failed(f"the mail server does not let us in: {_told(error)}")
+            case aiosmtplib.SMTPRecipientsRefused():
+                return _refused(error.recipients[0])
+            case aiosmtplib.SMTPResponseException():
+                return _refused(error)
+        return Failed(f"the mail server cannot be used: {_told(error)}")
+
+
+def _refused(error: aiosmtplib.SMTPResponseException) -> Failed:
+    return of_smtp(error.code, _header(error.message)[:WHY_CHARS])
+
+
+def _told(error: Exception) -> str:
+    return _header(str(error))[:WHY_CHARS] or type(error).__name__
