@@ -9,15 +9,13 @@ from uuid import UUID
 from schemas.notices import NoticeStatus
 from schemas.orders import Order, OrderChange, OrderChanged, OrderPlaced
 from services.notices import rules
-from services.notices.quiet import due_at, later, zone_of
+from services.notices.quiet import IN_QUIET_HOURS, due_at, later, zone_of
 from services.notices.tables import NOTICES
 from services.runtime.context import Context
 from services.runtime.house_rules import notice_rules, order_rules
 from services.runtime.router import Router
 
 router: Final = Router()
-
-IN_QUIET_HOURS: Final = "it fell into quiet hours"
 
 
 @router.during(OrderPlaced)

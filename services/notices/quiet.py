@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.notices import QuietHours, WhileQuiet
 
+IN_QUIET_HOURS: Final = "it fell into quiet hours"
 _MINUTE: Final = timedelta(minutes=1)
 
 
