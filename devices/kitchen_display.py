@@ -38,9 +38,12 @@ OnChange = Callable[[Changes, Freshness], None]
 class KitchenDisplay(DeviceClient):
     """A screen at one station.
 
-    It shows the station's open tickets, says of each by itself that it is heard, and
-    knows whether what it shows is the truth: `freshness`. It asks for a snapshot
-    whenever it connects and whenever something is missing.
+    It shows the station's open tickets, says of each by itself that it is heard, and of
+    each change of one, and knows whether what it shows is the truth: `freshness`. It asks
+    for a snapshot whenever it connects and whenever something is missing.
+
+    What was added, changed or cancelled after a ticket was sent stands in the `mark` of its
+    lines, with what `was` heard before; `Changes.altered` says when to call the cook.
 
     That it hears a ticket is not written to the outbox: a display that starts again
     finds the ticket unheard, and hears it again. What the cook does is.
@@ -76,8 +79,11 @@ class KitchenDisplay(DeviceClient):
         self._view = StationView(station, grace_s=grace_s)
         self._view_lock = threading.Lock()
         self._told = Freshness.SILENT
-        self._unheard: dict[UUID, None] = {}
-        self._hearing: set[UUID] = set()
+        self._drawn = 0  # up to here every change was given to `on_change`
+        self._drawn_at: dict[UUID, int] = {}  # the sequence of each ticket as it was drawn
+        # What is to be heard of each ticket: up to which sequence; 0 is that it is there.
+        self._unheard: dict[UUID, int] = {}
+        self._hearing: dict[UUID, int] = {}
         self._hear_at = float("-inf")
         where = {"tenant": self.tenant, "station": station}
         self._head_topic = StationHead.route.topic(**where)
@@ -103,12 +109,23 @@ class KitchenDisplay(DeviceClient):
             return self._view.sequence
 
     def start_ticket(self, ticket_id: UUID) -> Pending[TicketReceipt]:
-        """A cook begins with this ticket; returns at once."""
-        return self._request(StartTicket(ticket_id=ticket_id))
+        """A cook begins with this ticket as it was last drawn; returns at once.
+
+        It is refused (`stale-version`) if the ticket has changed since: the cook must see it.
+        """
+        return self._request(StartTicket(ticket_id=ticket_id, sequence=self._seen(ticket_id)))
 
     def bump(self, ticket_id: UUID) -> Pending[TicketReceipt]:
-        """The food of this ticket is ready and leaves the station; returns at once."""
-        return self._request(BumpTicket(ticket_id=ticket_id))
+        """The food of this ticket is ready and leaves the station; returns at once.
+
+        It is refused (`stale-version`) if the ticket has changed since it was last drawn:
+        what the cook has made is not what the guest gets.
+        """
+        return self._request(BumpTicket(ticket_id=ticket_id, sequence=self._seen(ticket_id)))
+
+    def _seen(self, ticket_id: UUID) -> int | None:
+        with self._view_lock:
+            return self._drawn_at.get(ticket_id)
 
     # -- on the device's own thread ---------------------------------------------------
 
@@ -151,6 +168,7 @@ class KitchenDisplay(DeviceClient):
     def _tick(self, now: float) -> float:
         with self._view_lock:
             changes = self._view.take_changes()
+            drawn = self._view.sequence
             freshness = self._view.freshness(now)
             ask = self._view.ask(now)
             look = self._view.next_look(now)
@@ -158,35 +176,46 @@ class KitchenDisplay(DeviceClient):
             self._told = freshness
             if self._on_change is not None:
                 self._call(self._on_change, changes, freshness)
+            with self._view_lock:
+                for ticket_id in changes.ended:
+                    self._drawn_at.pop(ticket_id, None)
+                self._drawn_at.update((each.ticket_id, each.sequence) for each in changes.shown)
             for ticket_id in changes.ended:
                 self._unheard.pop(ticket_id, None)
             self._note(changes.shown)
+        self._drawn = drawn
         if ask is not None:
             self._read(ask)
         return min(look, self._hear(now))
 
     def _note(self, tickets: Iterable[Ticket]) -> None:
         for ticket in tickets:
-            if ticket.status is not TicketStatus.SENT:
+            wanted = _to_hear(ticket)
+            if wanted is None:
                 self._unheard.pop(ticket.ticket_id, None)
-            elif ticket.ticket_id not in self._hearing:
-                self._unheard[ticket.ticket_id] = None
+            elif self._hearing.get(ticket.ticket_id, -1) < wanted:
+                self._unheard[ticket.ticket_id] = wanted
 
     def _hear(self, now: float) -> float:
-        """Say which tickets stand on the screen; returns when next."""
-        if not self._unheard:
+        """Say which tickets stand on the screen, and up to which change; returns when next."""
+        # What lies beyond a hole waits for the hole: one number speaks for all tickets.
+        drawn = self._drawn
+        ready = (id_ for id_, wanted in self._unheard.items() if wanted <= drawn)
+        ids = tuple(islice(ready, MAX_HEARD_AT_ONCE))
+        if not ids:
             return float("inf")
         if now < self._hear_at:
             return self._hear_at
-        ids = tuple(islice(self._unheard, MAX_HEARD_AT_ONCE))
         for ticket_id in ids:
             del self._unheard[ticket_id]
-        self._hearing.update(ids)
+        self._hearing.update(dict.fromkeys(ids, drawn))
         self._hear_at = now + self._hear_every_s
-        heard: Pending[HeardReceipt] = self._ask(HearTickets(ticket_ids=ids))
+        heard: Pending[HeardReceipt] = self._ask(HearTickets(ticket_ids=ids, sequence=drawn))
 
         def answered(pending: Pending[HeardReceipt]) -> None:
-            self._hearing.difference_update(ids)
+            for ticket_id in ids:
+                if self._hearing.get(ticket_id) == drawn:
+                    del self._hearing[ticket_id]
             if pending.error is not None and not isinstance(pending.error, Unanswered):
                 self._report(f"tickets could not be heard: {pending.error}")
 
@@ -213,3 +242,10 @@ class KitchenDisplay(DeviceClient):
                 self._view.failed(ask, now)
 
         pending.then(answered)
+
+
+def _to_hear(ticket: Ticket) -> int | None:
+    """Up to which sequence a ticket is to be heard; 0 is that it is there, None is nothing."""
+    if ticket.changed_sequence is not None and ticket.change_heard_at is None:
+        return ticket.changed_sequence
+    return 0 if ticket.status is TicketStatus.SENT else None

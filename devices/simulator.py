@@ -11,11 +11,12 @@ from typing import Final, Self
 from uuid import UUID
 
 from devices.kitchen_display import KitchenDisplay
-from devices.pending import Pending
+from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
 from schemas.kitchen import TicketStatus
 from schemas.menu import MenuItem
 from schemas.orders import LineRequest
+from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
 
 _NOTES: Final = ("no onions", "well done", "extra hot", "allergy: nuts", "sauce on the side")
@@ -150,8 +151,16 @@ class SimulatedCook(_Simulated):
             if step not in self._due:
                 span = self._cook_s if begun else self._start_after_s
                 self._due[step] = now + self._rng.uniform(*span) / self._speed
-            if now >= self._due[step] and step not in self._asked:
+            if now >= self._due[step] and not self._under_way(step):
                 act = self._display.bump if begun else self._display.start_ticket
                 self._asked[step] = act(ticket.ticket_id)
         self._due = {step: at for step, at in self._due.items() if step in steps}
         self._asked = {step: asked for step, asked in self._asked.items() if step in steps}
+
+    def _under_way(self, step: tuple[UUID, bool]) -> bool:
+        """Whether the step was asked for; one that had not seen a change is tried again."""
+        asked = self._asked.get(step)
+        if asked is None:
+            return False
+        refused = asked.error
+        return not (isinstance(refused, Rejected) and refused.code == RefusalCode.STALE_VERSION)

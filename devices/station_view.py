@@ -8,12 +8,13 @@ that was lost leaves a hole, and a hole is never painted over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from schemas.kitchen import OPEN_TICKET, StationHead, Ticket
+from schemas.kitchen import OPEN_TICKET, StationHead, Ticket, TicketLine
 from schemas.replies import StationPage
 
 _NEVER: Final = float("inf")
@@ -44,16 +45,32 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Altered:
+    """A ticket that stood on the screen, and says something else now.
+
+    Attributes:
+        ticket: as it is now; its lines bear the marks.
+        lines: the numbers of the lines that say something else than was last told.
+    """
+
+    ticket: Ticket
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What has changed on the screen since it was last told.
 
     Attributes:
         shown: tickets that are new, or newer than they were; each once, as it is now.
         ended: tickets that are gone.
+        altered: those of `shown` that are to be made in another way than was last told:
+            the cook must look up.
     """
 
     shown: tuple[Ticket, ...] = ()
     ended: tuple[UUID, ...] = ()
+    altered: tuple[Altered, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.shown or self.ended)
@@ -108,6 +125,8 @@ class StationView:
         self._not_before = -_NEVER
         self._shown: dict[UUID, None] = {}
         self._gone: dict[UUID, None] = {}
+        self._told: dict[UUID, tuple[TicketLine, ...]] = {}
+        """The lines of each ticket as they were last told."""
 
     # -- what it tells ------------------------------------------------------------------
 
@@ -136,7 +155,16 @@ class StationView:
         if not self._shown and not self._gone:
             return Changes()
         shown = tuple(self._open[id_] for id_ in self._shown if id_ in self._open)
-        changes = Changes(shown, tuple(self._gone))
+        altered = []
+        for ticket in shown:
+            before = self._told.get(ticket.ticket_id)
+            lines = () if before is None else lines_altered(before, ticket.lines)
+            if lines:
+                altered.append(Altered(ticket, lines))
+            self._told[ticket.ticket_id] = ticket.lines
+        for ticket_id in self._gone:
+            self._told.pop(ticket_id, None)
+        changes = Changes(shown, tuple(self._gone), tuple(altered))
         self._shown.clear()
         self._gone.clear()
         return changes
@@ -371,6 +399,16 @@ class StationView:
         self._advance(now)
         self._forget_ended()
         self._look(now)
+
+
+def lines_altered(before: Sequence[TicketLine], after: Sequence[TicketLine]) -> tuple[int, ...]:
+    """The numbers of the lines that say something else; that a change was heard is nothing new."""
+    known = {line.line: _said(line) for line in before}
+    return tuple(line.line for line in after if known.get(line.line) != _said(line))
+
+
+def _said(line: TicketLine) -> TicketLine:
+    return line.model_copy(update={"unheard": None})
 
 
 def _by_age(ticket: Ticket) -> tuple[object, ...]:

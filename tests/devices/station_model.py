@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from devices.station_view import Ask, Freshness, StationView
-from schemas.kitchen import OPEN_TICKET, StationHead, Ticket, TicketStatus
+from schemas.kitchen import (
+    OPEN_TICKET,
+    LineMark,
+    StationHead,
+    Ticket,
+    TicketLine,
+    TicketStatus,
+    WasLine,
+)
 from schemas.replies import StationPage
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -29,8 +37,49 @@ def ticket(
         status=status,
         version=version,
         sequence=sequence,
-        lines=(),
+        lines=(TicketLine(line=1, item="burger", name="Burger", quantity=1),),
         placed_at=AT + timedelta(seconds=number),
+    )
+
+
+def change(before: Ticket, *, sequence: int) -> Ticket:
+    """One more of the first line, and nobody has heard it."""
+    first = before.lines[0]
+    was = first.was or WasLine(quantity=first.quantity)
+    lines = (
+        first.model_copy(
+            update={
+                "quantity": first.quantity + 1,
+                "mark": LineMark.CHANGED,
+                "was": was,
+                "unheard": sequence,
+            }
+        ),
+    )
+    return before.model_copy(
+        update={
+            "version": before.version + 1,
+            "sequence": sequence,
+            "lines": lines,
+            "changed_sequence": sequence,
+            "changed_at": AT,
+            "change_heard_at": None,
+            "change_heard_by": None,
+        }
+    )
+
+
+def hear(before: Ticket, *, sequence: int) -> Ticket:
+    """The change stands on a screen."""
+    lines = tuple(line.model_copy(update={"unheard": None}) for line in before.lines)
+    return before.model_copy(
+        update={
+            "version": before.version + 1,
+            "sequence": sequence,
+            "lines": lines,
+            "change_heard_at": AT,
+            "change_heard_by": "kds-1",
+        }
     )
 
 
@@ -51,6 +100,8 @@ class Station:
         self.history: list[frozenset[tuple[int, int]]] = [frozenset()]
         self.open: dict[int, Ticket] = {}
         self.born = 0
+        self.changes: dict[int, list[int]] = {}
+        """The sequences at which each ticket's lines changed."""
         self.air: list[tuple[str, Ticket | StationHead]] = []
         self.pages: list[tuple[Ask, StationPage]] = []
 
@@ -65,12 +116,7 @@ class Station:
             self.born += 1
             changed = ticket(self.born, sequence=sequence)
         else:
-            before = self.open[sorted(self.open)[choice % len(self.open)]]
-            steps = list(TicketStatus)
-            status = steps[min(steps.index(before.status) + 1, 3)]
-            changed = before.model_copy(
-                update={"status": status, "version": before.version + 1, "sequence": sequence}
-            )
+            changed = self.go_on(choice, sequence)
         number = changed.ticket_id.int
         if changed.status in OPEN_TICKET:
             self.open[number] = changed
@@ -79,6 +125,20 @@ class Station:
             del self.open[number]
             self.air += [("clear", changed), ("end", changed)]
         self.history.append(self.now())
+
+    def go_on(self, choice: int, sequence: int) -> Ticket:
+        """One of the open tickets is changed, its change is heard, or it goes a step on."""
+        before = self.open[sorted(self.open)[choice % len(self.open)]]
+        if choice % 5 == 1:
+            self.changes.setdefault(before.ticket_id.int, []).append(sequence)
+            return change(before, sequence=sequence)
+        if choice % 5 == 2 and before.changed_at is not None and before.change_heard_at is None:
+            return hear(before, sequence=sequence)
+        steps = list(TicketStatus)
+        status = steps[min(steps.index(before.status) + 1, 3)]
+        return before.model_copy(
+            update={"status": status, "version": before.version + 1, "sequence": sequence}
+        )
 
     def now(self) -> frozenset[tuple[int, int]]:
         return frozenset((number, t.version) for number, t in self.open.items())
@@ -101,6 +161,7 @@ class Play:
         self.asks: list[Ask] = []
         self.versions: dict[int, int] = {}
         self.told = 0
+        self.screen: dict[UUID, Ticket] = {}
         self.now = 0.0
         self.view.connected(self.now)
 
@@ -152,6 +213,21 @@ class Play:
         station.air.append(("stored", station.head()))
         self.view.connected(self.now)
 
+    def draw(self, _value: int) -> None:
+        """The screen takes what has changed, and must be told of every line that has."""
+        changes = self.view.take_changes()
+        altered = {each.ticket.ticket_id: each.lines for each in changes.altered}
+        for ticket_id in changes.ended:
+            self.screen.pop(ticket_id, None)
+        for now in changes.shown:
+            before = self.screen.get(now.ticket_id)
+            told = altered.pop(now.ticket_id, ())
+            differs = before is not None and before.lines[0].quantity != now.lines[0].quantity
+            assert told == ((1,) if differs else ())
+            self.screen[now.ticket_id] = now
+        assert not altered
+        assert sorted(self.screen) == sorted(t.ticket_id for t in self.view.tickets)
+
     def deliver(self, kind: str, message: Ticket | StationHead) -> None:
         if isinstance(message, StationHead):
             self.told = max(self.told, message.sequence)
@@ -172,6 +248,9 @@ class Play:
         for ticket_ in view.tickets:
             number = ticket_.ticket_id.int
             assert self.versions.get(number, 0) <= ticket_.version
+            # Who hears up to `sequence` hears no change that does not stand there.
+            changed = [at for at in self.station.changes.get(number, ()) if at <= view.sequence]
+            assert max(changed, default=0) <= (ticket_.changed_sequence or 0)
             self.versions[number] = ticket_.version
 
     def settle(self) -> None:

@@ -9,15 +9,17 @@ import pytest
 
 from devices.gps_tracker import GpsTracker
 from devices.kitchen_display import KitchenDisplay, OnChange
+from devices.pending import Rejected
 from devices.pos import PointOfSale
 from devices.simulator import SimulatedCook, SimulatedGuests
-from devices.station_view import Changes, Freshness
+from devices.station_view import Altered, Changes, Freshness
 from schemas.devices import Fix
 from schemas.identifiers import new_id
 from schemas.kitchen import (
     MAX_HEARD_AT_ONCE,
     BumpTicket,
     HearTickets,
+    LineMark,
     ReadStation,
     StartTicket,
     StationHead,
@@ -30,8 +32,10 @@ from schemas.kitchen import (
 from schemas.menu import MenuItem
 from schemas.message import Request
 from schemas.orders import PlaceOrder
+from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply, StationPage, TicketReceipt
 from tests.devices.stage import DEADLINE_S, HASTY, TENANT, Broker, Responder, accept, now, until
+from tests.devices.station_model import change, hear
 
 EVERY_S = 0.5
 
@@ -82,6 +86,25 @@ class Kitchen:
                 self.publish(ticket)
             return ticket
 
+    def change(self, ticket_id: UUID, *, published: bool = True) -> Ticket:
+        with self._lock:
+            self.sequence += 1
+            ticket = change(self.open[ticket_id], sequence=self.sequence)
+            self.open[ticket_id] = ticket
+            if published:
+                self.publish(ticket)
+            return ticket
+
+    def hear(self, ticket_id: UUID, seen: int | None) -> None:
+        ticket = self.open[ticket_id]
+        changed = ticket.changed_sequence
+        if ticket.status is TicketStatus.SENT:
+            ticket = self.move(ticket_id, TicketStatus.HEARD, published=False)
+        elif seen is not None and changed is not None and changed <= seen:
+            self.sequence += 1
+            ticket = self.open[ticket_id] = hear(ticket, sequence=self.sequence)
+        self.publish(ticket)
+
     def publish(self, ticket: Ticket) -> None:
         state = TicketState(station="grill", ticket_id=ticket.ticket_id, ticket=ticket)
         if ticket.status is TicketStatus.BUMPED:
@@ -114,9 +137,13 @@ class Kitchen:
             if isinstance(request, HearTickets):
                 for ticket_id in request.ticket_ids:
                     if ticket_id in self.open:
-                        self.move(ticket_id, TicketStatus.HEARD)
+                        self.hear(ticket_id, request.sequence)
             elif isinstance(request, StartTicket | BumpTicket):
                 step = isinstance(request, StartTicket)
+                changed = self.open[request.ticket_id].changed_sequence
+                if changed is not None and (request.sequence or 0) < changed:
+                    stale = RefusalCode.STALE_VERSION
+                    return Reply(request=id_, outcome=Outcome.REJECTED, code=stale, message="no")
                 status = TicketStatus.STARTED if step else TicketStatus.BUMPED
                 moved = self.move(request.ticket_id, status)
                 receipt = TicketReceipt(
@@ -132,7 +159,12 @@ def kitchen(responder: Responder) -> Kitchen:
 
 
 def screen(
-    broker: Broker, outbox: Path, *, on_change: OnChange | None = None, hear_every_s: float = 0.03
+    broker: Broker,
+    outbox: Path,
+    *,
+    on_change: OnChange | None = None,
+    hear_every_s: float = 0.03,
+    grace_s: float = 0.1,
 ) -> KitchenDisplay:
     return KitchenDisplay(
         "127.0.0.1",
@@ -145,7 +177,7 @@ def screen(
         patience=HASTY,
         on_change=on_change,
         hear_every_s=hear_every_s,
-        grace_s=0.1,
+        grace_s=grace_s,
     )
 
 
@@ -175,6 +207,68 @@ def test_a_ticket_is_shown_heard_started_and_bumped(
     assert [id_ for changes, _ in seen for id_ in changes.ended] == [ticket.ticket_id]
     assert seen[0][1] is Freshness.BEHIND
     assert display.freshness is Freshness.SILENT
+
+
+def test_a_change_is_told_marked_and_heard_up_to_what_was_drawn(
+    broker: Broker, kitchen: Kitchen, tmp_path: Path
+) -> None:
+    told: list[Altered] = []
+
+    def on_change(changes: Changes, _freshness: Freshness) -> None:
+        told.extend(changes.altered)
+
+    with screen(broker, tmp_path / "o", on_change=on_change) as display:
+        ticket = kitchen.cut()
+        until(lambda: [t.status for t in display.tickets] == [TicketStatus.HEARD], "the hearing")
+        kitchen.change(ticket.ticket_id)
+        until(lambda: agree(display, kitchen) and display.tickets[0].change_heard_at, "the change")
+        (line,) = display.tickets[0].lines
+        assert (line.mark, line.quantity) == (LineMark.CHANGED, 3)
+        assert line.was is not None
+        assert line.was.quantity == 2
+    assert [(each.ticket.ticket_id, each.lines) for each in told] == [(ticket.ticket_id, (1,))]
+    claims = [
+        (each.message.sequence, each.message.ticket_ids)
+        for each in kitchen.responder.requests(HearTickets)
+        if isinstance(each.message, HearTickets)
+    ]
+    assert {ids for _, ids in claims} == {(ticket.ticket_id,)}
+    assert max(sequence or 0 for sequence, _ in claims) >= 3
+
+
+def test_a_change_beyond_a_hole_is_not_heard_before_the_hole_is_filled(
+    broker: Broker, kitchen: Kitchen, tmp_path: Path
+) -> None:
+    with screen(broker, tmp_path / "o", grace_s=60) as display:
+        first, second = kitchen.cut(), kitchen.cut()
+        until(lambda: [t.status for t in display.tickets] == [TicketStatus.HEARD] * 2, "hearing")
+        until(lambda: display.freshness is Freshness.CURRENT, "the snapshot")
+        lost = kitchen.change(first.ticket_id, published=False)
+        kitchen.change(second.ticket_id)
+        late = kitchen.cut()
+        until(lambda: len(display.tickets) == 3, "the marker")
+        until(lambda: kitchen.open[late.ticket_id].status is TicketStatus.HEARD, "its hearing")
+        assert kitchen.open[second.ticket_id].change_heard_at is None
+        assert kitchen.open[first.ticket_id].change_heard_at is None, "it stands on no screen"
+        kitchen.publish(lost)
+        until(lambda: all(t.change_heard_at for t in list(kitchen.open.values())[:2]), "both")
+        until(lambda: agree(display, kitchen), "the view")
+
+
+def test_a_bump_from_before_a_change_is_refused(
+    broker: Broker, kitchen: Kitchen, tmp_path: Path
+) -> None:
+    with screen(broker, tmp_path / "o") as display:
+        ticket = kitchen.cut()
+        until(lambda: [t.status for t in display.tickets] == [TicketStatus.HEARD], "the hearing")
+        kitchen.change(ticket.ticket_id, published=False)
+        with pytest.raises(Rejected) as error:
+            display.bump(ticket.ticket_id).result(DEADLINE_S)
+        assert error.value.code is RefusalCode.STALE_VERSION
+        kitchen.beat()
+        until(lambda: agree(display, kitchen), "the change")
+        bumped = display.bump(ticket.ticket_id).result(DEADLINE_S)
+        assert bumped.status is TicketStatus.BUMPED
 
 
 def test_the_retained_tickets_are_the_queue_and_a_burst_is_heard_in_few_messages(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.station_view import Ask, Freshness, StationView
+from devices.station_view import Altered, Ask, Freshness, StationView
 from schemas.kitchen import Ticket, TicketStatus
-from tests.devices.station_model import Play, head, page, ticket
+from tests.devices.station_model import Play, change, head, hear, page, ticket
 
 
 def fresh(*tickets: Ticket, sequence: int) -> StationView:
@@ -210,12 +210,51 @@ def test_what_speaks_of_another_station_is_refused() -> None:
         view.beat(head(1, 1, "fry"), 0)
 
 
+def test_a_changed_ticket_is_told_as_altered_once_with_the_lines_that_changed() -> None:
+    first = ticket(1, sequence=1)
+    view = fresh(first, sequence=1)
+    changed = change(first, sequence=2)
+    view.show(changed, 1)
+    changes = view.take_changes()
+    assert changes.shown == (changed,)
+    assert changes.altered == (Altered(changed, (1,)),)
+    heard = hear(changed, sequence=3)
+    view.show(heard, 2)
+    changes = view.take_changes()
+    assert (changes.shown, changes.altered) == ((heard,), ())
+
+
+def test_a_new_ticket_is_not_told_as_altered_nor_one_that_came_back_as_it_was() -> None:
+    view = fresh(sequence=0)
+    new = ticket(1, sequence=1)
+    view.show(new, 1)
+    assert view.take_changes().altered == ()
+    view.disconnected()
+    view.connected(2)
+    ask = view.ask(2)
+    assert ask is not None
+    view.page(ask, page(1, new), 2)
+    assert not view.take_changes()
+
+
+def test_a_change_that_was_missed_is_told_by_the_snapshot() -> None:
+    first = ticket(1, sequence=1)
+    view = fresh(first, sequence=1)
+    view.disconnected()
+    view.connected(2)
+    ask = view.ask(2)
+    assert ask is not None
+    changed = change(first, sequence=2)
+    view.page(ask, page(2, changed), 2)
+    assert view.take_changes().altered == (Altered(changed, (1,)),)
+
+
 STEPS = (
     [Play.happen] * 6
     + [Play.arrive_next] * 5
     + [Play.answer, Play.arrive_page] * 3
     + [Play.arrive_any, Play.arrive_twice, Play.lose, Play.head, Play.ask, Play.ask]
-    + [Play.wait, Play.reconnect]
+    + [Play.wait, Play.reconnect, Play.draw, Play.draw]
 )
 
 
@@ -232,6 +271,8 @@ def test_it_never_says_current_but_of_the_truth_and_a_snapshot_always_heals(
     view, station = play.view, play.station
     assert view.freshness(play.now) is Freshness.CURRENT
     assert frozenset((t.ticket_id.int, t.version) for t in view.tickets) == station.now()
+    play.draw(0)
+    assert {t.ticket_id.int: t for t in play.screen.values()} == station.open
     assert view.sequence == station.sequence
     assert view.ask(play.now + 5) is None
     assert view._ended == {}
