@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import services.kitchen.handlers
+import services.notices.handlers
 import services.orders.handlers
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
@@ -33,6 +35,9 @@ from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.router import Router
 from services.runtime.worker import Worker
 
+if TYPE_CHECKING:
+    from services.notices.sender import Sender, SenderSettings
+
 OURSELVES = "heard"
 """Who the services are to the audit."""
 
@@ -58,6 +63,8 @@ class Served:
     systems: OtherSystems
     admission: Admission
     """Lets devices in and puts them out, in the services' own name."""
+    sender: Sender
+    """Gives notices to their channels; its settings may be changed before it runs."""
 
 
 def assemble(
@@ -67,6 +74,7 @@ def assemble(
     *,
     accounts: Accounts | None = None,
     doorkeeper: Callable[[Sweeper], Doorkeeper] | None = None,
+    notices: SenderSettings | None = None,
     clock: Clock = system_clock,
     checkpoint: Checkpoint = no_checkpoint,
 ) -> Served:
@@ -79,10 +87,16 @@ def assemble(
         accounts: those of the broker; None where it asks the database itself.
         doorkeeper: makes what puts out who goes far over the limits; None where the broker
             reads nobody faster than allowed.
+        notices: how they go out; without, no secret of a webhook can be opened.
         clock: the time of all decisions.
         checkpoint: called where a crash would be worst.
     """
+    # Only who serves needs them: HTTP, mail, Jinja2 and Babel are slow to import.
+    from services.notices.forgetting import Tidying  # noqa: PLC0415 - see above
+    from services.notices.sender import Sender  # noqa: PLC0415 - see above
+
     relay = Relay(database, clock, checkpoint)
+    sender = Sender(database, relay, clock, checkpoint, notices)
     presence = PresenceBook(database, relay, clock)
     router = area_router()
     router.include(presence.router)
@@ -127,10 +141,14 @@ def assemble(
             guard.run,
             keeper.watch,
             Housekeeping(database, clock).run,
+            sender.run,
+            Tidying(database, clock).run,
         ),
         within=(intake.run,),
     )
-    return Served(backbone, worker, relay, presence, router, bus, intake, systems, admission)
+    return Served(
+        backbone, worker, relay, presence, router, bus, intake, systems, admission, sender
+    )
 
 
 def area_router() -> Router:
@@ -140,6 +158,7 @@ def area_router() -> Router:
         services.orders.handlers.router,
         services.kitchen.handlers.router,
         menu_router,
+        services.notices.handlers.router,
     ):
         router.include(area)
     return router

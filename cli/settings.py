@@ -125,6 +125,17 @@ class Settings(BaseSettings):
             pattern=r"^https?://[^/\s*]+$",
         ),
     ] = None
+    smtp_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="the mail server for notices: smtp://USER:PASSWORD@HOST:587 (STARTTLS) or "
+            "smtps://…:465"
+        ),
+    ] = None
+    smtp_from: Annotated[
+        str | None,
+        Field(description="whose mail it is, as orders@roma.example or Roma <orders@roma.example>"),
+    ] = None
     devices_broker: Annotated[
         str | None,
         Field(

@@ -28,6 +28,7 @@ from cli.compose import Served, assemble
 from cli.failures import Failure, of_another_version
 from cli.files import admin_secret, services_secret
 from cli.gateway import gateway_of
+from cli.notices import sender_settings
 from cli.settings import BrokerKind, Settings
 from schemas.devices import DevicePresence
 from schemas.refusals import RefusalCode
@@ -204,6 +205,7 @@ class System:
                 services_secret(settings),
                 accounts=accounts,
                 doorkeeper=doorkeeper,
+                notices=sender_settings(settings),
             )
             gateway = await stack.enter_async_context(
                 gateway_of(settings, database, served, address, any_port=self._any_port)

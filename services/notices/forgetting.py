@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,10 +17,14 @@ from schemas.notices import NoticeStatus
 from services.notices import store
 from services.notices.tables import NOTICES
 from services.runtime.among import among
-from services.runtime.database import Database
+from services.runtime.database import Database, is_away
+from services.runtime.moment import Clock
+
+log = structlog.get_logger(__name__)
 
 KEPT: Final = timedelta(days=90)
 """How long an ended notice is kept, dead ones whole."""
+EVERY_S: Final = 3_600.0
 PAGE: Final = 500
 
 
@@ -70,6 +76,30 @@ def _without_guest(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         return {"to": None, "snapshot": None}
     kept = {**order, "guest": None, "participants": []}
     return {"snapshot": {**snapshot, "order": kept}}
+
+
+class Tidying:
+    """Throws away what ended long ago.
+
+    Args:
+        database: where notices are.
+        clock: tells what is old.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database: Final = database
+        self._clock: Final = clock
+
+    async def run(self) -> None:
+        """Look once an hour, for ever."""
+        while True:
+            try:
+                await throw_away(self._database, self._clock() - KEPT)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.warning("database away; old notices are thrown away later")
+            await asyncio.sleep(EVERY_S)
 
 
 async def throw_away(database: Database, before: datetime) -> int:
