@@ -145,5 +145,5 @@ class SplitOrder(Query, type="heard.order.split.v1", topic="orders/split"):
 class Share(Part):
     """What one of several has to pay."""
 
-    guest: int | None
+    guest: int | None = None
     amount_minor: SignedMinor

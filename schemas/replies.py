@@ -65,7 +65,7 @@ class PartyReceipt(Part):
     """A party request was done; or how the party stands, where it was refused."""
 
     kind: Literal["party"] = "party"
-    guest: int | None
+    guest: int | None = None
     """Which guest the sender is."""
     party: Party
 
