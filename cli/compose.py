@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import services.kitchen.handlers
 import services.notices.handlers
 import services.orders.handlers
+import services.orders.parties
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
@@ -156,6 +157,7 @@ def area_router() -> Router:
     router = Router()
     for area in (
         services.orders.handlers.router,
+        services.orders.parties.router,
         services.kitchen.handlers.router,
         menu_router,
         services.notices.handlers.router,

@@ -54,3 +54,10 @@ class ForgetGuest(Request, type="heard.inside.forget-guest.v1", topic="inside/fo
     """Erase the personal data of an order that has ended; its money stays."""
 
     order_id: UUID
+
+
+class EndParty(Request, type="heard.inside.end-party.v1", topic="inside/end-party"):
+    """A party's time is up."""
+
+    party_id: UUID
+    ends_at: AwareDatetime

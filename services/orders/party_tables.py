@@ -1,4 +1,4 @@
-"""The rows of parties."""
+"""The rows of parties, and of where each device sits."""
 
 from __future__ import annotations
 
@@ -55,3 +55,15 @@ Index(
     postgresql_where=_standing,
 )
 Index("ix_parties_order", PARTIES.c.order_id, PARTIES.c.tenant)
+
+PARTY_SEATS: Final = Table(
+    "party_seats",
+    METADATA,
+    Column("tenant", SLUG, primary_key=True),
+    Column("device", SLUG, primary_key=True),
+    Column("party_id", Uuid, nullable=False),
+    Column("version", Integer, nullable=False),
+    CheckConstraint("version >= 1", name="version"),
+    info={GUARD: "version"},
+)
+"""In which party each device sat down last: a device is in one at a time."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    String,
+    Table,
+    Text,
+    Uuid,
+)
 
 from services.runtime.moment import Moment
 from services.runtime.tables import METADATA, SLUG
@@ -60,3 +69,15 @@ SUSPENSIONS: Final = Table(
     Column("ends_at", Moment, nullable=False),
 )
 """Devices that were put out for a while, and have to be let in again."""
+
+GUEST_PASSES: Final = Table(
+    "guest_passes",
+    METADATA,
+    Column("tenant", SLUG, primary_key=True),
+    Column("device", SLUG, primary_key=True),
+    Column("party_id", Uuid, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant", "device"], ["devices.tenant", "devices.device"], ondelete="CASCADE"
+    ),
+)
+"""For which party each guest's phone was let in; with the party, the phone is put out."""

@@ -65,6 +65,29 @@ def _parties() -> None:
         sqlite_where=sa.text("status != 'ended'"),
         postgresql_where=sa.text("status != 'ended'"),
     )
+    op.create_table(
+        "party_seats",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("version >= 1", name=op.f("ck_party_seats_version")),
+        sa.PrimaryKeyConstraint("tenant", "device", name=op.f("pk_party_seats")),
+        info={"guard": "version"},
+    )
+    op.create_table(
+        "guest_passes",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant", "device"],
+            ["devices.tenant", "devices.device"],
+            name=op.f("fk_guest_passes_tenant_device"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant", "device", name=op.f("pk_guest_passes")),
+    )
 
 
 def _notices() -> None:
