@@ -18,6 +18,7 @@ from cli.files import seal_key
 from cli.gateway_client import USUAL_PORT, gateway_certificate
 from cli.settings import Settings
 from schemas.gateway import BrokerPlace
+from services.orders.provider_webhooks import ProviderWebhooks
 from services.people.credentials import DatabaseDirectory
 from services.people.device_login import DeviceLogins
 from services.people.login import Lifetimes, Screens
@@ -74,7 +75,8 @@ async def gateway_of(
     routes = PeopleRoutes(own, screens, seal, broker_place(settings, address))
     logins = DeviceLogins(DatabaseDirectory(own, ()))
     requests = RequestsOverHttp(served.systems, logins.identify, system_clock)
-    offers = (*routes.offers, *requests.offers)
+    webhooks = ProviderWebhooks(own, served.intake, seal.open, system_clock)
+    offers = (*routes.offers, *requests.offers, *webhooks.offers)
     gateway = None
     try:
         gateway = await _started(

@@ -32,6 +32,7 @@ def _places() -> dict[str, Place]:
         "limits": at("limits", "Say how much devices and restaurants may send."),
         "menu": at("menu", "Import and show menus."),
         "order": at("order", "Place and look at orders."),
+        "provider": at("provider", "Say which payment providers a restaurant believes."),
         "kitchen": at("kitchen", "See what the kitchen sees."),
         "tail": at("tail", "Show messages as they pass, decoded, one line each, until Ctrl-C."),
         "tracker": at("tracker", "Be a tracker."),

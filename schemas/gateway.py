@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, TypeAlias
+from uuid import UUID
 
 from pydantic import AwareDatetime, Field, SecretStr
 
 from schemas.devices import Role
 from schemas.identifiers import Slug
 from schemas.message import Part
+from schemas.money import MAX_MINOR, Currency
 from schemas.people import Permission, PersonRole
+from schemas.text import Remark
 
 MOST_PASSWORD: int = 256
 
@@ -30,6 +33,8 @@ class ProblemCode(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     """There is no token, or none that will do: log in."""
     TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a code of the contract
+    BAD_SIGNATURE = "bad-signature"
+    """A webhook that nobody we know has signed, or not just now."""
     LOGIN_REFUSED = "login-refused"
     """Name, password or code is wrong; which of them, nobody says."""
     CODE_NEEDED = "code-needed"
@@ -215,3 +220,36 @@ class AuditPage(Part):
     entries: list[AuditEntry]
     more: bool
     """There are later ones: ask again, after the last serial."""
+
+
+class PaymentNewsType(StrEnum):
+    """What a payment provider may report."""
+
+    AUTHORISED = "payment.authorised"
+    """The money is promised, and not yet taken."""
+    PAID = "payment.paid"
+    FAILED = "payment.failed"
+    REFUND_DONE = "refund.done"
+    REFUND_FAILED = "refund.failed"
+
+
+class PaymentNewsData(Part):
+    """Of which payment a provider speaks."""
+
+    order_id: UUID
+    payment_id: UUID
+    """As the reply to ``heard.order.pay.v1`` named it."""
+    refund_id: UUID | None = None
+    """With news of a refund: the id of the request that asked for it."""
+    amount_minor: Annotated[int, Field(ge=0, le=MAX_MINOR, strict=True)]
+    """Of the payment with its tip, or of the refund."""
+    currency: Currency
+    reason: Remark | None = None
+    """Why it failed, for people."""
+
+
+class PaymentNews(Part):
+    """``POST /v1/tenants/{tenant}/payments/{provider}``: a signed webhook (Standard Webhooks)."""
+
+    type: PaymentNewsType
+    data: PaymentNewsData
