@@ -81,6 +81,10 @@ RULES: Final[tuple[Rule, ...]] = (
     *_rule({Role.POS}, Verb.PUBLISH, Plane.REQUEST, "{self}/orders/+"),
     *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.STATE, "menu/#", "orders/#"),
     *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.EVENT, "orders/#"),
+    # A till may host a party; of all there are, each device sees its own.
+    *_rule({Role.GUEST, Role.POS}, Verb.PUBLISH, Plane.REQUEST, "{self}/party/+"),
+    *_rule({Role.GUEST, Role.POS}, Verb.SUBSCRIBE, Plane.STATE, "party/{self}"),
+    *_rule({Role.GUEST}, Verb.SUBSCRIBE, Plane.STATE, "menu/#"),
     *_rule({Role.KITCHEN_DISPLAY}, Verb.PUBLISH, Plane.REQUEST, "{self}/kitchen/+"),
     *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.STATE, "kitchen/#", "menu/#"),
     *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "kitchen/#"),

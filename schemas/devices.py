@@ -21,6 +21,8 @@ class Role(StrEnum):
     TRACKER = "tracker"
     MANAGER = "manager"
     SENSOR = "sensor"
+    GUEST = "guest"
+    """A guest's own phone: it takes part in a party, and sees the menu."""
     SERVICE = "service"
 
 

@@ -42,6 +42,8 @@ _WORKS: Final = _role(200, 10_000, _MIB, 32 * _MIB, MAX_REQUEST_BYTES)
 """A till that was cut off for an evening sends some thousand orders when it is back."""
 _TELLS: Final = _role(20, 2_000, 64 * _KIB, 2 * _MIB, 16 * _KIB)
 """Readings, each of a hundred bytes or so."""
+_CHOOSES: Final = _role(1, 60, 4 * _KIB, 128 * _KIB, 16 * _KIB)
+"""A stranger's phone: what it changes, all of its party are told."""
 
 BY_ROLE: Final[Mapping[Role, Limits]] = {
     Role.POS: _WORKS,
@@ -49,6 +51,7 @@ BY_ROLE: Final[Mapping[Role, Limits]] = {
     Role.MANAGER: _WORKS,
     Role.TRACKER: _TELLS,
     Role.SENSOR: _TELLS,
+    Role.GUEST: _CHOOSES,
 }
 """What a device is held to of which nothing else was said."""
 

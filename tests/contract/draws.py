@@ -28,7 +28,7 @@ IDENTITIES: Final = (*DEVICES, WARDEN)
 _PLANES: Final = (*Plane, *Plane, "+", "#", "states", "")
 _AREAS: Final = (
     *("menu", "orders", "kitchen", "people", "delivery", "delivery", "delivery"),
-    *("pos-1", "manager-1", "tracker-1", "POS-1"),
+    *("party", "party", "pos-1", "manager-1", "tracker-1", "guest-1", "POS-1"),
 )
 _WILD: Final = ("+", "#", "+", "", "a+", "a#")
 _HEADS: Final = (

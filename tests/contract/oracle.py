@@ -1,7 +1,9 @@
 """What may pass, said once more: from the table of planes, and from nothing of the policy's."""
 
-ASKS = {"pos": "orders", "kitchen-display": "kitchen", "tracker": "delivery"}
+ASKS = {"pos": "orders party", "kitchen-display": "kitchen", "tracker": "delivery"}
+ASKS["guest"] = "party"
 READS = {
+    "guest": {"state/menu"},
     "pos": {"state/menu", "state/orders", "event/orders"},
     "kitchen-display": {"state/menu", "state/kitchen", "event/kitchen"},
 }
@@ -16,7 +18,7 @@ def may_say(role: str, tenant: str, device: str, topic: str) -> bool:
         case ["heard", "v1", t, "presence", d] | ["heard", "v1", t, "telemetry", d, _]:
             return sound and (t, d) == (tenant, device)
         case ["heard", "v1", t, "request", d, area, _] if (t, d) == (tenant, device):
-            return sound and (role == "manager" or area in {"people", ASKS.get(role)})
+            return sound and (role == "manager" or area in ["people", *ASKS.get(role, "").split()])
     return False
 
 
@@ -31,5 +33,6 @@ def may_hear(role: str, tenant: str, device: str, wanted: str) -> bool:
             return (t, d) == (tenant, device)
         case ["heard", "v1", t, *rest] if t == tenant:
             own = role == "tracker" and rest[:3] == ["state", "delivery", device]
+            own |= role in {"guest", "pos"} and rest == ["state", "party", device]
             return own or role == "manager" or "/".join(rest[:2]) in READS.get(role, set())
     return False

@@ -39,6 +39,8 @@ FILTERS = [
     for last in (("#",), ("+",), ("a",))
 ]
 
+STATES = ("#", "+", "party/#", "party/+", "orders/#", "kitchen/#", "devices/#", "+/d-1")
+
 filters = st.sampled_from(FILTERS)
 slugs = st.from_regex(r"[a-z0-9-]{1,8}", fullmatch=True)
 devices = st.builds(Identity, slugs, slugs, st.sampled_from(DEVICES))
@@ -138,6 +140,16 @@ def test_no_trick_widens_what_a_role_may_read(role: Role, wanted: str) -> None:
         (Role.TRACKER, topic(Plane.STATE, "delivery/d-1/#"), True),
         (Role.TRACKER, topic(Plane.STATE, "delivery/#"), False),
         (Role.SENSOR, topic(Plane.STATE, "menu/#"), False),
+        (Role.POS, topic(Plane.STATE, "party/d-1"), True),
+        (Role.POS, topic(Plane.STATE, "party/+"), False),
+        (Role.GUEST, topic(Plane.STATE, "menu/#"), True),
+        (Role.GUEST, topic(Plane.STATE, "party/d-1"), True),
+        (Role.GUEST, topic(Plane.STATE, "party/d-2"), False),
+        (Role.GUEST, topic(Plane.STATE, "party/d-1/#"), False),
+        *((Role.GUEST, topic(Plane.STATE, tail), False) for tail in STATES),
+        *((Role.GUEST, topic(Plane.EVENT, tail), False) for tail in ("#", "orders/#", "+/+")),
+        (Role.GUEST, topic(Plane.PRESENCE, "+"), False),
+        (Role.GUEST, topic(Plane.REQUEST, "+/party/+"), False),
         (Role.MANAGER, f"{ROOT}/roma/#", True),
         (Role.MANAGER, topic(Plane.REPLY, "+"), True),
         (Role.MANAGER, topic(Plane.REPLY, "+", "napoli"), False),
@@ -157,6 +169,9 @@ def test_each_role_reads_its_own(role: Role, wanted: str, allowed: bool) -> None
         (Role.TRACKER, "delivery/arrive", True),
         (Role.TRACKER, "orders/place", False),
         (Role.SENSOR, "orders/place", False),
+        (Role.POS, "party/open", True),
+        (Role.GUEST, "party/choose", True),
+        *((Role.GUEST, tail, False) for tail in ("orders/place", "orders/pay", "kitchen/bump")),
         (Role.MANAGER, "orders/cancel", True),
         (Role.MANAGER, "inventory/count", True),
         *((role, "people/read-limits", True) for role in DEVICES),
