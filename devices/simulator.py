@@ -6,7 +6,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Self
 from uuid import UUID
 
@@ -14,12 +14,13 @@ from devices.kitchen_display import KitchenDisplay
 from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
 from schemas.kitchen import TicketStatus
-from schemas.menu import MenuItem
+from schemas.menu import MenuItem, ModifierGroup, ModifierRequest
 from schemas.orders import LineRequest
 from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
 
 _NOTES: Final = ("no onions", "well done", "extra hot", "allergy: nuts", "sauce on the side")
+_ALLERGIES: Final = frozenset({"nuts", "peanuts", "sesame", "milk"})
 
 
 class _Simulated:
@@ -81,7 +82,8 @@ class SimulatedGuests(_Simulated):
     def _run(self) -> None:
         while not self._stopped.wait(self._rng.expovariate(self._rate_per_s)):
             menu = self._pos.menu if self._menu is None else self._menu
-            choice = sorted(item.item for item in list(menu.values()) if item.available)
+            offered = (item for item in list(menu.values()) if item.available)
+            choice = sorted(offered, key=lambda item: item.item)
             if not choice:
                 continue
             # A closed till takes no orders: its owner is about to stop us.
@@ -89,21 +91,49 @@ class SimulatedGuests(_Simulated):
                 self._pos.place_order(self._lines(choice), table=self._table())
                 self.orders += 1
 
-    def _lines(self, choice: list[str]) -> list[LineRequest]:
+    def _lines(self, choice: list[MenuItem]) -> list[LineRequest]:
         rng = self._rng
         wanted = min(len(choice), rng.choices((1, 2, 3, 4, 6), (20, 35, 25, 15, 5))[0])
         return [
             LineRequest(
-                item=item,
+                item=item.item,
                 quantity=rng.choices((1, 2, 3, 4), (75, 18, 5, 2))[0],
                 note=rng.choice(_NOTES) if rng.random() < 0.08 else "",
+                modifiers=self._modifiers(item.groups),
+                avoid=self._avoided(item),
             )
             for item in rng.sample(choice, wanted)
         ]
 
+    def _modifiers(self, groups: Sequence[ModifierGroup]) -> tuple[ModifierRequest, ...]:
+        """What must be chosen, and now and then something more."""
+        rng = self._rng
+        chosen = []
+        for group in groups:
+            wanted = max(group.least, int(rng.random() < 0.35))
+            for each in rng.sample(group.modifiers, min(wanted, len(group.modifiers))):
+                inner = self._modifiers(each.groups)
+                chosen.append(ModifierRequest(modifier=each.modifier, modifiers=inner))
+        return tuple(chosen)
+
+    def _avoided(self, item: MenuItem) -> tuple[str, ...]:
+        """An allergy, of those that this dish does not touch in any way."""
+        if self._rng.random() >= 0.04:
+            return ()
+        safe = sorted(_ALLERGIES - set(item.allergens) - set(_brought(item.groups)))
+        return (self._rng.choice(safe),) if safe else ()
+
     def _table(self) -> str | None:
         """Two of three guests sit down."""
         return str(self._rng.randint(1, 20)) if self._rng.random() < 0.67 else None
+
+
+def _brought(groups: Sequence[ModifierGroup]) -> Iterator[str]:
+    """The allergens of all that may be chosen."""
+    for group in groups:
+        for each in group.modifiers:
+            yield from each.allergens
+            yield from _brought(each.groups)
 
 
 class SimulatedCook(_Simulated):

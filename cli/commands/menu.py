@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
+from cli.names import NAME
 from cli.printing import note, say, show_json, show_table
+from schemas.menu import MenuItem
 from schemas.money import to_text
+from services.menu.comparing import Changed, choices, difference
 from services.menu.handlers import put_menu
-from services.menu.importing import Changed, Unreadable, difference, read_menu
+from services.menu.importing import Unreadable, read_menu
 from services.menu.store import menu_of
 from services.people import store
 from services.people.store import Unknown
@@ -42,7 +44,11 @@ def import_(
 
     The file is YAML (a list of items, or `items:` with a `currency:`) or CSV, with
     these names: item (without it, made of the name), name, category, station, price,
-    currency, available. A price is a decimal in the tenant's currency.
+    currency, available, tax (one of the house's taxes) and allergens (gluten|milk).
+    A price is a decimal in the tenant's currency. In YAML an item may have groups of
+    modifiers to choose from: group, name, least, most, modifiers; each modifier has
+    modifier, name, price, allergens, removes (what is not in it any more) and may have
+    groups again.
 
     Examples:
       heard menu import menu.yaml --tenant roma
@@ -88,39 +94,62 @@ def import_(
 
 
 @menu.command()
+@click.argument("item", required=False, type=NAME)
 @tenant_option
 @json_option
 @pass_application
-def show(app: Application, *, tenant: str, as_json: bool) -> None:
-    """Show a menu.
+def show(app: Application, *, item: str | None, tenant: str, as_json: bool) -> None:
+    """Show a menu, or one ITEM with all that may be chosen with it.
 
     Examples:
       heard menu show --tenant roma
+      heard menu show burger --tenant roma
       heard menu show --tenant roma --json
     """
 
-    async def read(database: Database) -> list[Any]:
+    async def read(database: Database) -> list[MenuItem]:
         async with database.read() as connection:
             if await store.find_tenant(connection, tenant) is None:
                 raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
             return list(await menu_of(connection, tenant))
 
     items = app.run(read)
+    if item is not None:
+        items = [each for each in items if each.item == item]
+        if not items:
+            raise Failure(f"there is no {item} on the menu: heard menu show --tenant {tenant}")
     if as_json:
-        show_json([item.model_dump(mode="json") for item in items])
+        show_json([each.model_dump(mode="json") for each in items])
+        return
+    if item is not None:
+        _show_item(items[0])
         return
     show_table(
-        ("item", "name", "category", "station", "price", ""),
+        ("item", "name", "category", "station", "price", "", "tax", "allergens", "choices"),
         (
             (
-                item.item,
-                item.name,
-                item.category,
-                item.station,
-                to_text(item.price_minor, item.currency),
-                "" if item.available else "not available",
+                each.item,
+                each.name,
+                each.category,
+                each.station,
+                to_text(each.price_minor, each.currency),
+                "" if each.available else "not available",
+                each.tax,
+                ", ".join(each.allergens),
+                ", ".join(group.group for group in each.groups),
             )
-            for item in items
+            for each in items
         ),
         empty=f"{tenant} has no menu yet: heard menu import FILE --tenant {tenant}",
     )
+
+
+def _show_item(item: MenuItem) -> None:
+    sold_out = "" if item.available else ", not available"
+    say(f"{item.name}: {to_text(item.price_minor, item.currency)}, {item.station}{sold_out}")
+    if item.tax is not None:
+        say(f"  tax: {item.tax}")
+    if item.allergens:
+        say(f"  contains: {', '.join(item.allergens)}")
+    for line in choices(item.groups, item.currency, "  "):
+        say(line)

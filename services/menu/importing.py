@@ -13,10 +13,26 @@ from pydantic import ValidationError
 
 from schemas.identifiers import slug
 from schemas.menu import MenuItem
-from schemas.money import to_minor, to_text
+from schemas.money import to_minor
+from services.menu.choices import Choices, told
 
-FIELDS: Final = ("item", "name", "category", "station", "price", "currency", "available")
+FIELDS: Final = (
+    "item",
+    "name",
+    "category",
+    "station",
+    "price",
+    "currency",
+    "available",
+    "tax",
+    "allergens",
+)
+YAML_FIELDS: Final = (*FIELDS, "groups")
+"""A table has no room for choices that stand in each other."""
+_LISTS: Final = ("allergens", "groups")
 _REQUIRED: Final = ("name", "station", "price")
+MAX_ITEM_BYTES: Final = 128 * 1024
+"""A till with a little memory keeps the whole menu; a broker takes messages ten times as long."""
 _TRUE: Final = {"", "true", "yes", "1"}
 _FALSE: Final = {"false", "no", "0"}
 
@@ -39,7 +55,7 @@ class Row:
 
     where: str
     """For people: ``line 3`` or ``item 3``."""
-    values: Mapping[str, str]
+    values: Mapping[str, Any]
 
 
 def read_menu(text: str, *, kind: str, currency: str) -> list[MenuItem]:
@@ -60,9 +76,9 @@ def read_menu(text: str, *, kind: str, currency: str) -> list[MenuItem]:
     items: dict[str, MenuItem] = {}
     for row in rows:
         try:
-            item = _item(row.values, currency)
-        except ValueError as error:
-            complaints += [f"{row.where}: {each}" for each in _told(error)]
+            item = _item(row, currency)
+        except Unreadable as error:
+            complaints += error.complaints
             continue
         if item.item in items:
             complaints.append(f"{row.where}: the item {item.item} stands there twice")
@@ -78,7 +94,7 @@ def _csv_rows(text: str) -> tuple[list[Row], None]:
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
     heads = [head.strip().lower() for head in reader.fieldnames or []]
     reader.fieldnames = heads
-    _check_names(heads, "line 1")
+    _check_names(heads, "line 1", FIELDS)
     rows = []
     for values in reader:
         where = f"line {reader.line_num}"
@@ -106,90 +122,82 @@ def _yaml_rows(text: str) -> tuple[list[Row], str | None]:
     rows = []
     for number, each in enumerate(document, start=1):
         where = f"item {number}"
-        if not isinstance(each, dict) or not all(isinstance(v, str) for v in each.values()):
-            raise Unreadable([f"{where}: an item is a list of names with values: {FIELDS}"])
-        _check_names([str(name) for name in each], where, complete=False)
-        rows.append(Row(where, {str(name): str(value).strip() for name, value in each.items()}))
+        if not isinstance(each, dict) or not all(
+            isinstance(value, str) or name in _LISTS for name, value in each.items()
+        ):
+            names = ", ".join(YAML_FIELDS)
+            raise Unreadable([f"{where}: an item is a list of names with values: {names}"])
+        _check_names([str(name) for name in each], where, YAML_FIELDS, complete=False)
+        rows.append(
+            Row(
+                where,
+                {
+                    str(name): value.strip() if isinstance(value, str) else value
+                    for name, value in each.items()
+                },
+            )
+        )
     return rows, said
 
 
-def _check_names(names: Sequence[str], where: str, *, complete: bool = True) -> None:
-    unknown = [name for name in names if name not in FIELDS]
+def _check_names(
+    names: Sequence[str], where: str, known: Sequence[str], *, complete: bool = True
+) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown == ["groups"]:
+        raise Unreadable([f"{where}: groups of modifiers need YAML: a table has no room for them"])
     if unknown:
-        raise Unreadable([f"{where}: {', '.join(unknown)}: there are {', '.join(FIELDS)}"])
+        raise Unreadable([f"{where}: {', '.join(unknown)}: there are {', '.join(known)}"])
     missing = [name for name in _REQUIRED if name not in names]
     if complete and missing:
         raise Unreadable([f"{where}: {', '.join(missing)} must be there"])
 
 
-def _item(values: Mapping[str, str], currency: str) -> MenuItem:
+def _item(row: Row, currency: str) -> MenuItem:
+    """Read one item.
+
+    Raises:
+        Unreadable: with all that is wrong with it.
+    """
+    values = row.values
     missing = [name for name in _REQUIRED if not values.get(name)]
     if missing:
-        raise ValueError(f"{', '.join(missing)} must be there")
+        raise Unreadable([f"{row.where}: {', '.join(missing)} must be there"])
+    name = values.get("item") or slug(values["name"])
+    choices = Choices(currency)
+    allergens = choices.words(values.get("allergens", ""), f"{row.where} ({name}): allergens")
+    groups = choices.groups(values.get("groups") or [], f"{row.where} ({name})")
+    complaints = choices.complaints
     said = values.get("currency") or currency
     if said != currency:
-        raise ValueError(f"the currency is {said}, the tenant's {currency}")
+        complaints.append(f"{row.where}: the currency is {said}, the tenant's {currency}")
     available = values.get("available", "").lower()
     if available not in _TRUE | _FALSE:
-        raise ValueError(f"available is {available!r}: it is yes or no")
-    return MenuItem(
-        item=values.get("item") or slug(values["name"]),
-        name=values["name"],
-        category=values.get("category", ""),
-        station=values["station"],
-        price_minor=to_minor(values["price"], currency),
-        currency=currency,
-        available=available in _TRUE,
-    )
-
-
-def _told(error: ValueError) -> list[str]:
-    if not isinstance(error, ValidationError):
-        return [str(error)]
-    told = []
-    for each in error.errors(include_url=False, include_context=False):
-        what = each["msg"]
-        if each["type"] == "string_pattern_mismatch":
-            what = f"{each['input']!r} is no name: lower-case letters, digits and hyphens"
-        told.append(f"{'.'.join(str(part) for part in each['loc'])}: {what}")
-    return told
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What putting a menu would do to one item."""
-
-    item: str
-    what: str
-    """``new``, ``gone``, or what is different."""
-
-
-def difference(
-    before: Sequence[MenuItem], items: Sequence[MenuItem], *, replace: bool
-) -> list[Changed]:
-    """Tell what would change."""
-    known = {item.item: item for item in before}
-    found: list[Changed] = []
-    for item in items:
-        old = known.pop(item.item, None)
-        if old is None:
-            price = to_text(item.price_minor, item.currency)
-            found.append(Changed(item.item, f"new: {item.name}, {item.station}, {price}"))
-        elif old != item:
-            found.append(Changed(item.item, ", ".join(_fields_changed(old, item))))
-    if replace:
-        found += [Changed(item, "gone") for item in sorted(known)]
-    return found
-
-
-def _fields_changed(old: MenuItem, new: MenuItem) -> list[str]:
-    def shown(item: MenuItem, name: str) -> Any:
-        if name == "price_minor":
-            return to_text(item.price_minor, item.currency)
-        return getattr(item, name)
-
-    return [
-        f"{name.removesuffix('_minor')} {shown(old, name)} → {shown(new, name)}"
-        for name in MenuItem.model_fields
-        if getattr(old, name) != getattr(new, name)
-    ]
+        complaints.append(f"{row.where}: available is {available!r}: it is yes or no")
+    try:
+        item = MenuItem(
+            item=name,
+            name=values["name"],
+            category=values.get("category", ""),
+            station=values["station"],
+            price_minor=to_minor(values["price"], currency),
+            currency=currency,
+            available=available in _TRUE,
+            tax=values.get("tax") or None,
+            allergens=allergens,
+            groups=groups,
+        )
+    except ValidationError as error:
+        complaints += [f"{row.where}: {each}" for each in told(error)]
+    except ValueError as error:
+        complaints.append(f"{row.where}: {error}")
+    else:
+        size = len(item.model_dump_json().encode())
+        if size > MAX_ITEM_BYTES and not complaints:
+            complaints.append(
+                f"{row.where} ({name}): with all its choices it is {size} bytes long; "
+                f"one message holds {MAX_ITEM_BYTES}"
+            )
+    if complaints:
+        raise Unreadable(complaints)
+    return item
