@@ -48,6 +48,14 @@ def candidates(language: str) -> Iterator[str]:
     yield from dict.fromkeys((language, language.partition("-")[0], LAST_RESORT))
 
 
+def written_in(asked: str, found: str) -> str:
+    """How times and money are written: as asked, where the words are of the same language.
+
+    ``en-GB`` writes another date than ``en``, though the words are the same.
+    """
+    return asked if asked.partition("-")[0] == found.partition("-")[0] else found
+
+
 def find(own: Own, template: str, change: str, language: str) -> tuple[Words, str]:
     """The words that count, and the language they are in.
 

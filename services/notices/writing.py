@@ -13,7 +13,7 @@ from services.notices.rendering import Unrenderable, render
 from services.notices.retrying import Failed
 from services.notices.store import House, Row
 from services.notices.view import view_of
-from services.notices.words import NoWords, find
+from services.notices.words import NoWords, find, written_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ def _letter(row: Row, house: House, channel: Channel) -> Letter | Failed:
         at=row["at"],
     )
     try:
-        words, language = find(house.words, row["template"], row["change"], row["language"])
+        words, found = find(house.words, row["template"], row["change"], row["language"])
+        language = written_in(row["language"], found)
         zone = zone_of(house.rules.time_zone)
         headline, text = render(words, language, zone, view)
     except (NoWords, Unrenderable) as error:
