@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -15,9 +14,9 @@ from rich.text import Text
 from broker_config.settings import BrokerAddress
 from cli.demo import Demo
 from cli.printing import age
+from cli.ticket_view import ticket_lines
 from devices.kitchen_display import KitchenDisplay
 from devices.station_view import Freshness
-from schemas.kitchen import Ticket, TicketStatus
 from schemas.money import to_text
 
 LATE_S: Final = 45
@@ -29,27 +28,6 @@ FRESHNESS: Final = {
     Freshness.BEHIND: ("▲ CATCHING UP", "yellow"),
     Freshness.SILENT: ("✖ NO CONNECTION - DO NOT TRUST THIS SCREEN", "bold white on red"),
 }
-_STATUS: Final = {
-    TicketStatus.SENT: ("new", "bold red"),
-    TicketStatus.HEARD: ("heard", "cyan"),
-    TicketStatus.STARTED: ("cooking", "yellow"),
-}
-
-
-def ticket_lines(ticket: Ticket, *, width: int = 34, late_s: float = LATE_S) -> Text:
-    """One ticket: how long it waits, where it goes, what to make."""
-    waits = (datetime.now(UTC) - ticket.placed_at).total_seconds()
-    word, colour = _STATUS.get(ticket.status, (ticket.status.value, "white"))
-    text = Text()
-    text.append(f"{age(waits):>6} ", style="bold red" if waits > late_s else "bold")
-    text.append(f"table {ticket.table}" if ticket.table else "take away", style="bold")
-    text.append(f"  {word}\n", style=colour)
-    for line in ticket.lines:
-        text.append(f"  {line.quantity:>2} x {line.name}"[:width] + "\n")
-        if line.note:
-            text.append(f"       {line.note}"[:width] + "\n", style="bold magenta")
-    text.right_crop(1)
-    return text
 
 
 def fitting(texts: Sequence[Text], height: int) -> list[Text]:
@@ -70,7 +48,7 @@ def station_panel(display: KitchenDisplay, *, height: int, width: int) -> Panel:
     """One station: its freshness and its oldest tickets, in a panel of this size."""
     tickets = display.tickets
     word, colour = FRESHNESS[display.freshness]
-    texts = [ticket_lines(ticket, width=width - 4) for ticket in tickets]
+    texts = [ticket_lines(ticket, width=width - 4, late_s=LATE_S) for ticket in tickets]
     chosen = fitting(texts, height - 3)
     shown: list[RenderableType] = [Text(word, style=colour), *chosen]
     if len(tickets) > len(chosen):

@@ -17,12 +17,13 @@ from rich.text import Text
 
 from cli.admission import as_device
 from cli.application import Application, pass_application
-from cli.demo_view import FRESHNESS, ticket_lines
+from cli.demo_view import FRESHNESS
 from cli.grammar import Group as CommandGroup
 from cli.grammar import device_options, json_option
 from cli.names import NAME
 from cli.printing import json_line, note, say
 from cli.span import SPAN
+from cli.ticket_view import line_text, place, ticket_lines
 from devices.kitchen_display import KitchenDisplay
 from devices.station_view import Changes, Freshness
 from schemas.devices import Role
@@ -62,8 +63,9 @@ def watch(
 ) -> None:
     """Show a station's open tickets, the oldest first, until Ctrl-C.
 
-    Without --hear it only looks. Piped, each change is one line; with --json one
-    JSON document a line.
+    Without --hear it only looks. What was added, changed or cancelled after it was sent
+    says so. Piped, each change is one line; with --json one JSON document a line, in
+    which `altered` are the numbers of the lines that say something else than before.
 
     Examples:
       heard kitchen watch --tenant demo --station grill
@@ -113,12 +115,14 @@ class _Lines:
         if freshness is not self._told:
             self._told = freshness
             self._print({"freshness": freshness.value}, f"-- {FRESHNESS[freshness][0]}")
+        altered = {each.ticket.ticket_id: each.lines for each in changes.altered}
         for ticket in changes.shown:
-            made = ", ".join(f"{line.quantity} {line.name}" for line in ticket.lines)
-            where = f"table {ticket.table}" if ticket.table else "take away"
+            made = ", ".join(line_text(line) for line in ticket.lines)
+            lines = altered.get(ticket.ticket_id, ())
+            look = "  CHANGED: " if lines else "  "
             self._print(
-                {"ticket": ticket.model_dump(mode="json")},
-                f"{ticket.order_number}  {ticket.status.value:<8}  {where}  {made}",
+                {"ticket": ticket.model_dump(mode="json"), "altered": list(lines)},
+                f"{ticket.order_number}  {ticket.status.value:<8}  {place(ticket)}{look}{made}",
             )
         for ended in changes.ended:
             self._print({"ended": str(ended)}, f"{ended}  ended")

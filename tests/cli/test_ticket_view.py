@@ -1,0 +1,138 @@
+"""A cook sees what matters, on any screen and without colours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.ticket_view import line_text, ticket_lines
+from schemas.identifiers import new_id
+from schemas.kitchen import LineMark, Ticket, TicketLine, TicketStatus, WasLine
+from schemas.menu import ChosenModifier
+from schemas.orders import OrderKind
+
+AIOLI = ChosenModifier(modifier="aioli", name="Aioli", quantity=2)
+FRIES = ChosenModifier(modifier="fries", name="Fries", modifiers=(AIOLI,))
+BURGER = TicketLine(
+    line=1,
+    item="burger",
+    name="Burger",
+    quantity=3,
+    note="no onions, and please cut it into four",
+    modifiers=(FRIES,),
+    allergens=("egg", "gluten"),
+    avoid=("peanuts",),
+    seat="2",
+    guest="Ada",
+)
+
+
+def ticket(*lines: TicketLine, kind: OrderKind = OrderKind.DINE_IN) -> Ticket:
+    return Ticket(
+        ticket_id=new_id(),
+        station="grill",
+        order_id=new_id(),
+        order_number="ORD-240115103045-A1B2",
+        status=TicketStatus.HEARD,
+        version=2,
+        sequence=2,
+        lines=lines,
+        kind=kind,
+        table="7" if kind is OrderKind.DINE_IN else None,
+        guest="Grace",
+        placed_at=datetime.now(UTC) - timedelta(minutes=3),
+        due_at=datetime.now(UTC),
+    )
+
+
+def drawn(*lines: TicketLine, width: int = 38, kind: OrderKind = OrderKind.DINE_IN) -> str:
+    return ticket_lines(ticket(*lines, kind=kind), width=width, late_s=60).plain
+
+
+def test_modifiers_are_indented_under_what_they_belong_to() -> None:
+    told = drawn(BURGER).splitlines()
+    at = told.index("   3 x Burger")
+    assert told[at + 1 : at + 3] == ["       + Fries", "         + Aioli x2"]
+
+
+@given(width=st.integers(14, 80))
+def test_nothing_that_a_cook_must_know_is_cut_off_on_any_screen(width: int) -> None:
+    told = "".join(drawn(BURGER, width=width).split())
+    for words in (
+        "3 x Burger", "+ Fries", "+ Aioli x2", BURGER.note, "seat 2, Ada", "for Grace",
+        "contains egg, gluten", "!! AVOID PEANUTS !!",
+    ):  # fmt: skip
+        assert "".join(words.split()) in told
+
+
+@pytest.mark.parametrize("mark", LineMark)
+def test_a_mark_is_a_word_and_not_a_colour_alone(mark: LineMark) -> None:
+    told = drawn(BURGER.model_copy(update={"mark": mark}))
+    assert f"[{mark.upper()}]" in told
+    others = [f"[{other.upper()}]" for other in LineMark if other is not mark]
+    assert not any(other in told for other in others)
+
+
+def test_a_cancelled_line_is_struck_out_and_hides_its_details() -> None:
+    text = ticket_lines(
+        ticket(BURGER.model_copy(update={"mark": LineMark.CANCELLED})), width=38, late_s=60
+    )
+    struck = [
+        text.plain[span.start : span.end] for span in text.spans if "strike" in str(span.style)
+    ]
+    assert struck == ["3 x Burger"]
+    assert "Aioli" not in text.plain
+
+
+def test_a_change_that_nobody_has_heard_calls_the_cook() -> None:
+    changed = BURGER.model_copy(update={"mark": LineMark.CHANGED, "unheard": 7})
+    assert "LOOK: IT HAS CHANGED" in drawn(changed)
+    assert "LOOK" not in drawn(changed.model_copy(update={"unheard": None}))
+
+
+@pytest.mark.parametrize(
+    ("was", "says"),
+    [
+        ({"quantity": 1}, "(was 1 of it)"),
+        ({"note": ""}, "(was no note)"),
+        ({"note": "rare"}, "(was “rare”)"),
+        ({"modifiers": ()}, "(was plain)"),
+        ({"modifiers": (FRIES, AIOLI)}, "(was Fries with Aioli x2, Aioli x2)"),
+        ({"seat": None}, "(was no seat)"),
+        ({"avoid": ()}, "(was avoid nothing)"),
+        ({"allergens": ("milk",)}, "(was with milk)"),
+        ({"quantity": 1, "note": ""}, "(was 1 of it; no note)"),
+    ],
+)
+def test_a_changed_line_says_what_was_heard_before(was: dict[str, object], says: str) -> None:
+    same = {
+        name: getattr(BURGER, name)
+        for name in ("quantity", "note", "modifiers", "allergens", "avoid", "seat")
+    }
+    before = WasLine.model_validate({**same, **was})
+    line = BURGER.model_copy(update={"mark": LineMark.CHANGED, "was": before})
+    assert says in drawn(line, width=80)
+    assert says.strip("()") in line_text(line)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (OrderKind.DINE_IN, "table 7"),
+        (OrderKind.TAKEAWAY, "take away"),
+        (OrderKind.DELIVERY, "delivery"),
+    ],
+)
+def test_a_ticket_says_where_the_food_goes(kind: OrderKind, says: str) -> None:
+    assert says in drawn(BURGER, kind=kind).splitlines()[0]
+
+
+def test_on_one_line_the_mark_and_the_allergy_stand_in_capitals() -> None:
+    assert line_text(BURGER.model_copy(update={"mark": LineMark.NEW})) == (
+        "NEW 3 Burger (Fries with Aioli x2; no onions, and please cut it into four; "
+        "contains egg, gluten; AVOID peanuts)"
+    )
+    assert line_text(TicketLine(line=1, item="ale", name="Ale", quantity=1)) == "1 Ale"
