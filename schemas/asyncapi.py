@@ -24,6 +24,8 @@ _PARAMETERS: Final = {
     "station": "A station of the kitchen: grill, fry, bar, expo.",
     "ticket_id": "The id of the ticket.",
     "item": "An item of the menu.",
+    "order_id": "The id of the order.",
+    "channel": "A channel over which the house gives notices.",
 }
 
 _PLANES: Final = {

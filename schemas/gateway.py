@@ -41,6 +41,8 @@ class ProblemCode(StrEnum):
     """The password is right, and this person needs a code of their app with it."""
     CLAIM_REFUSED = "claim-refused"
     """The claim code is wrong, used, or its time is up."""
+    PARTY_REFUSED = "party-refused"
+    """No party is open under this code, or it is full."""
     NOT_ALLOWED = "not-allowed"
     """One may not do this in one's role."""
     TAKEN = "taken"
@@ -154,6 +156,19 @@ class ClaimDevice(Part):
     code: Annotated[SecretStr, Field(max_length=32)]
     secret: Annotated[SecretStr, Field(min_length=43, max_length=128)]
     """256 random bits that the device made itself, and keeps durably before it asks."""
+
+
+class EnterParty(Part):
+    """``POST /v1/party/join``: a guest's phone comes in by the code of an open party.
+
+    What it gets opens the broker for as long as the party lasts; there it joins
+    (`heard.party.join.v1`), by the same code and under its guest's name.
+    """
+
+    tenant: Slug
+    code: Annotated[SecretStr, Field(max_length=32)]
+    secret: Annotated[SecretStr, Field(min_length=43, max_length=128)]
+    """256 random bits that the phone made itself, and keeps before it asks."""
 
 
 class ClaimedDevice(Part):

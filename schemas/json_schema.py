@@ -23,6 +23,10 @@ from schemas.topics import DEVICE_PLANES
 
 Schema = dict[str, Any]
 
+_INPUT: Final = "-Input"
+_OUTPUT: Final = "-Output"
+"""What pydantic appends where one model has two schemas."""
+
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -54,11 +58,38 @@ def _generated(ref_template: str) -> Schema:
         ref_template=ref_template,
         schema_generator=_OnTheWire,
     )
-    definitions: Schema = document["$defs"]
+    definitions: Schema = _asked_as_said(document["$defs"])
     for name, cls in _classes().items():
         if name in definitions:
             _describe(definitions[name], cls)
     return {name: _plain(schema) for name, schema in definitions.items()}
+
+
+def _asked_as_said(definitions: Schema) -> Schema:
+    """What devices ask with and are told of in the same words has one schema: as they ask.
+
+    A device may leave out what has a default; what the services write has it, which is
+    allowed too.
+    """
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, list):
+            return [renamed(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: _said(each) if name == "$ref" else renamed(each) for name, each in value.items()
+        }
+
+    return {
+        _said(name): renamed(schema)
+        for name, schema in definitions.items()
+        if not name.endswith(_OUTPUT)
+    }
+
+
+def _said(name: str) -> str:
+    return name.removesuffix(_INPUT).removesuffix(_OUTPUT)
 
 
 def _classes() -> dict[str, type]:

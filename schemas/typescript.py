@@ -14,6 +14,8 @@ from schemas.json_schema import Schema, definitions
 from schemas.kitchen import OPEN_TICKET, TICKET_STEPS, TicketStatus
 from schemas.message import Message
 from schemas.orders import OPEN_ORDER, ORDER_STEPS, OrderStatus
+from schemas.parties import PARTY_STEPS
+from schemas.payments import PAYMENT_STEPS
 from schemas.replies import Reply
 from schemas.topics import Plane
 
@@ -78,6 +80,8 @@ def types() -> str:
         _states("OPEN_ORDER", "OrderStatus", [s for s in OrderStatus if s in OPEN_ORDER]),
         _steps("TICKET_STEPS", "TicketStatus", "TicketStep", TICKET_STEPS),
         _states("OPEN_TICKET", "TicketStatus", [s for s in TicketStatus if s in OPEN_TICKET]),
+        _steps("PAYMENT_STEPS", "PaymentStatus", "PaymentStep", PAYMENT_STEPS),
+        _steps("PARTY_STEPS", "PartyStatus", "PartyStep", PARTY_STEPS),
     ]
     return "\n".join(parts)
 
@@ -155,6 +159,8 @@ def _reply(schema: Schema) -> str:
         "/** The request was refused, and nothing was changed. */\n"
         f"export interface RejectedReply {{\n{_fields(schema, shared)}"
         '  readonly outcome: "rejected";\n'
+        "  /** How the thing stands that was to be changed. */\n"
+        "  readonly result?: Result | null;\n"
         f"  readonly code?: {_expression(fields['code'])};\n"
         f"{_comment(fields['message'].get('description'), '  ')}"
         f"  readonly message?: {_expression(fields['message'])};\n}}\n\n"

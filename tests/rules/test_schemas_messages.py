@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -24,6 +24,7 @@ every_message = pytest.mark.parametrize("message", MESSAGES, ids=lambda message:
 
 
 @every_message
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_message_comes_back_from_the_wire_as_it_was(
     message: type[Message], data: st.DataObject

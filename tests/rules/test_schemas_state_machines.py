@@ -12,6 +12,7 @@ import pytest
 from schemas.diagrams import ended_states, initial_states, state_diagram
 from schemas.kitchen import OPEN_TICKET, TICKET_STEPS, TicketStatus, TicketStep
 from schemas.orders import OPEN_ORDER, ORDER_STEPS, OrderStatus, OrderStep
+from schemas.parties import PARTY_STEPS, PartyStatus, PartyStep
 
 # Any for the key: a mapping is invariant in it, so no one type fits both tables.
 Table = Mapping[Any, StrEnum]
@@ -44,8 +45,15 @@ machines = pytest.mark.parametrize(
     [
         Machine(ORDER_STEPS, OrderStatus, OrderStep, OPEN_ORDER, OrderStatus.PLACED),
         Machine(TICKET_STEPS, TicketStatus, TicketStep, OPEN_TICKET, TicketStatus.SENT),
+        Machine(
+            PARTY_STEPS,
+            PartyStatus,
+            PartyStep,
+            frozenset({PartyStatus.OPEN, PartyStatus.SENT}),
+            PartyStatus.OPEN,
+        ),
     ],
-    ids=["order", "ticket"],
+    ids=["order", "ticket", "party"],
 )
 
 

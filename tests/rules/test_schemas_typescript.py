@@ -56,7 +56,7 @@ same("topic", topics.placeOrder({ tenant: "demo", device: "pos-1" }),
   "heard/v1/demo/request/pos-1/orders/place");
 same("filter", filters.ticketState({ tenant: "demo", station: "grill" }),
   "heard/v1/demo/state/kitchen/grill/ticket/+");
-same("order", ORDER_STEPS["placed"]?.["start"], "preparing");
+same("order", ORDER_STEPS["accepted"]?.["start"], "preparing");
 same("ticket", TICKET_STEPS["bumped"], undefined);
 for (const wide of ["+", "#", "a/b", "", "A", "a\\n"]) {
   let refused = false;

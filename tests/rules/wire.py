@@ -42,25 +42,33 @@ def payloads(message: type[Message]) -> st.SearchStrategy[dict[str, Any]]:
     return found
 
 
-def _any(schema: Schema) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - a case each
-    schema = _resolve(schema)
+_DEEP = 5
+"""Where a schema holds itself, it ends so deep."""
+
+
+def _any(schema: Schema, depth: int = 0) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - a case each
+    schema, depth = _resolve(schema), depth + 1
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     branches = schema.get("anyOf") or schema.get("oneOf")
     if branches:
-        return st.one_of([_any(branch) for branch in branches])
+        return st.one_of([_any(branch, depth) for branch in branches])
     if schema["type"] == "object":
         required = set(schema.get("required", ()))
-        fields = {name: _any(field) for name, field in schema["properties"].items()}
+        fields = {name: _any(field, depth) for name, field in schema["properties"].items()}
         return st.fixed_dictionaries(
             {name: field for name, field in fields.items() if name in required},
             optional={name: field for name, field in fields.items() if name not in required},
         )
     if schema["type"] == "array":
         least = schema.get("minItems", 0)
-        return st.lists(_any(schema["items"]), min_size=least, max_size=max(3, least))
+        if depth > _DEEP and least == 0:
+            return st.just([])
+        usual = 2 if depth < 4 else 1  # what is deep is small: these run for every message
+        most = min(schema.get("maxItems", usual), max(usual, least))
+        return st.lists(_any(schema["items"], depth), min_size=least, max_size=most)
     if schema["type"] == "string":
         return _text(schema)
     return _number(schema)
@@ -145,10 +153,19 @@ _TEXTS = {
     "device": "pos-1",
     "heard_by": "kds-grill-1",
     "table": "12",
+    "email": "ada@example.com",
+    "phone": "+44 20 7946 0000",
+    "language": "en-GB",
+    "code": "K3F79QXM",
+    "host": "pos-1",
+    "modifier": "no-onions",
+    "allergen": "milk",
+    "avoid": "peanuts",
 }
 
 
-def _one(name: str, schema: Schema, variant: str) -> Any:  # noqa: PLR0911 - a case each
+def _one(name: str, schema: Schema, variant: str, inside: tuple[str, ...] = ()) -> Any:  # noqa: PLR0911 - a case each
+    own = str(schema.get("$ref", ""))
     schema = _resolve(schema)
     if "const" in schema:
         return schema["const"]
@@ -156,14 +173,21 @@ def _one(name: str, schema: Schema, variant: str) -> Any:  # noqa: PLR0911 - a c
         return schema["enum"][0]
     if "oneOf" in schema:
         chosen = [branch for branch in schema["oneOf"] if _kind(branch) == variant]
-        return _one(name, chosen[0], variant)
+        return _one(name, chosen[0], variant, inside)
     if "anyOf" in schema:
-        return _one(name, schema["anyOf"][0], variant)
+        return _one(name, schema["anyOf"][0], variant, inside)
     kind = schema["type"]
     if kind == "object":
-        return {field: _one(field, of, variant) for field, of in schema["properties"].items()}
+        if "additionalProperties" in schema and "properties" not in schema:
+            return {}
+        return {
+            field: _one(field, of, variant, (*inside, own))
+            for field, of in schema["properties"].items()
+        }
     if kind == "array":
-        return [_one(name.removesuffix("s"), schema["items"], variant)]
+        if schema["items"].get("$ref") in inside:  # it holds itself
+            return []
+        return [_one(name.removesuffix("s"), schema["items"], variant, inside)]
     if kind == "boolean":
         return True
     if kind in {"integer", "number"}:
