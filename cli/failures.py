@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import tomllib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from devices.pending import Rejected
 
 
 class Failure(Exception):
@@ -64,12 +68,24 @@ def _of_ours(error: BaseException) -> str | None:
         return f"no connection to the broker: {error}: `heard doctor` says more"
     if isinstance(error, DynamicSecurityRefused):
         return f"Mosquitto refused: {error}: `heard doctor` says more"
+    if isinstance(error, Rejected):
+        return _refused(error)
     plain = (DatabaseUnusable, Unknown, Taken, LimitsUnusable, NotLoopback, PluginMissing)
     tls = (PlaintextRefused, UnusableCertificate)
     people = (WeakPassword, SealBroken, EnrolmentFailed, CredentialsBroken)
-    if isinstance(error, (*plain, *tls, *people, OutboxInUse, OutboxBroken, Rejected, Unanswered)):
+    if isinstance(error, (*plain, *tls, *people, OutboxInUse, OutboxBroken, Unanswered)):
         return str(error)
     return None
+
+
+def _refused(error: Rejected) -> str:
+    """What the services refused, and how the thing stands that it was about."""
+    from cli.standing import standing  # noqa: PLC0415 - only where something went wrong
+    from schemas.replies import OrderReceipt  # noqa: PLC0415 - the same
+
+    state = error.state
+    now = f" (now {standing(state)})" if isinstance(state, OrderReceipt) else ""
+    return f"{error}{now}"
 
 
 def _of_the_database(error: BaseException) -> str | None:

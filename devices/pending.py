@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from schemas.refusals import RefusalCode
-from schemas.replies import Outcome, Reply
+from schemas.replies import Outcome, Reply, Result
 
 R = TypeVar("R")
 
@@ -25,12 +25,16 @@ class Rejected(Exception):
     Attributes:
         code: why, for programs; None where the reply gives none.
         message: why, for people, and what to do.
+        state: how the thing stands now that was to be changed, where the reply says so.
     """
 
-    def __init__(self, code: RefusalCode | str | None, message: str) -> None:
+    def __init__(
+        self, code: RefusalCode | str | None, message: str, state: Result | None = None
+    ) -> None:
         super().__init__(f"{code or 'rejected'}: {message}" if message else str(code or "rejected"))
         self.code = code
         self.message = message
+        self.state = state
 
 
 class Unanswered(Exception):
@@ -141,7 +145,7 @@ class Pending(Generic[R]):
         if reply.outcome is Outcome.ACCEPTED:
             self._finish(cast("R", reply.result), None)
         else:
-            self._finish(None, Rejected(reply.code, reply.message or ""))
+            self._finish(None, Rejected(reply.code, reply.message or "", reply.result))
 
     def give_up(self, why: str) -> None:
         """For the device: no reply will come through this handle."""

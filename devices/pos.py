@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
-from typing import Unpack
+from typing import Final, Unpack
 from uuid import UUID
 
-from devices.client import DeviceClient
 from devices.connection import Received
 from devices.options import DeviceOptions
-from devices.pending import Pending
+from devices.order_requests import OrderRequests
+from devices.orders_view import OrdersView
+from devices.pending import Pending, Rejected
 from schemas.envelope import envelope_of
 from schemas.menu import MenuItem
-from schemas.orders import AddLines, CancelOrder, CloseOrder, LineRequest, PlaceOrder
-from schemas.replies import OrderReceipt
+from schemas.orders import (
+    Guest,
+    LineRequest,
+    Order,
+    OrderKind,
+    OrderState,
+    Participant,
+    PlaceOrder,
+)
+from schemas.refusals import RefusalCode
+from schemas.replies import OrderPage, OrderReceipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +39,55 @@ class NewOrder:
     table: str | None = None
     reference: str | None = None
     request_id: UUID | None = None
+    kind: OrderKind = OrderKind.DINE_IN
+    covers: int | None = None
+    guest: Guest | None = None
+    participants: tuple[Participant, ...] = ()
+    due_at: datetime | None = None
 
     def request(self) -> PlaceOrder:
         """The request that asks for it."""
-        return PlaceOrder(lines=self.lines, table=self.table, reference=self.reference)
+        return PlaceOrder(
+            lines=self.lines,
+            kind=self.kind,
+            reference=self.reference,
+            table=self.table,
+            covers=self.covers,
+            guest=self.guest,
+            participants=self.participants,
+            due_at=self.due_at,
+        )
 
 
-class PointOfSale(DeviceClient):
+class PointOfSale(OrderRequests):
     """A till, a tablet, a kiosk or a web shop: it places orders and knows the menu.
 
-    For the arguments see `DeviceClient`; give it an outbox. What is asked is written
-    to the outbox, and sent once it is safe there; so it may be asked offline too.
+    Give it an outbox. What is asked is written to the outbox, and sent once it is safe
+    there; so it may be asked offline too.
 
-    Asking raises pydantic's ValidationError (a ValueError) where the request itself
-    is wrong, and RuntimeError once the till is closed. Whether the order is taken is
-    said by the handle.
+    Args:
+        host: the broker's host name or address.
+        port: the broker's port.
+        watch_orders: hear of every change of every open order, for `orders`. A till that
+            shows none need not bear that.
+        options: see `DeviceClient`.
     """
 
-    def __init__(self, host: str, port: int, **options: Unpack[DeviceOptions]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        watch_orders: bool = False,
+        **options: Unpack[DeviceOptions],
+    ) -> None:
         super().__init__(host, port, **options)
         self._menu: dict[str, MenuItem] = {}
         self._menu_filter = MenuItem.route.filter(tenant=self.tenant)
         self._menu_route = MenuItem.route
+        self._watches: Final = watch_orders
+        self._view: Final = OrdersView()
+        self._view_lock: Final = threading.Lock()
 
     @property
     def menu(self) -> Mapping[str, MenuItem]:
@@ -58,6 +98,23 @@ class PointOfSale(DeviceClient):
         """
         return MappingProxyType(self._menu)
 
+    @property
+    def orders(self) -> Mapping[UUID, Order]:
+        """The open orders by id, as they stand now; empty without `watch_orders`.
+
+        An order never goes back to an earlier version. One that ended while this till was
+        away may stand here for some seconds after it is online again: until `orders_doubted`
+        is zero.
+        """
+        with self._view_lock:
+            return dict(self._view.orders)
+
+    @property
+    def orders_doubted(self) -> int:
+        """How many of `orders` are not yet known to be open still, after a connection."""
+        with self._view_lock:
+            return self._view.doubted
+
     def place_order(
         self,
         lines: Iterable[LineRequest],
@@ -65,6 +122,11 @@ class PointOfSale(DeviceClient):
         table: str | None = None,
         reference: str | None = None,
         request_id: UUID | None = None,
+        kind: OrderKind = OrderKind.DINE_IN,
+        covers: int | None = None,
+        guest: Guest | None = None,
+        participants: Iterable[Participant] = (),
+        due_at: datetime | None = None,
     ) -> Pending[OrderReceipt]:
         """Place an order; returns at once.
 
@@ -74,36 +136,39 @@ class PointOfSale(DeviceClient):
             reference: the till's own number for it.
             request_id: a UUIDv7 to use as the order's id; whoever places the same
                 order with the same id again gets the same receipt.
+            kind: how the guests get it.
+            covers: how many they are.
+            guest: whom it is for, where that is known.
+            participants: the guests who share it; lines name them by number.
+            due_at: for when it is ordered, aware; None is as soon as possible.
         """
-        order = NewOrder(tuple(lines), table, reference)
+        order = NewOrder(
+            tuple(lines), table, reference, request_id, kind, covers, guest, tuple(participants),
+            due_at,
+        )  # fmt: skip
         return self._request(order.request(), request_id)
 
     def place_orders(self, orders: Iterable[NewOrder]) -> list[Pending[OrderReceipt]]:
         """Place many orders with one write to the disk, in their order; returns at once."""
         return self._request_many((order.request(), order.request_id) for order in orders)
 
-    def add_lines(
-        self, order_id: UUID, lines: Iterable[LineRequest], *, request_id: UUID | None = None
-    ) -> Pending[OrderReceipt]:
-        """Add lines to an open order."""
-        return self._request(AddLines(order_id=order_id, lines=tuple(lines)), request_id)
-
-    def cancel_order(
-        self, order_id: UUID, reason: str, *, request_id: UUID | None = None
-    ) -> Pending[OrderReceipt]:
-        """Call an order off."""
-        return self._request(CancelOrder(order_id=order_id, reason=reason), request_id)
-
-    def close_order(
-        self, order_id: UUID, *, request_id: UUID | None = None
-    ) -> Pending[OrderReceipt]:
-        """The guest has it: a ready order leaves the floor."""
-        return self._request(CloseOrder(order_id=order_id), request_id)
+    # -- on the device's own thread ---------------------------------------------------
 
     def _filters(self) -> list[str]:
-        return [self._menu_filter]
+        watched = [OrderState.route.filter(tenant=self.tenant)] if self._watches else []
+        return [self._menu_filter, *watched]
+
+    def _connected(self, now: float) -> None:
+        with self._view_lock:
+            self._view.connected(now)
 
     def _receive(self, message: Received, now: float) -> None:  # noqa: ARG002 - the hook's shape
+        if message.topic.startswith(self._menu_filter[:-1]):
+            self._receive_item(message)
+        else:
+            self._receive_order(message)
+
+    def _receive_item(self, message: Received) -> None:
         item = self._menu_route.parse(message.topic)["item"]
         if not message.payload:
             self._menu.pop(item, None)
@@ -112,3 +177,41 @@ class PointOfSale(DeviceClient):
         if told.item != item:
             raise ValueError(f"it speaks of {told.item}")
         self._menu[item] = told
+
+    def _receive_order(self, message: Received) -> None:
+        order_id = UUID(OrderState.route.parse(message.topic)["order_id"])
+        if not message.payload:
+            with self._view_lock:
+                self._view.end(order_id)
+            return
+        told: OrderState = envelope_of(OrderState).model_validate_json(message.payload).data
+        if told.order.order_id != order_id:
+            raise ValueError(f"it speaks of {told.order.order_id}")
+        with self._view_lock:
+            self._view.show(told.order)
+
+    def _tick(self, now: float) -> float:
+        if not self.online:
+            return float("inf")
+        with self._view_lock:
+            wanted = self._view.ask(now)
+        for order_id in wanted:
+            self._make_sure(order_id)
+        with self._view_lock:
+            return self._view.next_look
+
+    def _make_sure(self, order_id: UUID) -> None:
+        """Ask for an order of which nothing stands retained any more."""
+        pending = self.read_order(order_id)
+
+        def answered(pending: Pending[OrderPage]) -> None:
+            error = pending.error
+            with self._view_lock:
+                if isinstance(error, Rejected) and error.code == RefusalCode.NOT_FOUND:
+                    self._view.end(order_id)
+                elif error is None and isinstance(page := pending.result(0), OrderPage):
+                    self._view.show(page.order)
+                else:
+                    self._view.failed(order_id, time.monotonic())
+
+        pending.then(answered)

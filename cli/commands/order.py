@@ -1,68 +1,74 @@
-"""`heard order`: place orders and look at them."""
+"""`heard order`: place orders, change them, take money for them, and look at them."""
 
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import click
 
-from cli.admission import visiting
 from cli.application import Application, pass_application
+from cli.commands import order_changing, order_history, order_paying, order_reading
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
-from cli.printing import after, note, say, show_json, show_table, when
-from cli.span import SPAN
-from devices.pos import PointOfSale
-from schemas.devices import Role
+from cli.names import NAME
+from cli.order_lines import WANTED
+from cli.ordering import asking_options, at_till, show_receipt
+from cli.printing import after, say, show_json
+from cli.times import on_the_clock
 from schemas.kitchen import Ticket
-from schemas.money import to_text
-from schemas.orders import MAX_QUANTITY, LineRequest, Order, OrderStatus
+from schemas.orders import MAX_GUESTS, Guest, LineRequest, OrderKind, Participant
 from schemas.replies import OrderReceipt
 from services.kitchen.reading import tickets_of_order
-from services.orders import reading
+from services.runtime import house_rules
 from services.runtime.database import Database
+from services.runtime.moment import system_clock
 
-STATUSES: Final = [status.value for status in OrderStatus]
 POLL_S: Final = 0.2
-
-
-class Wanted(click.ParamType[LineRequest]):
-    """A line of an order: ``burger``, ``burger=2``, or ``burger=2:no onions``."""
-
-    name = "item[=quantity[:note]]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> LineRequest:
-        """Read it."""
-        item, _, rest = str(value).partition("=")
-        number, _, remark = rest.partition(":")
-        if not number:
-            number = "1"
-        if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= MAX_QUANTITY:
-            self.fail(f"{value!r}: the quantity is 1 to {MAX_QUANTITY}, as in burger=2", param, ctx)
-        try:
-            return LineRequest(item=item, quantity=int(number), note=remark)
-        except ValueError:
-            self.fail(f"{value!r}: write it as ITEM=QUANTITY, as in burger=2", param, ctx)
+KINDS: Final = [kind.value for kind in OrderKind]
 
 
 @click.group(cls=Group)
 def order() -> None:
-    """Place and look at orders."""
+    """Place orders, change them, take money for them, and look at them."""
+
+
+for _room in (order_changing, order_paying, order_reading, order_history):
+    for _command in _room.COMMANDS:
+        order.add_command(_command)
 
 
 @order.command()
-@click.argument("lines", type=Wanted(), nargs=-1, required=True, metavar="ITEM=QUANTITY...")
+@click.argument("lines", type=WANTED, nargs=-1, required=True, metavar="ITEM=QUANTITY...")
 @tenant_option
+@click.option(
+    "--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True,
+    help="How the guests get it.",
+)  # fmt: skip
 @click.option("--table", metavar="TEXT", help="Where the guests sit.")
+@click.option("--covers", type=click.IntRange(1, MAX_GUESTS), help="How many sit there.")
+@click.option(
+    "--participant", "participants", multiple=True, metavar="NAME",
+    help="One of several guests who share it, once for each.",
+)  # fmt: skip
+@click.option(
+    "--avoid", type=NAME, multiple=True, metavar="ALLERGEN",
+    help="What no guest of it must get: an order that contains it is refused.",
+)  # fmt: skip
+@click.option("--name", metavar="TEXT", help="Whom it is for.")
+@click.option("--email", metavar="ADDRESS", help="The guest's email.")
+@click.option("--phone", metavar="NUMBER", help="The guest's telephone.")
+@click.option("--address", metavar="TEXT", help="Where it is delivered to.")
+@click.option("--language", metavar="CODE", help="The guest's language: en, de, pt-BR.")
+@click.option(
+    "--for", "due", metavar="TIME", help="For when: 19:30 by the house's clock, or an ISO time."
+)
 @click.option("--reference", metavar="TEXT", help="Your own number for it.")
 @click.option("--wait-heard", is_flag=True, help="Wait until every station has heard it.")
-@click.option(
-    "--patience", type=SPAN, default="15s", show_default=True, help="How long to wait for each."
-)
+@asking_options
 @json_option
 @pass_application
 def place(
@@ -70,40 +76,75 @@ def place(
     *,
     lines: tuple[LineRequest, ...],
     tenant: str,
+    avoid: tuple[str, ...],
+    kind: str,
     table: str | None,
+    covers: int | None,
+    participants: tuple[str, ...],
+    name: str | None,
+    email: str | None,
+    phone: str | None,
+    address: str | None,
+    language: str | None,
+    due: str | None,
     reference: str | None,
     wait_heard: bool,
     patience: float,
+    as_manager: bool,
     as_json: bool,
 ) -> None:
     """Place an order over MQTT, as a till does.
 
-    The till exists for this command alone. A note stands after a colon.
+    The till exists for this command alone. Modifiers stand after the item, each with a +,
+    their number after a *, what is chosen with them in parentheses; which participant it is
+    for after @, the quantity after =, and a note after a colon.
 
     Examples:
       heard order place --tenant demo burger=2 fries=1 --table 7
       heard order place --tenant demo "burger=1:no onions" --wait-heard
+      heard order place --tenant demo "burger+rare+bacon*2+fries(aioli)=2" --covers 2
+      heard order place --tenant demo burger --kind takeaway --name Ada --for 19:30
+      heard order place --tenant demo burger@1 fries@2 --participant Ada --participant Bob
     """
-    with visiting(app, tenant, Role.POS) as (admitted,):
-        problems: list[str] = []
-        till = PointOfSale(
-            admitted.address.host,
-            admitted.address.port,
-            on_problem=problems.append,
-            **admitted.options(),
+    told = {"name": name, "email": email, "phone": phone, "address": address, "language": language}
+    guest = Guest(**told) if any(value is not None for value in told.values()) else None
+    due_at = None if due is None else _due_at(app, tenant, due)
+    with at_till(app, tenant, patience, as_manager=as_manager) as ask:
+        receipt = ask(
+            lambda till: till.place_order(
+                [line.model_copy(update={"avoid": avoid}) for line in lines],
+                kind=OrderKind(kind),
+                table=table,
+                covers=covers,
+                guest=guest,
+                participants=[
+                    Participant(guest=number, name=each)
+                    for number, each in enumerate(participants, start=1)
+                ],
+                due_at=due_at,
+                reference=reference,
+            )
         )
-        with till:
-            pending = till.place_order(lines, table=table, reference=reference)
-            try:
-                receipt = pending.result(patience)
-            except TimeoutError:
-                why = problems[-1] if problems else "do the services run? `heard doctor` says more"
-                raise Failure(f"no answer within {patience:g} s: {why}") from None
     tickets = _wait_heard(app, tenant, receipt.order_id, patience) if wait_heard else []
-    _show_receipt(receipt, tickets, as_json=as_json)
+    _show_placed(receipt, tickets, as_json=as_json)
     if wait_heard and not all(ticket.heard_at for ticket in tickets):
         deaf = ", ".join(ticket.station for ticket in tickets if ticket.heard_at is None)
         raise Failure(f"not heard within {patience:g} s: {deaf}: is a display connected there?")
+    if wait_heard and not tickets:
+        waits = " and ".join(receipt.waits_for) or "nothing"
+        raise Failure(f"the kitchen does not have it yet: it waits for {waits}")
+
+
+def _due_at(app: Application, tenant: str, text: str) -> datetime:
+    async def zone(database: Database) -> str:
+        async with database.read() as connection:
+            rules, _ = await house_rules.read(connection, tenant)
+            return rules.time_zone
+
+    try:
+        return on_the_clock(text, ZoneInfo(app.run(zone)), system_clock())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from None
 
 
 def _wait_heard(app: Application, tenant: str, order_id: UUID, patience: float) -> list[Ticket]:
@@ -115,139 +156,21 @@ def _wait_heard(app: Application, tenant: str, order_id: UUID, patience: float) 
 
     while True:
         tickets = app.run(read)
-        if all(ticket.heard_at for ticket in tickets) or time.monotonic() > deadline:
+        heard = tickets and all(ticket.heard_at for ticket in tickets)
+        if heard or time.monotonic() > deadline:
             return tickets
         time.sleep(POLL_S)
 
 
-def _show_receipt(receipt: OrderReceipt, tickets: list[Ticket], *, as_json: bool) -> None:
+def _show_placed(receipt: OrderReceipt, tickets: list[Ticket], *, as_json: bool) -> None:
     if as_json:
         shown: dict[str, Any] = receipt.model_dump(mode="json")
         if tickets:
             shown["heard"] = {ticket.station: ticket.heard_at for ticket in tickets}
         show_json(shown)
         return
-    say(f"{receipt.number}  {to_text(receipt.total_minor, receipt.currency)}")
+    show_receipt(receipt, as_json=False)
     for ticket in tickets:
         if ticket.heard_at is not None:
             took = after(ticket.placed_at, ticket.heard_at)
             say(f"{ticket.station}: heard by {ticket.heard_by} after {took}")
-
-
-@order.command("list")
-@tenant_option
-@click.option(
-    "--status", "statuses", type=click.Choice(STATUSES), multiple=True, help="Only these."
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 100_000),
-    default=20,
-    show_default=True,
-    help="At most so many, the newest first.",
-)
-@json_option
-@pass_application
-def list_(
-    app: Application, *, tenant: str, statuses: tuple[str, ...], limit: int, as_json: bool
-) -> None:
-    """List orders, the newest first.
-
-    Examples:
-      heard order list --tenant demo
-      heard order list --tenant demo --status placed --status preparing --json
-    """
-
-    async def read(database: Database) -> list[Order]:
-        async with database.read() as connection:
-            return await reading.newest(
-                connection, tenant, statuses=[OrderStatus(each) for each in statuses], limit=limit
-            )
-
-    found = app.run(read)
-    if as_json:
-        show_json([each.model_dump(mode="json") for each in found])
-        return
-    show_table(
-        ("number", "status", "placed", "table", "reference", "lines", "total"),
-        (
-            (
-                each.number,
-                each.status.value,
-                when(each.placed_at),
-                each.table,
-                each.reference,
-                len(each.lines),
-                to_text(each.total_minor, each.currency),
-            )
-            for each in found
-        ),
-        empty=f"no such orders of {tenant}",
-    )
-
-
-@order.command()
-@click.argument("name", metavar="NUMBER")
-@tenant_option
-@json_option
-@pass_application
-def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
-    """Show one order with its tickets: who heard them, and when.
-
-    NUMBER is the order's number or its end, its id, or the sender's reference.
-
-    Examples:
-      heard order show ORD-240115103045-A1B2 --tenant demo
-      heard order show A1B2 --tenant demo --json
-    """
-
-    async def read(database: Database) -> tuple[list[Order], list[Ticket]]:
-        async with database.read() as connection:
-            found = await reading.find(connection, tenant, name)
-            if len(found) != 1:
-                return found, []
-            return found, await tickets_of_order(connection, tenant, found[0].order_id)
-
-    found, tickets = app.run(read)
-    if len(found) > 1:
-        raise Failure(f"{name} may be any of {', '.join(each.number for each in found)}")
-    if not found:
-        raise Failure(f"{tenant} has no order {name}: heard order list --tenant {tenant}")
-    if as_json:
-        show_json(
-            found[0].model_dump(mode="json")
-            | {"tickets": [ticket.model_dump(mode="json") for ticket in tickets]}
-        )
-    else:
-        _show_order(found[0], tickets)
-
-
-def _show_order(order: Order, tickets: list[Ticket]) -> None:
-    about = [order.number, order.status.value, when(order.placed_at), f"by {order.device}"]
-    if order.table:
-        about.append(f"table {order.table}")
-    if order.reference:
-        about.append(f"reference {order.reference}")
-    say("  ".join(about))
-    if order.reason:
-        note(f"cancelled: {order.reason}")
-    for line in order.lines:
-        amount = to_text(line.unit_minor * line.quantity, order.currency)
-        remark = f"  ({line.note})" if line.note else ""
-        say(f"  {line.quantity} x {line.name}  {amount}  {line.station}{remark}")
-    say(f"  total {to_text(order.total_minor, order.currency)}")
-    show_table(
-        ("station", "status", "heard by", "heard after", "started after", "ended after"),
-        (
-            (
-                ticket.station,
-                ticket.status.value,
-                ticket.heard_by or "nobody yet",
-                after(ticket.placed_at, ticket.heard_at),
-                after(ticket.placed_at, ticket.started_at),
-                after(ticket.placed_at, ticket.ended_at),
-            )
-            for ticket in tickets
-        ),
-        empty="no tickets",
-    )

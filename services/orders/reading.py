@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.orders import Order, OrderStatus
+from schemas.orders import Order, OrderKind, OrderStatus
 from schemas.refusals import RefusalCode
 from services.orders.store import OPEN, ORDERS, to_order
 from services.runtime.refusal import Refusal
@@ -42,12 +43,31 @@ async def newest(
     tenant: str,
     *,
     statuses: Collection[OrderStatus] = (),
+    kinds: Collection[OrderKind] = (),
+    unpaid: bool = False,
+    since: datetime | None = None,
     limit: int,
 ) -> list[Order]:
-    """A tenant's orders, those that were placed last first."""
+    """A tenant's orders, those that were placed last first.
+
+    Args:
+        connection: a view of the rows.
+        tenant: whose.
+        statuses: only these; none named is all.
+        kinds: only these; none named is all.
+        unpaid: only where guests still owe something.
+        since: only those placed then or later.
+        limit: at most so many.
+    """
     query = select(ORDERS).where(ORDERS.c.tenant == tenant)
     if statuses:
         query = query.where(ORDERS.c.status.in_([status.value for status in statuses]))
+    if kinds:
+        query = query.where(ORDERS.c.kind.in_([kind.value for kind in kinds]))
+    if unpaid:
+        query = query.where(ORDERS.c.due_minor > 0)
+    if since is not None:
+        query = query.where(ORDERS.c.placed_at >= since)
     query = query.order_by(ORDERS.c.placed_at.desc(), ORDERS.c.number.desc()).limit(limit)
     return [to_order(dict(row)) for row in (await connection.execute(query)).mappings()]
 

@@ -78,8 +78,8 @@ class Housekeeping:
         for tenant in await self._tenants(INBOX):
             # By the times in their ids, so that only what is old is looked at; and then
             # those whose ids tell no time, or a wrong one.
-            old = _made_at(before)
-            for low, high in ((_made_at(before - HISTORIC), old), (old, None)):
+            old = first_id_at(before)
+            for low, high in ((first_id_at(before - HISTORIC), old), (old, None)):
                 query = select(INBOX.c.request_id).where(
                     INBOX.c.tenant == tenant,
                     INBOX.c.request_id >= low,
@@ -133,7 +133,7 @@ class Housekeeping:
             await asyncio.sleep(PAUSE_S)
 
 
-def _made_at(at: datetime) -> UUID:
-    """The least UUIDv7 that was made at a time."""
+def first_id_at(at: datetime) -> UUID:
+    """The least UUIDv7 that was made at a time: ids are in the order of their times."""
     milliseconds = max(0, int(at.timestamp() * 1000)) & ((1 << 48) - 1)
     return UUID(int=milliseconds << 80 | _FIRST)

@@ -32,7 +32,7 @@ def test_an_order_is_placed_heard_and_shown(stack: Heard, tmp_path: Path) -> Non
         ).json  # fmt: skip
     assert placed["total_minor"] == 2295
     assert set(placed["heard"]) == {"grill", "fry"}
-    (listed,) = stack.done("order", "list", *at, "--status", "placed", "--json").json
+    (listed,) = stack.done("order", "list", *at, "--status", "accepted", "--json").json
     assert listed["number"] == placed["number"]
     for name in (placed["number"], placed["number"][-4:], placed["order_id"], "till-1"):
         shown = stack.done("order", "show", name, *at, "--json").json

@@ -1,0 +1,70 @@
+"""Moments as people write them: by the clock of a house, or looking back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import click
+
+from cli.span import SPAN
+
+_DAYS: Final = {"d": 1, "w": 7}
+
+
+def on_the_clock(text: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """Read a moment by a house's clock: ``19:30`` is today's, ``2024-05-01 19:30``, or ISO.
+
+    Where the clocks go back, an hour that comes twice is the first of the two.
+
+    Raises:
+        ValueError: it is no moment, or one that the house's clock skips.
+    """
+    stripped = text.strip()
+    try:
+        local = datetime.combine(now.astimezone(zone).date(), time.fromisoformat(stripped))
+    except ValueError:
+        try:
+            local = datetime.fromisoformat(stripped)
+        except ValueError:
+            raise ValueError(f"{text!r} is no time: write 19:30 or 2024-05-01 19:30") from None
+    if local.tzinfo is not None:
+        return local.astimezone(UTC)
+    there = local.replace(tzinfo=zone)
+    if there.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local:
+        raise ValueError(f"{text!r} does not exist in {zone.key}: the clocks go forward there")
+    return there.astimezone(UTC)
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment: ``2024-05-01``, ``2024-05-01 19:30`` by this machine's clock, or ``2h`` ago."""
+
+    name = "when"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it; aware, in UTC."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError:
+            pass
+        now = datetime.now(UTC)
+        if text[-1:] in _DAYS and text[:-1].isascii() and text[:-1].isdigit():
+            return now - timedelta(days=int(text[:-1]) * _DAYS[text[-1]])
+        try:
+            return now - timedelta(seconds=SPAN.convert(text, None, None))
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is no moment: write 2024-05-01, '2024-05-01 19:30', or 2h for two "
+                "hours ago",
+                param,
+                ctx,
+            )
+
+
+MOMENT: Final = Moment()
