@@ -18,9 +18,11 @@ from cli.files import seal_key
 from cli.gateway_client import USUAL_PORT, gateway_certificate
 from cli.settings import Settings
 from schemas.gateway import BrokerPlace
+from services.orders.party_store import StoredParties
 from services.orders.provider_webhooks import ProviderWebhooks
 from services.people.credentials import DatabaseDirectory
 from services.people.device_login import DeviceLogins
+from services.people.guest_routes import GuestRoutes
 from services.people.login import Lifetimes, Screens
 from services.people.routes import PeopleRoutes
 from services.people.seal import Seal
@@ -72,11 +74,13 @@ async def gateway_of(
             timedelta(seconds=max(settings.session_s, settings.token_s)),
         ),
     )
-    routes = PeopleRoutes(own, screens, seal, broker_place(settings, address))
+    place = broker_place(settings, address)
+    routes = PeopleRoutes(own, screens, seal, place)
+    guests = GuestRoutes(screens.admission, seal, StoredParties(), place)
     logins = DeviceLogins(DatabaseDirectory(own, ()))
     requests = RequestsOverHttp(served.systems, logins.identify, system_clock)
     webhooks = ProviderWebhooks(own, served.intake, seal.open, system_clock)
-    offers = (*routes.offers, *requests.offers, *webhooks.offers)
+    offers = (*routes.offers, *guests.offers, *requests.offers, *webhooks.offers)
     gateway = None
     try:
         gateway = await _started(

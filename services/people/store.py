@@ -162,6 +162,17 @@ async def change_role(
         raise Unknown(f"there is no device {tenant}/{device}")
 
 
+async def end_at(
+    connection: AsyncConnection, tenant: str, devices: Sequence[str], at: datetime
+) -> None:
+    """Let devices end at a time, or earlier where they did so already."""
+    later = DEVICES.c.expires_at.is_(None) | (DEVICES.c.expires_at > at)
+    chosen = DEVICES.c.device.in_(devices)
+    await connection.execute(
+        DEVICES.update().where(DEVICES.c.tenant == tenant, chosen, later).values(expires_at=at)
+    )
+
+
 async def remove_device(connection: AsyncConnection, tenant: str, device: str) -> None:
     """Remove a device.
 
