@@ -17,8 +17,12 @@ from schemas.topics import Plane, plane_filter
 from services.kitchen.store import StoredKitchen
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
+from services.orders.party_store import StoredParties
+from services.orders.party_timer import PartyTimer
+from services.orders.timers import OrderTimers
 from services.people.accounts import Accounts, EmbeddedAccounts
 from services.people.admission import Admission
+from services.people.guests import PartyWatch
 from services.people.limit_book import LimitBook, usual_gate
 from services.people.sweeping import Sweeper
 from services.people.warden import Warden
@@ -117,6 +121,7 @@ def assemble(
     )
     intake = Intake(worker, router, database, clock)
     systems = OtherSystems(intake, guard, clock)
+    timers = OrderTimers(database, intake, clock)
     admission = Admission(
         database,
         accounts or EmbeddedAccounts(),
@@ -138,6 +143,7 @@ def assemble(
             presence.run,
             _beating(database, relay, clock),
             Warden(admission, sweeper).run,
+            PartyWatch(database, StoredParties(), clock).run,
             book.run,
             guard.run,
             keeper.watch,
@@ -145,7 +151,7 @@ def assemble(
             sender.run,
             Tidying(database, clock).run,
         ),
-        within=(intake.run,),
+        within=(intake.run, timers.wake, timers.forget, PartyTimer(database, intake, clock).run),
     )
     return Served(
         backbone, worker, relay, presence, router, bus, intake, systems, admission, sender
