@@ -6,10 +6,10 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime
+from email.header import Header
+from email.message import Message
+from email.mime.text import MIMEText
+from email.utils import format_datetime, formataddr
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
@@ -24,9 +24,7 @@ _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # Plain dot-atoms alone (RFC 5322, 3.2.3): what else the grammar allows, nobody has, and a
 # comma or a bracket would make two addresses of one.
-_ADDRESS: Final = re.compile(
-    rf"(?P<local>{_ATOM}(\.{_ATOM})*)@(?P<domain>{_LABEL}(\.{_LABEL})*)", re.ASCII
-)
+_ADDRESS: Final = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.ASCII)
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 
 
@@ -76,7 +74,7 @@ class MailServer:
         return cls(
             host=host,
             port=port or _PORTS[parts.scheme],
-            sender=address_of(address).addr_spec,
+            sender=checked_address(address),
             sender_name=name.strip().strip('"'),
             username=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
@@ -85,39 +83,40 @@ class MailServer:
         )
 
 
-def address_of(text: str, shown: str = "") -> Address:
+def checked_address(text: str) -> str:
     """One address, and no more than one.
 
     Raises:
         UnusableMailServer: it is none that a letter can be sent to.
     """
-    if len(text) > 254 or (found := _ADDRESS.fullmatch(text)) is None:
+    if len(text) > 254 or _ADDRESS.fullmatch(text) is None:
         raise UnusableMailServer(f"{text!r} is no address that mail can be sent to")
-    return Address(shown, found["local"], found["domain"])
+    return text
 
 
-def message_of(letter: Letter, server: MailServer, now: datetime) -> EmailMessage:
+def message_of(letter: Letter, server: MailServer, now: datetime) -> Message:
     """Write the letter as mail (RFC 5322); its id follows from the notice's.
 
     Raises:
         UnusableMailServer: the recipient's address is none.
     """
-    message = EmailMessage(policy=SMTP_POLICY)
-    shown = server.sender_name or letter.house
-    message["From"] = address_of(server.sender, _header(shown))
-    message["To"] = address_of(letter.to or "")
-    message["Subject"] = _header(letter.headline)
+    # Not an `EmailMessage`: its folding doubles the space before a word that is not ASCII.
+    message = MIMEText(letter.text, "plain", "utf-8")
+    shown = _header(server.sender_name or letter.house)
+    message["From"] = formataddr((shown, server.sender))
+    message["To"] = checked_address(letter.to or "")
+    message["Subject"] = Header(_header(letter.headline), header_name="Subject").encode()
     message["Date"] = format_datetime(now)
     domain = server.sender.rpartition("@")[2]
     message["Message-ID"] = f"<{letter.notice_id}@{domain}>"
     message["Content-Language"] = letter.language
     # So that no holiday answer comes back (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(letter.text)
     return message
 
 
 def _header(text: str) -> str:
+    """As it may stand in a header: a line's end in it would begin another."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
@@ -148,7 +147,7 @@ class Mail:
         except (aiosmtplib.SMTPException, OSError) as error:
             return self._failed(error)
 
-    async def _hand_over(self, server: MailServer, message: EmailMessage) -> Verdict:
+    async def _hand_over(self, server: MailServer, message: Message) -> Verdict:
         _, said = await aiosmtplib.send(
             message,
             sender=server.sender,

@@ -192,7 +192,7 @@ class Sender:
                 ended = Delivered("in the outbox")
             else:
                 ended = await adapters[letter.channel.kind].give(letter, now)
-                self.checkpoint("given")
+                self.checkpoint("notice given")
         except Exception:
             log.exception("a notice failed", tenant=row["tenant"], notice=str(row["notice_id"]))
             ended = Failed(OUR_FAULT)
@@ -220,7 +220,7 @@ class Sender:
                 await asyncio.sleep(AWAY_S)
                 continue
             if changed:
-                self.checkpoint("marked")
+                self.checkpoint("notice marked")
                 self._relay.offer(parcels)
                 return
 

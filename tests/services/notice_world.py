@@ -55,6 +55,15 @@ def mail_at(port: int) -> MailServer:
     return MailServer("127.0.0.1", port, "orders@roma.example", start_tls=False)
 
 
+def channel_row(
+    tenant: str, channel: str, kind: ChannelKind, url: str | None = None
+) -> dict[str, Any]:
+    """A channel, as `heard notify channel add` writes it."""
+    secret = sealed(SECRET) if kind is ChannelKind.WEBHOOK else None
+    return {"tenant": tenant, "channel": channel, "kind": kind.value, "url": url,
+            "secret": secret, "created_at": system_clock()}  # fmt: skip
+
+
 @dataclass
 class NoticeWorld:
     """One restaurant, seen through its rows."""
@@ -69,10 +78,8 @@ class NoticeWorld:
         return cls(database, tenant)
 
     async def channel(self, channel: str, kind: ChannelKind, url: str | None = None) -> None:
-        secret = sealed(SECRET) if kind is ChannelKind.WEBHOOK else None
-        row = {"tenant": self.tenant, "channel": channel, "kind": kind.value, "url": url,
-               "secret": secret, "created_at": system_clock()}  # fmt: skip
         async with self.database.write() as connection:
+            row = channel_row(self.tenant, channel, kind, url)
             await connection.execute(CHANNELS.insert().values(row))
 
     async def template(self, template: str, language: str, headline: str, body: str) -> None:

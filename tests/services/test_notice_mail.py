@@ -6,7 +6,7 @@ import pytest
 
 from schemas.notices import ChannelKind, NoticeStatus
 from schemas.orders import Guest, OrderChange
-from services.notices.mail import MailServer, UnusableMailServer, address_of
+from services.notices.mail import MailServer, UnusableMailServer, checked_address
 from services.runtime.database import Database
 from tests.mail_sink import TAKEN, free_port, mail_sink
 from tests.services.notice_world import HASTY, NoticeWorld, mail_at, quick
@@ -118,7 +118,7 @@ async def test_a_guest_adds_no_header_and_no_recipient(world: NoticeWorld) -> No
 )  # fmt: skip
 def test_what_is_not_one_address_gets_no_mail(text: str) -> None:
     with pytest.raises(UnusableMailServer):
-        address_of(text)
+        checked_address(text)
 
 
 def test_the_settings_of_a_mail_server_are_read() -> None:
