@@ -182,7 +182,7 @@ def choose(
     chosen = guest.model_copy(update={"lines": mine, "subtotal_minor": subtotal})
     guests = [_priced(each, menu, house) for each in party.guests if each is not guest]
     party = _with_guests(party, [*guests, chosen])
-    if len(party.model_dump_json()) > MOST_BYTES:
+    if len(party.model_dump_json().encode()) > MOST_BYTES:
         raise Refusal(RefusalCode.TOO_LARGE, "the party has no room for so much: shorten notes")
     return party
 
