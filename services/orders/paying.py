@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.orders import OPEN_ORDER, Order, OrderChange
+from schemas.money import MAX_MINOR
+from schemas.orders import OPEN_ORDER, Order, OrderChange, OrderLine
 from schemas.payments import (
     CASH,
     MAX_PAYMENTS,
@@ -26,11 +27,10 @@ from schemas.payments import (
     RefundStatus,
 )
 from schemas.refusals import RefusalCode
-from services.orders import ledger
+from services.orders import bill, books, ledger
 from services.orders.decided import Decided
 from services.orders.inside import Said, SettlePayment
-from services.orders.pricing import rounded
-from services.orders.sharing import open_minor, shares
+from services.orders.sharing import shares
 from services.runtime.refusal import Refusal
 
 _STEPS: Final = {
@@ -59,6 +59,10 @@ def begin(
     amount = _amount(order, request)
     if request.tip_minor < 0:
         raise Refusal(RefusalCode.WRONG_AMOUNT, f"a tip of {request.tip_minor} cannot be")
+    # Failed ones too: their money may come all the same, and the order must be able to say it.
+    asked = sum(each.amount_minor + each.tip_minor for each in order.payments)
+    if asked + amount + request.tip_minor > MAX_MINOR:
+        raise Refusal(RefusalCode.WRONG_AMOUNT, f"all payments would be beyond {MAX_MINOR}")
     handed = request.tendered_minor
     if handed is not None and (request.method != CASH or handed < amount + request.tip_minor):
         raise Refusal(
@@ -80,7 +84,7 @@ def begin(
 
 
 def _amount(order: Order, request: PayOrder) -> int:
-    open_ = open_minor(order)
+    open_ = bill.open_minor(order)
     if request.amount_minor is not None and request.amount_minor <= 0:
         raise Refusal(RefusalCode.WRONG_AMOUNT, f"{request.amount_minor} is nothing to pay")
     if open_ <= 0:
@@ -156,27 +160,11 @@ def _paid(order: Order, put: Sequence[Payment], changes: dict[str, Any]) -> Orde
     """The order's next version, with these payments and how they stand together."""
     by_id = {each.payment_id: each for each in order.payments}
     by_id |= {each.payment_id: each for each in put}
-    order = order.model_copy(
-        update={**changes, "version": order.version + 1, "payments": tuple(by_id.values())}
+    return bill.standing(
+        order.model_copy(
+            update={**changes, "version": order.version + 1, "payments": tuple(by_id.values())}
+        )
     )
-    return order.model_copy(update={"payment": together(order)})
-
-
-def together(order: Order) -> PaymentStatus | None:
-    """How an order's payments stand together."""
-    if not order.payments:
-        return None
-    taken = order.paid_minor + order.tips_minor
-    if order.refunded_minor:
-        whole = order.refunded_minor == taken
-        return PaymentStatus.REFUNDED if whole else PaymentStatus.PARTLY_REFUNDED
-    if taken and order.due_minor <= 0:
-        return PaymentStatus.PAID
-    statuses = {each.status for each in order.payments}
-    for open_ in (PaymentStatus.PENDING, PaymentStatus.AUTHORISED):
-        if open_ in statuses:
-            return open_
-    return PaymentStatus.PENDING if taken else PaymentStatus.FAILED
 
 
 # -- giving back ----------------------------------------------------------------------------
@@ -224,7 +212,9 @@ def refund(order: Order, request: RefundOrder, *, refund_id: UUID) -> tuple[Deci
     return decided, OrderChange.REFUNDED if done else OrderChange.REFUND_ASKED
 
 
-def _wanted(order: Order, request: RefundOrder, refundable: int) -> tuple[int, tuple[Any, ...]]:
+def _wanted(
+    order: Order, request: RefundOrder, refundable: int
+) -> tuple[int, tuple[OrderLine, ...]]:
     """How much to give back, and the lines with what was given back of each."""
     if request.lines and request.amount_minor is not None:
         raise Refusal(RefusalCode.INVALID, "give an amount or lines back, not both")
@@ -238,14 +228,16 @@ def _wanted(order: Order, request: RefundOrder, refundable: int) -> tuple[int, t
     unknown = set(request.lines) - {each.line for each in order.lines}
     if unknown:
         raise Refusal(RefusalCode.NOT_FOUND, f"{order.number} has no line {min(unknown)}")
-    amount = 0
+    amount, owed = 0, max(0, -order.due_minor)
     lines = []
     for line in order.lines:
-        if line.line in request.lines:
-            amount += line.total_minor - line.refunded_minor
-            lines.append(line.model_copy(update={"refunded_minor": line.total_minor}))
-        else:
-            lines.append(line)
+        part = line.total_minor - line.refunded_minor if line.line in request.lines else 0
+        if line.voided:  # nothing of it is charged: only what was paid for it is to be had
+            part = min(part, owed)
+            owed -= part
+        amount += part
+        given = line.refunded_minor + part
+        lines.append(line.model_copy(update={"refunded_minor": given}) if part else line)
     if amount <= 0:
         raise Refusal(RefusalCode.MORE_THAN_PAID, "these lines were given back already")
     return amount, tuple(lines)
@@ -282,19 +274,19 @@ def _settle_refund(
     )
     if done:
         return _given_back(order, [payment], [(payment, entry.amount_minor)]), OrderChange.REFUNDED
-    others_ask = any(
-        each.refund_id == entry.refund_id and each.status is not RefundStatus.FAILED
-        for other in order.payments
-        if other.payment_id != payment.payment_id
-        for each in other.refunds
-    )
-    if entry.lines and not others_ask:  # nothing of them was given back after all
-        lines = tuple(
-            line.model_copy(update={"refunded_minor": 0}) if line.line in entry.lines else line
-            for line in order.lines
-        )
-        order = order.model_copy(update={"lines": lines})
+    order = order.model_copy(update={"lines": _taken_back(order, entry)})
     return Decided(_paid(order, [payment], {})), OrderChange.REFUND_FAILED
+
+
+def _taken_back(order: Order, entry: Refund) -> tuple[OrderLine, ...]:
+    """The lines after a provider did not give this back: nor was it given for them."""
+    lines, left = [], entry.amount_minor
+    for line in order.lines:
+        part = min(left, line.refunded_minor) if line.line in entry.lines else 0
+        left -= part
+        given = line.refunded_minor - part
+        lines.append(line.model_copy(update={"refunded_minor": given}) if part else line)
+    return tuple(lines)
 
 
 def _given_back(
@@ -302,6 +294,7 @@ def _given_back(
 ) -> Decided:
     """Book what went back, payment by payment."""
     posting, due = ledger.NOTHING, order.due_minor
+    forgiven = books.forgiven(order)
     moved: dict[UUID, Payment] = {each.payment_id: each for each in put}
     for payment, amount in done:
         # Of one payment the amount goes back before its tip.
@@ -311,9 +304,9 @@ def _given_back(
         owed = min(amount - tip, max(0, -due))
         earned = amount - tip - owed
         due += owed
-        posting += ledger.refunded(
-            payment.method, owed=owed, earned=earned, tax=_tax_in(order, earned), tip=tip
-        )
+        tax = books.tax_forgiven(order, forgiven + earned) - books.tax_forgiven(order, forgiven)
+        forgiven += earned
+        posting += ledger.refunded(payment.method, owed=owed, earned=earned, tax=tax, tip=tip)
         refunded = payment.refunded_minor + amount
         whole = refunded == payment.amount_minor + payment.tip_minor
         what = PaymentStep.REFUND_ALL if whole else PaymentStep.REFUND_PART
@@ -328,13 +321,6 @@ def _given_back(
         "due_minor": due,
     }
     return Decided(_paid(order, list(moved.values()), changes), posting)
-
-
-def _tax_in(order: Order, earned: int) -> int:
-    """The tax in what is given back of what was earned: as much of it as in the whole order."""
-    if earned == 0 or order.total_minor == 0:
-        return 0
-    return rounded(order.tax_minor * earned, order.total_minor)
 
 
 def _payment(order: Order, payment_id: UUID) -> Payment:

@@ -22,7 +22,7 @@ from schemas.orders import (
     Wait,
 )
 from schemas.refusals import RefusalCode
-from services.orders import ledger, waiting
+from services.orders import bill, books, ledger, waiting
 from services.orders.decided import Decided
 from services.runtime.refusal import Refusal
 
@@ -30,7 +30,6 @@ _LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, which people misread."""
 FURTHEST: Final = timedelta(days=366)
 """So far ahead an order may be for later."""
-_ANNULLED: Final = frozenset({OrderStatus.REJECTED, OrderStatus.CANCELLED, OrderStatus.VOIDED})
 _HANDED_OVER: Final = frozenset(
     {OrderStatus.SERVED, OrderStatus.OUT_FOR_DELIVERY, OrderStatus.DELIVERED}
 )
@@ -156,11 +155,17 @@ def step(order: Order, what: OrderStep, *, at: datetime, reason: str | None = No
     """Move the order one step.
 
     Raises:
-        Refusal: `wrong-state`, when the table has no such step from here.
+        Refusal: `wrong-state`, when the table has no such step from here; `already-served`,
+            when some of what was to be annulled is.
     """
     following = ORDER_STEPS.get((order.status, what))
     if following is None or not _fits(order, what):
         raise Refusal(RefusalCode.WRONG_STATE, f"{order.number} is {order.status}: cannot {what}")
+    if following in books.ANNULLED and any(each.served and not each.voided for each in order.lines):
+        raise Refusal(
+            RefusalCode.ALREADY_SERVED,
+            f"some of {order.number} is served: void the other lines, its money can be refunded",
+        )
     version = order.version + 1
     changes: dict[str, Any] = {
         "status": following,
@@ -169,10 +174,10 @@ def step(order: Order, what: OrderStep, *, at: datetime, reason: str | None = No
         "waits_for": (),
         "wake_at": None,
     }
-    posting = ledger.NOTHING
+    posting, moved = ledger.NOTHING, ledger.NOTHING
     if following not in OPEN_ORDER:
         changes["closed_at"] = at
-    if following in _ANNULLED:
+    if following in books.ANNULLED:
         changes["reason"] = reason
         changes["due_minor"] = order.due_minor - order.total_minor
         posting = ledger.sold(-order.total_minor, -order.tax_minor)
@@ -181,7 +186,10 @@ def step(order: Order, what: OrderStep, *, at: datetime, reason: str | None = No
             line if line.voided or line.served else line.model_copy(update={"served": True})
             for line in order.lines
         )
-    return Decided(order.model_copy(update=changes), posting)
+    after = order.model_copy(update=changes)
+    if following in books.ANNULLED:
+        after, moved = books.recharged(order, after, 0)
+    return Decided(bill.standing(after), posting + moved)
 
 
 def _fits(order: Order, what: OrderStep) -> bool:
@@ -272,10 +280,11 @@ def add_lines(order: Order, lines: tuple[OrderLine, ...]) -> Decided:
 
 def change_line(order: Order, line: OrderLine) -> Decided:
     """Put a line, already priced, in the place of the one of its number."""
-    version = order.version + 1
-    changed = line.model_copy(update={"version": version})
+    gone = max(0, line.refunded_minor - line.total_minor)
+    kept = line.refunded_minor - gone
+    changed = line.model_copy(update={"version": order.version + 1, "refunded_minor": kept})
     lines = tuple(changed if each.line == line.line else each for each in order.lines)
-    return _with_lines(order, lines)
+    return _with_lines(order, lines, gone=gone)
 
 
 def void_lines(order: Order, numbers: Collection[int]) -> Decided:
@@ -287,7 +296,8 @@ def void_lines(order: Order, numbers: Collection[int]) -> Decided:
         else each
         for each in order.lines
     )
-    return _with_lines(order, lines)
+    gone = sum(each.refunded_minor for each in order.lines if each.line in numbers)
+    return _with_lines(order, lines, gone=gone)
 
 
 def void_all(order: Order, what: OrderStep, at: datetime, reason: str) -> Decided:
@@ -326,8 +336,13 @@ def line_of(order: Order, number: int) -> OrderLine:
 
 
 def _with_lines(
-    order: Order, lines: tuple[OrderLine, ...], status: OrderStatus | None = None
+    order: Order,
+    lines: tuple[OrderLine, ...],
+    status: OrderStatus | None = None,
+    *,
+    gone: int = 0,
 ) -> Decided:
+    """The order with these lines; of what is not charged any more `gone` was given back."""
     sum_, tax = total(lines), _tax(lines)
     version = order.version + 1
     changes: dict[str, Any] = {
@@ -340,7 +355,8 @@ def _with_lines(
     if status is not None:
         changes |= {"status": status, "status_version": version}
     posting = ledger.sold(sum_ - order.total_minor, tax - order.tax_minor)
-    return Decided(order.model_copy(update=changes), posting)
+    after, moved = books.recharged(order, order.model_copy(update=changes), gone)
+    return Decided(bill.standing(after), posting + moved)
 
 
 # -- guests ---------------------------------------------------------------------------------

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.orders import Order, OrderStatus
-from schemas.payments import OPEN_PAYMENT, PaymentStatus, Share
-
-
-def open_minor(order: Order) -> int:
-    """What nobody pays yet: what is due, less what providers are about to bring."""
-    return order.due_minor - sum(
-        each.amount_minor for each in order.payments if each.status in OPEN_PAYMENT
-    )
+from schemas.payments import PaymentStatus, Share
+from services.orders import bill
 
 
 def shares(order: Order, ways: int | None = None) -> tuple[Share, ...]:
@@ -21,7 +15,7 @@ def shares(order: Order, ways: int | None = None) -> tuple[Share, ...]:
     In `ways` equal parts; or by guest: each their own lines and an equal part of what is
     for all, less what they have paid. Odd minor units go to the first.
     """
-    open_ = open_minor(order)
+    open_ = bill.open_minor(order)
     if ways is not None:
         return tuple(Share(guest=None, amount_minor=each) for each in allot(open_, [1] * ways))
     guests = [each.guest for each in order.participants]

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.house_rules import OrderRules, PaymentRule
 from schemas.orders import Order, OrderStatus, Wait
-from schemas.payments import PaymentStatus
+from services.orders import bill
 from services.orders.decided import Decided
 
 
@@ -41,7 +41,7 @@ def look(order: Order, house: OrderRules, at: datetime) -> tuple[Order, tuple[st
     if Wait.APPROVAL in order.waits_for:
         waits.append(Wait.APPROVAL)
         rules.append("this house accepts orders by hand")
-    if house.payment is PaymentRule.BEFORE_KITCHEN and not is_covered(order):
+    if house.payment is PaymentRule.BEFORE_KITCHEN and not bill.is_covered(order):
         waits.append(Wait.PAYMENT)
         rules.append("this house wants the money before the kitchen sees an order")
         wakes.append(_patience_ends(order, house))
@@ -64,11 +64,3 @@ def _patience_ends(order: Order, house: OrderRules) -> datetime:
 
 def _clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-
-
-def is_covered(order: Order) -> bool:
-    """Tell whether all that is due is paid, or promised by a provider."""
-    promised = sum(
-        each.amount_minor for each in order.payments if each.status is PaymentStatus.AUTHORISED
-    )
-    return order.due_minor <= promised

@@ -1,4 +1,4 @@
-"""What may happen to an order, and that nothing else can."""
+"""What may happen to an order, and that nothing else can: its steps and its lines."""
 
 from __future__ import annotations
 
@@ -6,151 +6,288 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from schemas.identifiers import new_id
-from schemas.menu import MenuItem
+from schemas.house_rules import Acceptance, OrderRules, PaymentRule
 from schemas.orders import (
     MAX_LINES,
-    MAX_QUANTITY,
     OPEN_ORDER,
     ORDER_STEPS,
-    LineRequest,
     Order,
+    OrderKind,
     OrderLine,
     OrderStatus,
     OrderStep,
+    Participant,
+    Wait,
 )
 from schemas.refusals import RefusalCode
-from services.orders import rules
+from services.orders import pricing, rules, waiting
 from services.runtime.refusal import Refusal
+from tests.rules.orders_world import MENU, NOON, decided, line, placed, refused
 
-NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 NUMBER = re.compile(r"ORD-\d{12}-[0-9A-HJKMNP-TV-Z]{4}")
-
-MENU = {
-    item: MenuItem(item=item, name=item.title(), station=station, price_minor=price, currency="GBP")
-    for item, station, price in [
-        ("burger", "grill", 995),
-        ("fries", "fry", 350),
-        ("ale", "bar", 0),
-        ("truffle", "grill", 10**6),
-    ]
-}
-
-requested = st.builds(
-    LineRequest,
-    item=st.sampled_from(sorted(MENU)),
-    quantity=st.integers(1, MAX_QUANTITY),
-    note=st.sampled_from(["", "no onions"]),
-)
-some_lines = st.lists(requested, min_size=1, max_size=12)
+LATER = NOON + timedelta(hours=3)
 
 
-def placed(lines: list[LineRequest]) -> Order:
-    return rules.place(
-        order_id=new_id(),
-        number=rules.order_number(NOON, 1),
-        device="pos-1",
-        lines=rules.price_lines(lines, MENU),
-        currency="GBP",
-        placed_at=NOON,
-        reference=None,
-        table="7",
-    )
+def at_status(status: OrderStatus, kind: OrderKind = OrderKind.DINE_IN) -> Order:
+    """An order that came to a status by the shortest way there is."""
+    order = placed(kind=kind, house=OrderRules(acceptance=Acceptance.BY_HAND))
+    ways: list[list[OrderStep]] = [[]]
+    seen = {order.status}
+    while ways:
+        way = ways.pop(0)
+        here = order
+        for each in way:
+            here = rules.step(here, each, at=NOON, reason="so").order
+        if here.status is status:
+            return here
+        for (before, what), after in ORDER_STEPS.items():
+            if before is here.status and after not in seen and rules._fits(here, what):
+                seen.add(after)
+                ways.append([*way, what])
+    raise AssertionError(f"no way leads to {status}")
 
 
-def refused(error: pytest.ExceptionInfo[Refusal]) -> RefusalCode:
-    return error.value.code
-
-
-class AnOrdersLife(RuleBasedStateMachine):
-    """Anything may be tried at any time; the order stays whole."""
-
-    order: Order
-    expected_total: int
-
-    @initialize(lines=some_lines)
-    def place(self, lines: list[LineRequest]) -> None:
-        self.order = placed(lines)
-        self.expected_total = sum(MENU[line.item].price_minor * line.quantity for line in lines)
-
-    @rule(what=st.sampled_from(OrderStep), reason=st.none() | st.just("the guest left"))
-    def step(self, what: OrderStep, reason: str | None) -> None:
-        before = self.order
-        following = ORDER_STEPS.get((before.status, what))
-        if following is None:
-            with pytest.raises(Refusal) as error:
-                rules.step(before, what, reason=reason)
-            assert refused(error) is RefusalCode.WRONG_STATE
-            assert before.number in error.value.message
-            assert before.status in error.value.message
-            return
-        after = rules.step(before, what, reason=reason)
-        assert (after.status, after.version) == (following, before.version + 1)
-        assert after.lines == before.lines
-        self.order = after
-
-    @rule(lines=some_lines)
-    def add(self, lines: list[LineRequest]) -> None:
-        before = self.order
-        more = rules.price_lines(lines, MENU, first=len(before.lines) + 1)
-        if before.status not in OPEN_ORDER:
-            with pytest.raises(Refusal) as error:
-                rules.add_lines(before, more)
-            assert refused(error) is RefusalCode.WRONG_STATE
-            return
-        if len(before.lines) + len(more) > MAX_LINES:
-            with pytest.raises(Refusal) as error:
-                rules.add_lines(before, more)
-            assert refused(error) is RefusalCode.TOO_MANY_LINES
-            return
-        after = rules.add_lines(before, more)
-        assert after.version == before.version + 1
-        assert after.lines == before.lines + more
-        assert after.status is (
-            OrderStatus.PREPARING if before.status is OrderStatus.READY else before.status
-        )
-        self.expected_total += sum(MENU[line.item].price_minor * line.quantity for line in lines)
-        self.order = after
-
-    @precondition(lambda self: self.order.status not in OPEN_ORDER)
-    @rule(what=st.sampled_from(OrderStep))
-    def nothing_moves_an_ended_order(self, what: OrderStep) -> None:
-        with pytest.raises(Refusal):
-            rules.step(self.order, what)
-
-    @invariant()
-    def it_is_whole(self) -> None:
-        if not hasattr(self, "order"):
-            return
-        assert self.order.total_minor == self.expected_total == rules.total(self.order.lines)
-        assert [line.line for line in self.order.lines] == [*range(1, len(self.order.lines) + 1)]
-        # What stands in the rules can always be written, and read back as it is.
-        assert Order.model_validate_json(self.order.model_dump_json()) == self.order
-
-
-TestAnOrdersLife = AnOrdersLife.TestCase
-TestAnOrdersLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+def kind_for(status: OrderStatus) -> OrderKind:
+    out = {OrderStatus.OUT_FOR_DELIVERY, OrderStatus.DELIVERED}
+    return OrderKind.DELIVERY if status in out else OrderKind.DINE_IN
 
 
 @given(status=st.sampled_from(OrderStatus), what=st.sampled_from(OrderStep))
 def test_what_is_not_in_the_table_is_refused_by_name(status: OrderStatus, what: OrderStep) -> None:
     assume((status, what) not in ORDER_STEPS)
-    order = placed([LineRequest(item="ale", quantity=1)]).model_copy(update={"status": status})
+    order = at_status(status, kind_for(status))
     with pytest.raises(Refusal, match=f"{order.number} is {status}: cannot {what}") as error:
-        rules.step(order, what)
+        rules.step(order, what, at=NOON)
     assert refused(error) is RefusalCode.WRONG_STATE
 
 
-def test_only_a_cancelled_order_has_the_reason_it_was_given() -> None:
-    order = placed([LineRequest(item="ale", quantity=1)])
-    assert order.reason is None
-    assert rules.step(order, OrderStep.START).reason is None
-    cancelled = rules.step(order, OrderStep.CANCEL, reason="allergy")
-    assert cancelled.reason == "allergy"
+@pytest.mark.parametrize("status", OrderStatus)
+def test_an_order_that_has_ended_says_when_and_an_open_one_does_not(status: OrderStatus) -> None:
+    order = at_status(status, kind_for(status))
+    assert (order.closed_at is None) is (status in OPEN_ORDER)
+
+
+def test_what_goes_out_with_a_courier_is_a_delivery_and_only_that() -> None:
+    here = at_status(OrderStatus.READY)
+    with pytest.raises(Refusal):
+        rules.step(here, OrderStep.DISPATCH, at=NOON)
+    away = at_status(OrderStatus.READY, OrderKind.DELIVERY)
+    for what in (OrderStep.SERVE, OrderStep.CLOSE):
+        with pytest.raises(Refusal):
+            rules.step(away, what, at=NOON)
+    out = rules.step(away, OrderStep.DISPATCH, at=NOON).order
+    assert rules.step(out, OrderStep.RETURN, at=NOON).order.status is OrderStatus.READY
+
+
+def test_only_an_order_that_came_to_nothing_has_the_reason_it_was_given() -> None:
+    order = placed()
+    assert rules.step(order, OrderStep.START, at=NOON, reason="x").order.reason is None
+    assert rules.step(order, OrderStep.CANCEL, at=NOON, reason="allergy").order.reason == "allergy"
+
+
+def test_what_is_served_is_marked_so_line_by_line_but_not_what_was_voided() -> None:
+    order = rules.void_lines(placed(line("soup"), line("fries")), {2}).order
+    order = rules.step(order, OrderStep.FINISH, at=NOON).order
+    order = rules.step(order, OrderStep.SERVE, at=NOON).order
+    assert [each.served for each in order.lines] == [True, False]
+
+
+# -- waiting ----------------------------------------------------------------------------------
+
+
+def test_an_order_that_waits_for_nothing_is_with_the_kitchen_in_its_first_version() -> None:
+    order = placed()
+    assert (order.status, order.version, order.waits_for) == (OrderStatus.ACCEPTED, 1, ())
+
+
+def test_an_order_waits_for_all_that_its_house_asks_and_says_why() -> None:
+    house = OrderRules(
+        acceptance=Acceptance.BY_HAND, payment=PaymentRule.BEFORE_KITCHEN, lead_s=600
+    )
+    made = decided([line("soup")], house, due_at=LATER)
+    order = made.order
+    assert (order.status, order.waits_for) == (
+        OrderStatus.PLACED,
+        (Wait.APPROVAL, Wait.PAYMENT, Wait.TIME),
+    )
+    assert len(made.rules) == 3
+    assert order.wake_at == NOON + timedelta(seconds=house.payment_patience_s)
+    assert waiting.unpaid_too_long(order, house, order.wake_at)
+    assert not waiting.unpaid_too_long(order, house, order.wake_at - timedelta(seconds=1))
+
+
+def test_an_order_for_later_is_released_by_its_lead_and_not_before() -> None:
+    house = OrderRules(lead_s=600)
+    order = placed(house=house, due_at=LATER)
+    release = LATER - timedelta(seconds=600)
+    assert order.wake_at == release
+    assert waiting.settle(order, house, release - timedelta(seconds=1)) is None
+    released = waiting.settle(order, house, release)
+    assert released is not None
+    assert released.order.status is OrderStatus.ACCEPTED
+
+
+def test_what_costs_nothing_needs_no_payment() -> None:
+    assert not placed(line("ale"), house=OrderRules(payment=PaymentRule.BEFORE_KITCHEN)).waits_for
+
+
+@pytest.mark.parametrize(
+    ("due_at", "code"),
+    [
+        (NOON, RefusalCode.TIME_PASSED),
+        (NOON - timedelta(days=1), RefusalCode.TIME_PASSED),
+        (NOON + timedelta(days=400), RefusalCode.TIME_OUT_OF_RANGE),
+    ],
+)
+def test_an_order_for_a_time_that_cannot_be_is_refused(due_at: datetime, code: RefusalCode) -> None:
+    with pytest.raises(Refusal) as error:
+        placed(due_at=due_at)
+    assert refused(error) is code
+
+
+def test_only_what_waits_for_approval_can_be_approved() -> None:
+    with pytest.raises(Refusal) as error:
+        rules.approve(placed())
+    assert refused(error) is RefusalCode.WRONG_STATE
+    order = placed(house=OrderRules(acceptance=Acceptance.BY_HAND))
+    assert rules.approve(order).waits_for == ()
+
+
+# -- lines ------------------------------------------------------------------------------------
+
+
+def test_lines_added_to_what_was_ready_or_served_bring_it_back_to_the_kitchen() -> None:
+    for status in (OrderStatus.READY, OrderStatus.SERVED):
+        order = at_status(status)
+        more = pricing.price_lines([line("fries")], MENU, first=2)
+        assert rules.add_lines(order, more).order.status is OrderStatus.PREPARING
+
+
+@pytest.mark.parametrize(
+    "status",
+    sorted((set(OrderStatus) - OPEN_ORDER) | {OrderStatus.OUT_FOR_DELIVERY, OrderStatus.DELIVERED}),
+)
+def test_nothing_is_added_to_what_has_left_or_ended(status: OrderStatus) -> None:
+    order = at_status(status, kind_for(status))
+    with pytest.raises(Refusal) as error:
+        rules.add_lines(order, pricing.price_lines([line("fries")], MENU, first=2))
+    assert refused(error) is RefusalCode.WRONG_STATE
+
+
+def test_an_order_has_so_many_lines_and_no_more() -> None:
+    order = placed(*[line("ale")] * MAX_LINES)
+    with pytest.raises(Refusal) as error:
+        rules.add_lines(order, pricing.price_lines([line("ale")], MENU, first=MAX_LINES + 1))
+    assert refused(error) is RefusalCode.TOO_MANY_LINES
+
+
+def test_a_line_for_a_guest_who_takes_no_part_is_refused() -> None:
+    with pytest.raises(Refusal) as error:
+        placed(line("soup", guest=2), participants=(Participant(guest=1, name="Ada"),))
+    assert refused(error) is RefusalCode.INVALID
+    order = placed(line("soup", guest=1), participants=(Participant(guest=1, name="Ada"),))
+    with pytest.raises(Refusal):
+        rules.add_lines(order, pricing.price_lines([line("soup", guest=3)], MENU, first=2))
+
+
+def test_a_served_line_cannot_be_touched_though_the_order_goes_on() -> None:
+    order = at_status(OrderStatus.SERVED)
+    order = rules.add_lines(order, pricing.price_lines([line("fries")], MENU, first=2)).order
+    with pytest.raises(Refusal) as error:
+        rules.line_of(order, 1)
+    assert refused(error) is RefusalCode.ALREADY_SERVED
+    assert rules.line_of(order, 2).item == "fries"
+
+
+@pytest.mark.parametrize(("number", "code"), [(9, "not-found"), (1, "wrong-state")])
+def test_a_line_that_is_not_there_or_voided_cannot_be_touched(number: int, code: str) -> None:
+    order = rules.void_lines(placed(line("soup"), line("fries")), {1}).order
+    with pytest.raises(Refusal) as error:
+        rules.line_of(order, number)
+    assert refused(error) == code
+
+
+def test_with_its_last_line_an_order_is_voided_in_one_version() -> None:
+    order = placed(line("soup"), line("fries"))
+    made = rules.void_all(order, OrderStep.VOID, NOON, "dropped")
+    assert (made.order.status, made.order.version) == (OrderStatus.VOIDED, 2)
+    assert (made.order.total_minor, made.order.due_minor) == (0, 0)
+    assert made.posting.guest == -order.total_minor
+
+
+# -- versions ---------------------------------------------------------------------------------
+
+
+def test_changes_that_do_not_touch_one_another_both_succeed() -> None:
+    order = placed(line("soup"), line("fries"))
+    seen = order.version
+    order = rules.void_lines(order, {1}).order
+    rules.check_version(order, seen, {2})
+    with pytest.raises(Refusal) as error:
+        rules.check_version(order, seen, {1})
+    assert refused(error) is RefusalCode.STALE_VERSION
+    with pytest.raises(Refusal):
+        rules.check_version(order, seen)  # who closes the whole order must have seen it
+    rules.check_version(order, order.version)
+    rules.check_version(order, None)
+
+
+def test_a_version_that_does_not_exist_yet_is_nobodys_view() -> None:
+    with pytest.raises(Refusal) as error:
+        rules.check_version(placed(), 2)
+    assert refused(error) is RefusalCode.INVALID
+
+
+def test_a_step_makes_what_was_seen_before_it_old_for_the_whole_but_not_for_a_line() -> None:
+    order = placed()
+    seen = order.version
+    order = rules.step(order, OrderStep.START, at=NOON).order
+    rules.check_version(order, seen, {1})
+    with pytest.raises(Refusal):
+        rules.check_version(order, seen)
+
+
+# -- money and numbers ------------------------------------------------------------------------
+
+
+def test_an_order_dearer_than_money_can_say_is_refused() -> None:
+    dear = OrderLine(
+        line=1,
+        item="truffle",
+        name="Truffle",
+        quantity=1,
+        unit_minor=10**12,
+        total_minor=10**12,
+        station="grill",
+    )
+    with pytest.raises(Refusal) as error:
+        rules.total([dear, dear])
+    assert refused(error) is RefusalCode.INVALID
+    with pytest.raises(Refusal):
+        rules.add_lines(placed(), (dear,))
+
+
+def test_a_house_that_wants_its_money_first_lets_nothing_be_added_that_is_not_paid() -> None:
+    house = OrderRules(payment=PaymentRule.BEFORE_KITCHEN)
+    with pytest.raises(Refusal) as error:
+        rules.check_more(placed(), house, 1)
+    assert refused(error) is RefusalCode.PAYMENT_REQUIRED
+    rules.check_more(placed(), house, 0)
+    rules.check_more(placed(house=house), house, 1)  # the kitchen does not have it yet
+
+
+@pytest.mark.parametrize("rule", PaymentRule)
+def test_an_unpaid_order_is_closed_only_where_the_house_never_asks(rule: PaymentRule) -> None:
+    house = OrderRules(payment=rule)
+    if rule is PaymentRule.NEVER:
+        rules.check_paid(placed(), house)
+        return
+    with pytest.raises(Refusal) as error:
+        rules.check_paid(placed(), house)
+    assert refused(error) is RefusalCode.PAYMENT_REQUIRED
 
 
 @given(
@@ -175,56 +312,19 @@ def test_all_order_numbers_of_a_second_are_different_until_the_letters_run_out()
     assert rules.order_number(NOON, start) == rules.order_number(NOON, start + 2**20)
 
 
-@given(lines=some_lines, first=st.integers(1, 150))
-def test_lines_are_priced_and_named_by_the_menu_alone(lines: list[LineRequest], first: int) -> None:
-    priced = rules.price_lines(lines, MENU, first=first)
-    assert [line.line for line in priced] == [*range(first, first + len(lines))]
-    for asked, line in zip(lines, priced, strict=True):
-        item = MENU[asked.item]
-        assert (line.name, line.unit_minor, line.station) == (
-            item.name,
-            item.price_minor,
-            item.station,
-        )
-        assert (line.item, line.quantity, line.note) == (asked.item, asked.quantity, asked.note)
+# -- guests -----------------------------------------------------------------------------------
 
 
-@given(lines=some_lines, unknown=st.lists(st.sampled_from(["soup", "tea"]), min_size=1))
-def test_items_that_are_not_on_the_menu_are_refused_and_named(
-    lines: list[LineRequest], unknown: list[str]
-) -> None:
-    asked = [*lines, *(LineRequest(item=item, quantity=1) for item in unknown)]
-    with pytest.raises(Refusal) as error:
-        rules.price_lines(asked, MENU)
-    assert refused(error) is RefusalCode.UNKNOWN_ITEM
-    for item in unknown:
-        assert item in error.value.message
-
-
-def test_what_is_sold_out_is_refused_and_named() -> None:
-    menu = MENU | {"ale": MENU["ale"].model_copy(update={"available": False})}
-    asked = [LineRequest(item="burger", quantity=1), LineRequest(item="ale", quantity=1)]
-    with pytest.raises(Refusal, match="sold out: ale") as error:
-        rules.price_lines(asked, menu)
-    assert refused(error) is RefusalCode.ITEM_UNAVAILABLE
-
-
-def test_an_order_dearer_than_money_can_say_is_refused() -> None:
-    dear = OrderLine(
-        line=1, item="truffle", name="Truffle", quantity=999, unit_minor=10**12, station="grill"
+def test_who_ate_is_forgotten_and_what_was_paid_is_not() -> None:
+    order = placed(
+        line("soup", note="for Ada's birthday", guest=1),
+        participants=(Participant(guest=1, name="Ada"),),
+        guest={"name": "Ada", "email": "ada@example.com"},
     )
     with pytest.raises(Refusal) as error:
-        rules.place(
-            order_id=new_id(),
-            number=rules.order_number(NOON, 1),
-            device="pos-1",
-            lines=(dear,),
-            currency="GBP",
-            placed_at=NOON,
-            reference=None,
-            table=None,
-        )
-    assert refused(error) is RefusalCode.INVALID
-    with pytest.raises(Refusal) as error:
-        rules.add_lines(placed([LineRequest(item="ale", quantity=1)]), (dear,))
-    assert refused(error) is RefusalCode.INVALID
+        rules.forget_guest(order)
+    assert refused(error) is RefusalCode.WRONG_STATE
+    ended = rules.step(order, OrderStep.CANCEL, at=NOON, reason="late").order
+    forgotten = rules.forget_guest(ended)
+    assert "ada" not in forgotten.model_dump_json().lower()
+    assert forgotten.total_minor == order.total_minor

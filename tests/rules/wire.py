@@ -164,7 +164,9 @@ _TEXTS = {
 }
 
 
-def _one(name: str, schema: Schema, variant: str, inside: tuple[str, ...] = ()) -> Any:  # noqa: PLR0911 - a case each
+def _one(  # noqa: C901, PLR0911 - a case each
+    name: str, schema: Schema, variant: str, inside: tuple[str, ...] = ()
+) -> Any:
     own = str(schema.get("$ref", ""))
     schema = _resolve(schema)
     if "const" in schema:
