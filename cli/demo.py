@@ -33,23 +33,29 @@ from devices.pos import PointOfSale
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
 from schemas.devices import Fix, Role
+from schemas.house_rules import STANDARD_TAX, OrderRules
+from schemas.identifiers import new_id
 from schemas.menu import MenuItem
-from schemas.orders import OrderStatus
 from schemas.replies import OrderReceipt, Outcome, Reply
 from services.menu.handlers import put_menu
 from services.menu.importing import read_menu
 from services.people import credentials, store
 from services.people.store import Tenant
+from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
 TENANT: Final = "demo"
 CURRENCY: Final = "GBP"
+TAX_PPM: Final = 200_000
+"""In millionths; the prices of the menu include it."""
 SECRETS_NAME: Final = "demo.json"
 TILLS: Final = ("pos-1", "pos-2")
 TRACKER: Final = "courier-1"
 SPEED: Final = 10.0
 """The cooks' minutes pass ten times as fast: a visitor watches for half a minute."""
+SECOND_THOUGHTS: Final = 0.2
+"""So many guests want something else once the kitchen has their order."""
 HARBOUR: Final = (60.1675, 24.9540)
 """Where the courier rides in circles."""
 LAST: Final = 8
@@ -77,20 +83,23 @@ class Tally:
     order_of: dict[UUID, UUID] = field(default_factory=dict)
     cooking: dict[UUID, set[UUID]] = field(default_factory=dict)
     made: deque[UUID] = field(default_factory=deque)
+    later: set[UUID] = field(default_factory=set)
+    """What was asked of orders that were placed already, and may come too late."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def listener(self, device: str) -> OnReply:
         """What counts one till's answers."""
-        return lambda _id, reply: self.replied(device, reply)
+        return lambda request_id, reply: self.replied(device, request_id, reply)
 
-    def replied(self, device: str, reply: Reply) -> None:
+    def replied(self, device: str, request_id: UUID, reply: Reply) -> None:
         """A till got an answer."""
         with self.lock:
+            if request_id in self.later:
+                return
             if reply.outcome is Outcome.REJECTED:
                 self.refused += 1
-            elif (
-                isinstance(reply.result, OrderReceipt) and reply.result.status is OrderStatus.PLACED
-            ):
+            elif isinstance(reply.result, OrderReceipt) and reply.result.order_id == request_id:
+                # An order is called like the request that placed it.
                 self.placed += 1
                 now = time.monotonic()
                 self.times.append(now)
@@ -160,6 +169,10 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
         async with database.write() as connection:
             await store.add_tenant(connection, Tenant(TENANT, "The Demo Diner", CURRENCY, now))
             await put_menu(connection, TENANT, menu, now, replace=False)
+            rules, _ = await house_rules.read(connection, TENANT)
+            if rules == OrderRules():  # else somebody tries others
+                taxed = OrderRules(taxes={STANDARD_TAX: TAX_PPM})
+                await house_rules.write(connection, TENANT, orders=taxed)
             stored = {each.identity.device: each.secret for each in
                       await credentials.every(connection, now)
                       if each.identity.tenant == TENANT and each.serial == 1}  # fmt: skip
@@ -238,6 +251,8 @@ class Demo:
                 till,
                 menu=menu,
                 rate_per_minute=each,
+                second_thoughts=SECOND_THOUGHTS,
+                before_change=self.tally.later.add,
                 seed=None if seed is None else seed + number,
             )
             for number, till in enumerate(self.tills)
@@ -302,7 +317,9 @@ class Demo:
         """What is made goes to its guests: the orders leave the floor."""
         with suppress(IndexError, RuntimeError):  # none is left, or the till is closed
             while True:
-                self.tills[0].close_order(self.tally.made.popleft())
+                made, request = self.tally.made.popleft(), new_id()
+                self.tally.later.add(request)  # it may be on the table, and its guest eat more
+                self.tills[0].close_order(made, request_id=request)
 
     def _rides(self) -> None:
         chance = random.Random(0)  # noqa: S311 - a ride, not a secret

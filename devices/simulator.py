@@ -6,18 +6,20 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Self
 from uuid import UUID
 
 from devices.kitchen_display import KitchenDisplay
 from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
+from schemas.identifiers import new_id
 from schemas.kitchen import TicketStatus
 from schemas.menu import MenuItem, ModifierGroup, ModifierRequest
 from schemas.orders import LineRequest
 from schemas.refusals import RefusalCode
-from schemas.replies import TicketReceipt
+from schemas.replies import OrderReceipt, TicketReceipt
 
 _NOTES: Final = ("no onions", "well done", "extra hot", "allergy: nuts", "sauce on the side")
 _ALLERGIES: Final = frozenset({"nuts", "peanuts", "sesame", "milk"})
@@ -58,6 +60,9 @@ class SimulatedGuests(_Simulated):
         pos: where they order; started and closed by its owner.
         menu: what they choose from; None takes what the till has received.
         rate_per_minute: how many orders a minute on average.
+        second_thoughts: how likely it is, at each arrival, that an earlier guest wants more,
+            less, or something else; such a wish may come too late, and be refused.
+        before_change: called with the id of each such request before it is asked.
         seed: the same seed gives the same guests; None gives others each time.
     """
 
@@ -67,6 +72,8 @@ class SimulatedGuests(_Simulated):
         *,
         menu: Mapping[str, MenuItem] | None = None,
         rate_per_minute: float = 12.0,
+        second_thoughts: float = 0.0,
+        before_change: Callable[[UUID], object] = lambda _request_id: None,
         seed: int | None = None,
     ) -> None:
         super().__init__(f"guests at {pos.device}")
@@ -77,6 +84,9 @@ class SimulatedGuests(_Simulated):
         self._pos = pos
         self._menu = menu
         self._rate_per_s = rate_per_minute / 60
+        self._second_thoughts = second_thoughts
+        self._before_change = before_change
+        self._placed: deque[tuple[Pending[OrderReceipt], int]] = deque(maxlen=10)
         self._rng = random.Random(seed)  # noqa: S311 - guests, not secrets
 
     def _run(self) -> None:
@@ -88,8 +98,32 @@ class SimulatedGuests(_Simulated):
                 continue
             # A closed till takes no orders: its owner is about to stop us.
             with contextlib.suppress(RuntimeError):
-                self._pos.place_order(self._lines(choice), table=self._table())
+                lines = self._lines(choice)
+                placed = self._pos.place_order(lines, table=self._table())
                 self.orders += 1
+                if self._rng.random() < self._second_thoughts:
+                    self._think_again(choice)
+                self._placed.append((placed, len(lines)))
+
+    def _think_again(self, choice: list[MenuItem]) -> None:
+        """One of the last guests adds a line, changes one, or takes one off."""
+        known = [each for each in self._placed if each[0].done and each[0].error is None]
+        if not known:
+            return
+        chosen = self._rng.choice(known)
+        self._placed.remove(chosen)
+        placed, lines = chosen
+        order_id, line = placed.result(0).order_id, self._rng.randint(1, lines)
+        request = new_id()
+        self._before_change(request)
+        wish = self._rng.choice(("more", "another", "less" if lines > 1 else "more"))
+        if wish == "more":
+            self._pos.add_lines(order_id, self._lines(choice)[:1], request_id=request)
+        elif wish == "less":
+            self._pos.void_lines(order_id, [line], "the guest's wish", request_id=request)
+        else:
+            quantity, note = self._rng.randint(1, 4), self._rng.choice(_NOTES)
+            self._pos.change_line(order_id, line, quantity=quantity, note=note, request_id=request)
 
     def _lines(self, choice: list[MenuItem]) -> list[LineRequest]:
         rng = self._rng

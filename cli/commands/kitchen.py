@@ -119,7 +119,7 @@ class _Lines:
         for ticket in changes.shown:
             made = ", ".join(line_text(line) for line in ticket.lines)
             lines = altered.get(ticket.ticket_id, ())
-            look = "  CHANGED: " if lines else "  "
+            look = "  LOOK: " if lines else "  "
             self._print(
                 {"ticket": ticket.model_dump(mode="json"), "altered": list(lines)},
                 f"{ticket.order_number}  {ticket.status.value:<8}  {place(ticket)}{look}{made}",
