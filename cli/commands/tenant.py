@@ -6,6 +6,7 @@ import click
 
 from cli.admission import actor, drop_tenant
 from cli.application import Application, pass_application
+from cli.commands import tenant_rules
 from cli.failures import Failure
 from cli.grammar import Group, json_option
 from cli.names import NAME
@@ -20,6 +21,9 @@ from services.runtime.moment import system_clock
 @click.group(cls=Group)
 def tenant() -> None:
     """Look after tenants: the restaurants."""
+
+
+tenant.add_command(tenant_rules.rules)
 
 
 @tenant.command()

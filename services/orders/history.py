@@ -16,7 +16,7 @@ from services.orders.store import ORDERS
 from services.runtime.housekeeping import first_id_at
 
 PAGE: Final = 500
-_MARGIN: Final = timedelta(days=1)
+MARGIN: Final = timedelta(days=1)
 """An entry's id is made a moment after its time; more, where a clock was set meanwhile."""
 
 
@@ -64,7 +64,7 @@ async def of_tenant(
         until: only what happened before.
         order_id: only of this order.
     """
-    after = None if since is None else first_id_at(since - _MARGIN)
+    after = None if since is None else first_id_at(since - MARGIN)
     while True:
         query = (
             select(JOURNAL, ORDERS.c.number.label("number"), ORDERS.c.currency.label("currency"))

@@ -1,0 +1,182 @@
+"""Forgetting a guest, while the services serve: erased in one transaction an order.
+
+It is done by the handler that the services use, with a unit of work of its own: every row
+that it changes names the version it was decided from, so that neither side can overwrite
+the other. The services publish what follows from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.compose import area_router
+from schemas.identifiers import new_id
+from schemas.orders import Order
+from schemas.parties import Party
+from schemas.replies import PartyReceipt
+from services.kitchen.store import StoredKitchen
+from services.menu.store import StoredMenu
+from services.notices.forgetting import forget as forget_notices
+from services.orders import history, reading
+from services.orders.inside import OURSELVES, ForgetGuest
+from services.runtime import audit
+from services.runtime.answers import Answer, answers_about
+from services.runtime.context import Context
+from services.runtime.database import Database
+from services.runtime.flush import Stale
+from services.runtime.moment import system_clock
+from services.runtime.outbox import pack
+from services.runtime.ports import Ports
+from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
+from services.runtime.work import UnitOfWork
+
+TRIES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was erased of one order.
+
+    Attributes:
+        order: as it was before.
+        notices: how many notices had something of the guest.
+        answers: how many answers that are kept had.
+        left: where people wrote the guest's name into what is never changed.
+    """
+
+    order: Order
+    notices: int
+    answers: int
+    left: tuple[str, ...]
+
+
+async def forget(database: Database, tenant: str, order_id: UUID, actor: str) -> Forgotten:
+    """Erase who the guests of an ended order were.
+
+    Raises:
+        Refusal: `wrong-state`, while the order is open.
+        Stale: somebody changes it again and again.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return await _forget(database, tenant, order_id, actor)
+        except Stale:
+            continue
+    return await _forget(database, tenant, order_id, actor)
+
+
+async def _forget(database: Database, tenant: str, order_id: UUID, actor: str) -> Forgotten:
+    router = area_router()
+    now = system_clock()
+    async with database.write() as connection:
+        before = await reading.one(connection, tenant, order_id)
+        context = Context(
+            work := UnitOfWork(connection),
+            tenant=tenant,
+            device=OURSELVES,
+            request_id=new_id(),
+            now=now,
+            ports=Ports(menu=StoredMenu(), kitchen=StoredKitchen()),
+            tell=router.tell,
+        )
+        await router.handlers[ForgetGuest](ForgetGuest(order_id=order_id), context)
+        work.merge(context.draft.changes)
+        await work.flush({OUTBOX: [parcel.row() for parcel in pack(context.emitted)]})
+        notices = await forget_notices(connection, tenant, [order_id], now)
+        answers = await _forget_answers(connection, tenant, before)
+        left = await _left(connection, tenant, before)
+        await audit.record(
+            connection,
+            tenant=tenant,
+            actor=actor,
+            action="guest.forgotten",
+            subject=f"{tenant}/{before.number}",
+            now=now,
+            notices=notices,
+            answers=answers,
+        )
+    return Forgotten(before, notices, answers, left)
+
+
+async def _forget_answers(connection: AsyncConnection, tenant: str, order: Order) -> int:
+    """Take the guests' names out of the answers that a party was given."""
+    found = await _answers(connection, tenant, order, {order.order_id})
+    parties = {party.party_id for each in found if (party := _party(each)) is not None}
+    found += await _answers(connection, tenant, order, parties) if parties else []
+    erased: dict[UUID, Answer] = {each.request_id: each for each in found}
+    count = 0
+    for each in erased.values():
+        party = _party(each)
+        if party is None or not party.guests:
+            continue
+        result = each.reply.result
+        if not isinstance(result, PartyReceipt):
+            continue
+        emptied = result.model_copy(update={"party": party.model_copy(update={"guests": ()})})
+        reply = each.reply.model_copy(update={"result": emptied})
+        mine = (INBOX.c.tenant == tenant) & (INBOX.c.request_id == each.request_id)
+        await connection.execute(update(INBOX).where(mine).values(reply=reply.model_dump_json()))
+        count += 1
+    return count
+
+
+async def _answers(
+    connection: AsyncConnection, tenant: str, order: Order, things: set[UUID]
+) -> list[Answer]:
+    return await answers_about(
+        connection,
+        tenant,
+        things=things,
+        # A party begins before its order.
+        since=order.placed_at - history.MARGIN,
+        until=system_clock() + history.MARGIN,
+    )
+
+
+def _party(answer: Answer) -> Party | None:
+    result = answer.reply.result
+    return result.party if isinstance(result, PartyReceipt) else None
+
+
+async def _left(connection: AsyncConnection, tenant: str, order: Order) -> tuple[str, ...]:
+    """Where the guest's name or address still stands: somebody wrote it there."""
+    words = list(_personal(order))
+    entries = await history.of_order(connection, tenant, order.order_id)
+    found = [
+        f"the reason of version {each.version} of {order.number}"
+        for each in entries
+        if _holds(each.why, words)
+    ]
+    if _holds(order.reference, words):
+        found.append(f"the reference of {order.number}")
+    payloads = select(QUARANTINE.c.entry_id, QUARANTINE.c.payload)
+    found += [
+        f"the message {row.entry_id} in quarantine"
+        for row in await connection.execute(payloads.where(QUARANTINE.c.tenant == tenant))
+        if _holds(row.payload.decode(errors="replace"), words)
+    ]
+    return tuple(found)
+
+
+def _personal(order: Order) -> Iterator[str]:
+    guest = order.guest
+    for name in ("name", "email", "phone", "address"):
+        value = getattr(guest, name, None)
+        if value:
+            yield value.casefold()
+    for each in order.participants:
+        if each.name != f"guest {each.guest}":
+            yield each.name.casefold()
+
+
+def _holds(text: str | None, words: list[str]) -> bool:
+    return text is not None and any(
+        re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text.casefold()) for word in words
+    )

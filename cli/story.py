@@ -1,0 +1,154 @@
+"""The whole story of an order: read from all areas, and put into the order of its times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.house_rules import OrderRules
+from schemas.kitchen import Ticket
+from schemas.orders import Order, OrderChange
+from services.kitchen.reading import tickets_of_order
+from services.notices.reading import notices_of_order
+from services.orders import history
+from services.orders.journal import Entry
+from services.orders.ledger import NOTHING, Posting
+from services.runtime import house_rules
+from services.runtime.answers import Answer, answers_about
+
+SKEW: Final = timedelta(days=1)
+"""So far a device's clock, by which ids are made, may be off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is kept of one order, everywhere.
+
+    Attributes:
+        order: as it stands.
+        entries: its journal, version by version.
+        tickets: the kitchen's.
+        answers: what was asked about it and its tickets, with the answers.
+        notices: whom the house told, as rows.
+        house: its rules of now.
+    """
+
+    order: Order
+    entries: Sequence[Entry]
+    tickets: Sequence[Ticket]
+    answers: Sequence[Answer]
+    notices: Sequence[Mapping[str, Any]]
+    house: OrderRules
+
+
+async def gather(connection: AsyncConnection, tenant: str, order: Order, now: datetime) -> Sources:
+    """Read all that is kept of an order, from one consistent view."""
+    entries = await history.of_order(connection, tenant, order.order_id)
+    tickets = await tickets_of_order(connection, tenant, order.order_id)
+    answers = await answers_about(
+        connection,
+        tenant,
+        things=[order.order_id, *(each.ticket_id for each in tickets)],
+        requests={each.request_id for each in entries},
+        since=order.placed_at - SKEW,
+        until=now + SKEW,
+    )
+    notices = await notices_of_order(connection, tenant, order.order_id)
+    house, _ = await house_rules.read(connection, tenant)
+    return Sources(order, entries, tickets, answers, notices, house)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A time that was promised, and what came of it.
+
+    Attributes:
+        what: what was promised or awaited.
+        promised: for when; None where only the real time is known.
+        real: when it came true; None where it has not.
+    """
+
+    what: str
+    promised: datetime | None
+    real: datetime | None
+
+    @property
+    def late_s(self) -> float | None:
+        """How late it was in seconds; below zero, how early."""
+        if self.promised is None or self.real is None:
+            return None
+        return (self.real - self.promised).total_seconds()
+
+
+@dataclass(slots=True)
+class Books:
+    """What every account of the order has come to; together it is nothing.
+
+    Attributes:
+        postings: each change that moved money, and what it moved.
+        total: all of them together.
+    """
+
+    postings: list[tuple[Entry, Posting]] = field(default_factory=list)
+    total: Posting = NOTHING
+
+
+def books(entries: Sequence[Entry]) -> Books:
+    """Add the journal's money up."""
+    kept = Books()
+    for entry in entries:
+        if entry.posting.moves:
+            kept.postings.append((entry, entry.posting))
+            kept.total = kept.total + entry.posting
+    return kept
+
+
+def promises(sources: Sources) -> list[Promise]:
+    """Times promised, and real ones."""
+    order = sources.order
+    real: dict[OrderChange, datetime] = {each.change: each.at for each in sources.entries}
+    placed = sources.entries[0] if sources.entries else None
+    accepted = real.get(OrderChange.ACCEPTED)
+    if accepted is None and placed is not None and placed.status == "accepted":
+        accepted = placed.at
+    release = None
+    if order.due_at is not None:
+        release = order.due_at - timedelta(seconds=sources.house.lead_s)
+        if release <= order.placed_at:
+            release = None
+    heard = [each.heard_at for each in sources.tickets if each.heard_at is not None]
+    told = [
+        Promise("with the kitchen", release, accepted),
+        Promise(
+            "heard by every station",
+            None,
+            max(heard) if sources.tickets and len(heard) == len(sources.tickets) else None,
+        ),
+        Promise("ready", order.due_at, real.get(OrderChange.READY)),
+    ]
+    for what, change in (
+        ("served", OrderChange.SERVED),
+        ("out for delivery", OrderChange.OUT_FOR_DELIVERY),
+        ("delivered", OrderChange.DELIVERED),
+    ):
+        if change in real:
+            promised = order.due_at if change is not OrderChange.OUT_FOR_DELIVERY else None
+            told.append(Promise(what, promised, real[change]))
+    if order.closed_at is not None:
+        told.append(Promise(order.status.value, None, order.closed_at))
+    return told
+
+
+def asked_at(request_id: UUID) -> datetime | None:
+    """When a request was made by the clock of its device; None where its id tells no time."""
+    if request_id.version != 7:
+        return None
+    return _EPOCH + timedelta(milliseconds=request_id.int >> 80)
+
+
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

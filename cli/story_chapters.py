@@ -1,0 +1,281 @@
+"""What is told of an order, each thing with its time and in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from cli.journal_text import moved, who
+from cli.printing import after
+from cli.story import Sources, asked_at
+from schemas.kitchen import BumpTicket, HearTickets, StartTicket, Ticket, TicketStatus
+from schemas.money import to_text
+from schemas.notices import NoticeStatus
+from schemas.orders import Order, OrderChange
+from schemas.payments import Payment
+from schemas.replies import HeardReceipt, OrderReceipt, Outcome, TicketReceipt
+from services.orders.journal import Entry
+from services.runtime.answers import Answer
+
+_ON_ITS_WAY: Final = timedelta(days=1)
+"""An id that is older than this tells nothing of how long a request was on its way."""
+
+
+class Kind(StrEnum):
+    """What kind of thing happened."""
+
+    REQUEST = "request"
+    REFUSED = "refused"
+    CHANGE = "change"
+    TICKET = "ticket"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing that happened.
+
+    Attributes:
+        at: when.
+        kind: what kind of thing.
+        text: in words.
+        by: who did it; None where nobody did.
+        more: what follows from it or explains it, a line each.
+        details: the same for programs.
+    """
+
+    at: datetime
+    kind: Kind
+    text: str
+    by: str | None = None
+    more: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+_REFUNDS: Final = frozenset(
+    {OrderChange.REFUNDED, OrderChange.REFUND_ASKED, OrderChange.REFUND_FAILED}
+)
+_RANK: Final = {kind: number for number, kind in enumerate(Kind)}
+
+
+def tell(sources: Sources) -> list[Told]:
+    """Everything that happened to an order, in the order of its times."""
+    told = [
+        *_requests(sources.answers),
+        *(_change(sources.order, entry) for entry in sources.entries),
+        *(each for ticket in sources.tickets for each in _ticket(ticket, sources.answers)),
+        *(each for notice in sources.notices for each in _notice(notice)),
+    ]
+    # What was decided in one instant is told in this order: asked, changed, cut, told.
+    return sorted(told, key=lambda each: (each.at, _RANK[each.kind]))
+
+
+# -- what was asked, and what the answer was ------------------------------------------------
+
+
+def _requests(answers: Iterable[Answer]) -> Iterator[Told]:
+    for each in answers:
+        reply = each.reply
+        details = {
+            "request_id": each.request_id,
+            "type": each.kind,
+            "outcome": reply.outcome.value,
+            "code": reply.code,
+            "asked_at": asked_at(each.request_id),
+        }
+        name = _short(each.kind)
+        if reply.outcome is Outcome.REJECTED:
+            now = reply.result
+            standing = (
+                (f"it was {now.status.value}, version {now.version}",)
+                if isinstance(now, OrderReceipt)
+                else ()
+            )
+            yield Told(
+                each.at,
+                Kind.REFUSED,
+                f"{name} refused: {reply.code}: {reply.message}",
+                each.device,
+                standing,
+                details,
+            )
+        elif not _of_kitchen(each):
+            yield Told(
+                each.at, Kind.REQUEST, f"{name}{_way(each)}: accepted", each.device, (), details
+            )
+
+
+def _short(kind: str) -> str:
+    """``heard.order.add-lines.v1`` is ``order add-lines``."""
+    return " ".join(kind.split(".")[1:-1])
+
+
+def _way(answer: Answer) -> str:
+    """How long the request was on its way, by the clock of its device."""
+    made = asked_at(answer.request_id)
+    if made is None or not timedelta() <= answer.at - made < _ON_ITS_WAY:
+        return ""
+    return f", asked {after(made, answer.at)} before"
+
+
+def _of_kitchen(answer: Answer) -> bool:
+    return answer.kind in {each.type_name for each in (HearTickets, StartTicket, BumpTicket)}
+
+
+# -- what changed ---------------------------------------------------------------------------
+
+
+def _change(order: Order, entry: Entry) -> Told:
+    about = [entry.change.value]
+    if entry.lines:
+        about.append(", ".join(_lines(order, entry.lines)))
+    about += _money(order, entry)
+    more = [f"because: {rule}" for rule in entry.rules]
+    if entry.why:
+        more.insert(0, f'why: "{entry.why}"')
+    if entry.posting.moves:
+        more.append(f"books: {moved(entry.posting, order.currency)}")
+    return Told(
+        entry.at,
+        Kind.CHANGE,
+        f"version {entry.version}: {': '.join(about)} ({entry.status})",
+        who(entry.device, entry.person),
+        tuple(more),
+        {
+            "version": entry.version,
+            "change": entry.change.value,
+            "status": entry.status,
+            "device": entry.device,
+            "person": entry.person,
+            "request_id": entry.request_id,
+            "why": entry.why,
+            "rules": list(entry.rules),
+            "lines": list(entry.lines),
+            "payment_id": entry.payment_id,
+            **entry.posting.columns(),
+        },
+    )
+
+
+def _lines(order: Order, numbers: Iterable[int]) -> Iterator[str]:
+    known = {line.line: line for line in order.lines}
+    for number in numbers:
+        line = known.get(number)
+        yield f"line {number}" if line is None else f"line {number} {line.name}"
+
+
+def _money(order: Order, entry: Entry) -> Iterator[str]:
+    """The payment, or the refunds, that a change is about."""
+    currency = order.currency
+    if entry.change not in _REFUNDS:
+        payment = next((x for x in order.payments if x.payment_id == entry.payment_id), None)
+        if payment is not None:
+            yield _paid(payment, currency)
+        return
+    for payment in order.payments:
+        for refund in payment.refunds:
+            if refund.refund_id == entry.request_id:
+                yield f"{to_text(refund.amount_minor, currency)} in {payment.method}"
+
+
+def _paid(payment: Payment, currency: str) -> str:
+    tip = f" and a tip of {to_text(payment.tip_minor, currency)}" if payment.tip_minor else ""
+    guest = f" by guest {payment.guest}" if payment.guest is not None else ""
+    return f"{to_text(payment.amount_minor, currency)}{tip} in {payment.method}{guest}"
+
+
+# -- the kitchen ----------------------------------------------------------------------------
+
+
+def _ticket(ticket: Ticket, answers: Iterable[Answer]) -> Iterator[Told]:
+    """A ticket's life: published, heard, changed, begun, ended."""
+    said = {
+        kind.type_name: [each for each in answers if each.kind == kind.type_name]
+        for kind in (StartTicket, BumpTicket, HearTickets)
+    }
+
+    def by(kind: type[StartTicket | BumpTicket]) -> str | None:
+        for each in said[kind.type_name]:
+            result = each.reply.result
+            if (
+                each.reply.outcome is Outcome.ACCEPTED
+                and isinstance(result, TicketReceipt)
+                and result.ticket_id == ticket.ticket_id
+            ):
+                return each.device
+        return None
+
+    what = ", ".join(f"{line.quantity} {line.name}" for line in ticket.lines)
+    details = {"ticket_id": ticket.ticket_id, "station": ticket.station}
+
+    def told(at: datetime | None, step: str, text: str, by: str | None = None) -> Iterator[Told]:
+        if at is not None:
+            yield Told(at, Kind.TICKET, text, by, (), details | {"step": step})
+
+    name, began = f"ticket {ticket.station}", ticket.placed_at
+    yield from told(began, "published", f"{name} published: {what}")
+    yield from told(
+        ticket.heard_at,
+        "heard",
+        f"{name} heard after {after(began, ticket.heard_at)}",
+        ticket.heard_by,
+    )
+    for each in said[HearTickets.type_name]:
+        result = each.reply.result
+        again = ticket.heard_at is not None and each.at > ticket.heard_at
+        again = again and each.at != ticket.change_heard_at
+        if again and isinstance(result, HeardReceipt) and ticket.ticket_id in result.ticket_ids:
+            yield from told(each.at, "heard-again", f"{name} heard again", each.device)
+    yield from told(ticket.changed_at, "changed", f"{name} shows what changed")
+    if ticket.changed_at is not None:
+        yield from told(
+            ticket.change_heard_at,
+            "change-heard",
+            f"{name}: the change heard after {after(ticket.changed_at, ticket.change_heard_at)}",
+            ticket.change_heard_by,
+        )
+    yield from told(
+        ticket.started_at,
+        "started",
+        f"{name} started after {after(began, ticket.started_at)}",
+        by(StartTicket),
+    )
+    bumped = ticket.status is TicketStatus.BUMPED
+    yield from told(
+        ticket.ended_at,
+        ticket.status.value,
+        f"{name} {ticket.status.value} after {after(began, ticket.ended_at)}",
+        by(BumpTicket) if bumped else None,
+    )
+
+
+# -- whom the house told --------------------------------------------------------------------
+
+
+def _notice(row: Mapping[str, Any]) -> Iterator[Told]:
+    status = NoticeStatus(row["status"])
+    details = {
+        "notice_id": row["notice_id"],
+        "rule": row["rule"],
+        "channel": row["channel"],
+        "to": row["to"],
+        "change": row["change"],
+        "status": status.value,
+        "attempts": row["attempts"],
+        "error": row["error"],
+    }
+    to = f" to {row['to']}" if row["to"] else ""
+    name = f"notice {row['change']} over {row['channel']}{to}"
+    by = f"rule {row['rule']}"
+    yield Told(row["at"], Kind.NOTICE, f"{name}: to be told", by, (), details)
+    tries = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
+    error = (str(row["error"]),) if row["error"] else ()
+    if row["ended_at"] is not None:
+        text = f"{name}: {status.value} after {tries}"
+        yield Told(row["ended_at"], Kind.NOTICE, text, by, error, details)
+    elif row["next_at"] is not None and (row["attempts"] or row["next_at"] > row["at"]):
+        text = f"{name}: {tries} so far, tried then"
+        yield Told(row["next_at"], Kind.NOTICE, text, by, error, details)
