@@ -57,6 +57,7 @@ def _of_ours(error: BaseException) -> str | None:
     from devices.enrolment import CredentialsBroken, EnrolmentFailed  # noqa: PLC0415 - the same
     from devices.outbox import OutboxBroken, OutboxInUse  # noqa: PLC0415 - the same
     from devices.pending import Rejected, Unanswered  # noqa: PLC0415 - the same
+    from services.notices.letter import Unusable  # noqa: PLC0415 - the same
     from services.people.limits import LimitsUnusable  # noqa: PLC0415 - the same
     from services.people.password_rules import WeakPassword  # noqa: PLC0415 - the same
     from services.people.seal import SealBroken  # noqa: PLC0415 - the same
@@ -71,7 +72,7 @@ def _of_ours(error: BaseException) -> str | None:
     if isinstance(error, Rejected):
         return _refused(error)
     plain = (DatabaseUnusable, Unknown, Taken, LimitsUnusable, NotLoopback, PluginMissing)
-    tls = (PlaintextRefused, UnusableCertificate)
+    tls = (PlaintextRefused, UnusableCertificate, Unusable)
     people = (WeakPassword, SealBroken, EnrolmentFailed, CredentialsBroken)
     if isinstance(error, (*plain, *tls, *people, OutboxInUse, OutboxBroken, Unanswered)):
         return str(error)

@@ -34,6 +34,9 @@ def _places() -> dict[str, Place]:
         "order": at("order", "Place orders, change them, take money for them, and look at them."),
         "explain": at("explain", "Tell the whole story of something."),
         "guest": at("guest", "Look after what is kept of guests."),
+        "notify": at(
+            "notify", "Tell guests, staff and other systems of changes: over MQTT, webhooks, email."
+        ),
         "provider": at("provider", "Say which payment providers a restaurant believes."),
         "kitchen": at("kitchen", "See what the kitchen sees."),
         "tail": at("tail", "Show messages as they pass, decoded, one line each, until Ctrl-C."),

@@ -16,7 +16,11 @@ Unseal = Callable[[str], bytes]
 """Opens what was sealed; raises `Unopened` where it cannot."""
 
 
-class Unopened(Exception):
+class Unusable(ValueError):
+    """What somebody has set up cannot be used; the message says what to do."""
+
+
+class Unopened(Unusable):
     """A channel's secret cannot be opened; the message says what to do."""
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from services.notices.letter import Letter
+from services.notices.letter import Letter, Unusable
 from services.notices.retrying import Delivered, Failed, Verdict, of_smtp
 
 TIMEOUT_S: Final = 30.0
@@ -28,7 +28,7 @@ _ADDRESS: Final = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.A
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 
 
-class UnusableMailServer(ValueError):
+class UnusableMailServer(Unusable):
     """The mail server's settings cannot be used; the message says why."""
 
 

@@ -19,6 +19,7 @@ from babel.numbers import format_decimal, parse_pattern
 from jinja2 import DictLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from services.notices.letter import Unusable
 from services.notices.view import Money
 from services.notices.words import LANGUAGES, LAST_RESORT, PIECES, Words, shipped
 
@@ -33,7 +34,7 @@ _FILTERS: Final = (
 _WHOLE: Final = (int, float)
 
 
-class Unrenderable(Exception):
+class Unrenderable(Unusable):
     """A template cannot be filled in; the message says why."""
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from services.notices.letter import Letter, Unopened, Unseal
+from services.notices.letter import Letter, Unopened, Unseal, Unusable
 from services.notices.retrying import Failed, Verdict, of_http
 from services.runtime.signatures import UnusableSecret, signed_headers
 
@@ -26,7 +26,7 @@ EXCERPT_BYTES: Final = 2_048
 EXCERPT_CHARS: Final = 200
 
 
-class UnusableAddress(ValueError):
+class UnusableAddress(Unusable):
     """A webhook's address cannot be used; the message says why."""
 
 

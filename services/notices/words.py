@@ -10,6 +10,8 @@ from typing import Final
 
 import yaml
 
+from services.notices.letter import Unusable
+
 LANGUAGES: Final = ("de", "en", "es", "fr")
 """What ships."""
 LAST_RESORT: Final = "en"
@@ -19,7 +21,7 @@ PIECES: Final = ("hello", "lines")
 """What the others include."""
 
 
-class NoWords(Exception):
+class NoWords(Unusable):
     """There is no template that would do; the message says what was looked for."""
 
 
