@@ -194,6 +194,18 @@ def json_option(function: F) -> F:
     )
 
 
+def drop_option(function: F) -> F:
+    """Add ``--drop``: the folder of requests that come as files."""
+    return click.option(
+        "--drop",
+        type=_PATH,
+        metavar="DIR",
+        expose_value=False,
+        callback=_remember,
+        help="Take requests that other systems put into DIR/RESTAURANT/ as files.",
+    )(function)
+
+
 def tenant_option(function: F) -> F:
     """Add ``--tenant``, which must be given."""
     return click.option(

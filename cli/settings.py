@@ -144,6 +144,13 @@ class Settings(BaseSettings):
             pattern=r"^mqtts?://[^/\s:]+:[0-9]{1,5}$",
         ),
     ] = None
+    drop: Annotated[
+        Path | None,
+        Field(
+            description="a folder into which other systems put requests as files, in a folder of "
+            "their restaurant; without it, none are taken"
+        ),
+    ] = None
     token_s: Annotated[
         float, Field(ge=1, le=3600, description="seconds that a screen's token is good for")
     ] = 900.0

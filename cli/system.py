@@ -41,6 +41,7 @@ from services.people.sweeping import Sweeper
 from services.people.watch import Seen, put_out_changed
 from services.runtime.context import Outgoing, clearing, outgoing
 from services.runtime.database import Database
+from services.runtime.file_drop import FileDrop
 from services.runtime.moment import system_clock
 
 log = structlog.get_logger(__name__)
@@ -90,6 +91,11 @@ class System:
             OSError: the port that was asked for is taken.
         """
         services_secret(self._settings)  # made here, so that two threads never make two
+        drop = self._settings.drop
+        if drop is not None and not drop.is_dir():
+            raise Failure(
+                f"there is no folder {drop} to take files from: make it, or change --drop"
+            )
         self._thread.start()
         try:
             self._started.result(START_S)
@@ -213,6 +219,15 @@ class System:
             if gateway is not None:
                 self.gateway_url = gateway.url
                 watching.append(asyncio.create_task(gateway.run()))
+            if settings.drop is not None:
+                drop = FileDrop(
+                    settings.drop,
+                    served.systems,
+                    database,
+                    system_clock,
+                    serving=served.backbone.ready.is_set,
+                )
+                watching.append(asyncio.create_task(drop.run()))
             backbone = asyncio.create_task(served.backbone.run())
             stopping = asyncio.create_task(self._stopping.wait())
             # What was loaded so far stays for good: the collector need not look through it

@@ -9,7 +9,7 @@ import click
 from cli.application import Application, pass_application
 from cli.commands.up import until_signalled
 from cli.failures import Failure
-from cli.grammar import Command
+from cli.grammar import Command, drop_option
 from cli.printing import note
 from cli.settings import BrokerKind
 from cli.span import SPAN
@@ -18,6 +18,7 @@ from cli.system import System
 
 @click.command(cls=Command)
 @click.option("--for", "seconds", type=SPAN, metavar="SPAN", help="Stop after this: 20s, 5m.")
+@drop_option
 @pass_application
 def serve(app: Application, *, seconds: float | None) -> None:
     """Run the services against a broker and database of their own.

@@ -22,7 +22,7 @@ from cli.application import Application, pass_application
 from cli.demo import TENANT, Demo, prepare
 from cli.demo_view import DemoView, plain_line
 from cli.files import Running, make_home, said_to_run, say_running
-from cli.grammar import Command, json_option
+from cli.grammar import Command, drop_option, json_option
 from cli.printing import note, say, show_json
 from cli.span import SPAN
 from cli.system import System
@@ -61,6 +61,7 @@ def until_signalled() -> Iterator[threading.Event]:
     help="Orders a minute in the demonstration.",
 )
 @json_option
+@drop_option
 @pass_application
 def up(app: Application, *, demo: bool, seconds: float | None, rate: float, as_json: bool) -> None:
     """Run broker, services and database in this one process.
@@ -73,6 +74,7 @@ def up(app: Application, *, demo: bool, seconds: float | None, rate: float, as_j
       heard up
       heard up --demo
       heard up --demo --for 20s --json
+      heard up --drop /srv/orders
     """
     live = demo and not as_json and sys.stdout.isatty()
     settings = app.settings
