@@ -86,10 +86,11 @@ async def _forget(database: Database, tenant: str, order_id: UUID, actor: str) -
             ports=Ports(menu=StoredMenu(), kitchen=StoredKitchen()),
             tell=router.tell,
         )
+        # Before the handler, which would leave nothing to count.
+        notices = await forget_notices(connection, tenant, [order_id], now)
         await router.handlers[ForgetGuest](ForgetGuest(order_id=order_id), context)
         work.merge(context.draft.changes)
         await work.flush({OUTBOX: [parcel.row() for parcel in pack(context.emitted)]})
-        notices = await forget_notices(connection, tenant, [order_id], now)
         answers = await _forget_answers(connection, tenant, before)
         left = await _left(connection, tenant, before)
         await audit.record(

@@ -48,7 +48,7 @@ async def forget(
         chosen = among(NOTICES.c.order_id, ids[start : start + PAGE], connection.dialect.name)
         query = select(NOTICES).where(chosen, NOTICES.c.tenant == tenant)
         for row in (await connection.execute(query)).mappings().all():
-            values = _without_guest(dict(row), now)
+            values = without_guest(dict(row), now)
             # A sender may be changing the very row: then it is read again.
             current: store.Row | None = dict(row)
             while values and current is not None:
@@ -56,11 +56,11 @@ async def forget(
                     erased += 1
                     break
                 current = await store.find(connection, tenant, row["notice_id"])
-                values = {} if current is None else _without_guest(current, now)
+                values = {} if current is None else without_guest(current, now)
     return erased
 
 
-def _without_guest(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def without_guest(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """What changes in a row so that nothing of the guest is left in it; nothing, if so it is."""
     snapshot = row["snapshot"]
     if snapshot is None:

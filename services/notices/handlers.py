@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import select
+
 from schemas.notices import NoticeStatus
 from schemas.orders import Order, OrderChange, OrderChanged, OrderPlaced
 from services.notices import rules
+from services.notices.forgetting import without_guest
 from services.notices.quiet import IN_QUIET_HOURS, due_at, later, zone_of
 from services.notices.tables import NOTICES
 from services.runtime.context import Context
@@ -26,7 +29,9 @@ async def tell_of_the_new_order(placed: OrderPlaced, context: Context) -> None:
 
 @router.during(OrderChanged)
 async def tell_of_the_change(changed: OrderChanged, context: Context) -> None:
-    """Put down whom the house's rules tell of it."""
+    """Put down whom the house's rules tell of it; a guest who is forgotten is told no more."""
+    if changed.change is OrderChange.GUEST_FORGOTTEN:
+        await _forget(context, changed.order_id)
     more = changed.model_dump(mode="json", include={"lines", "payment_id", "why"})
     await _tell(context, changed.order, (changed.change,), more)
 
@@ -55,6 +60,19 @@ async def _tell(
         else:
             row |= {"next_at": due, "to": each.to, "snapshot": snapshot}
         context.draft.put(NOTICES, row)
+
+
+async def _forget(context: Context, order_id: UUID) -> None:
+    work = context.draft.work
+    query = select(NOTICES).where(
+        NOTICES.c.order_id == order_id, NOTICES.c.tenant == context.tenant
+    )
+    for found in (await work.connection.execute(query)).mappings().all():
+        row = dict(found)
+        work.adopt(NOTICES, row)
+        values = without_guest(row, context.now)
+        if values:
+            context.draft.put(NOTICES, row | values | {"version": row["version"] + 1})
 
 
 def _waiting_row(
