@@ -176,7 +176,7 @@ def receipt(order_id: UUID) -> OrderReceipt:
     return OrderReceipt(
         order_id=order_id,
         number="ORD-240115103045-A1B2",
-        status=OrderStatus.PLACED,
+        status=OrderStatus.ACCEPTED,
         version=1,
         currency="GBP",
         total_minor=395,
