@@ -188,3 +188,7 @@ class House:
                 return True
         except ConnectionRefused:
             return False
+
+
+Start = Callable[..., House]
+"""Starts a house with settings of the test's own: see the fixture `start_house`."""

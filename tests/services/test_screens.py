@@ -7,10 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import jwt
 import pytest
@@ -22,31 +19,10 @@ from schemas.gateway import Session
 from schemas.people import PersonRole
 from services.people.keys import SigningKeys
 from services.people.seal import Seal
-from tests.brokers import PrivateMosquitto
 from tests.mqtt_client import DEADLINE_S
-from tests.running import EMBEDDED, SERVERS
-from tests.services.gateway_house import PASSWORD, House
+from tests.services.gateway_house import PASSWORD, House, Start
 
 AT_ONCE_S = 1.0
-Start = Callable[..., House]
-
-
-@pytest.fixture(params=[EMBEDDED, SERVERS])
-def start_house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
-    """Start a house with settings of the test's own, on each broker and database."""
-    mosquitto: PrivateMosquitto | None = None
-    url: str | None = None
-    if request.param == SERVERS:
-        mosquitto = request.getfixturevalue("mosquitto_broker")
-        url = request.getfixturevalue("postgresql_url")
-    with ExitStack() as stack:
-
-        def start(**settings: Any) -> House:
-            house = House(tmp_path / "home", mosquitto, url, **settings)
-            stack.callback(house.system.stop)
-            return house.start()
-
-        yield start
 
 
 def until(condition: Callable[[], bool], within: float = DEADLINE_S) -> None:
