@@ -317,8 +317,7 @@ async def _show(context: Context, ticket: Ticket) -> None:
 
 
 async def _tell_the_order(context: Context, ticket: Ticket, *, started: bool) -> None:
-    tickets = await store.tickets_of(context.draft, context.tenant, ticket.order_id)
-    still_open = sum(rules.is_open(each) for each in tickets)
+    still_open = await store.open_tickets_of(context.draft, context.tenant, ticket.order_id)
     await context.tell(
         TicketMoved(order_id=ticket.order_id, started=started, open_tickets=still_open)
     )

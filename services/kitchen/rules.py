@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -241,11 +241,11 @@ def forget_guest(ticket: Ticket, order: Order, *, sequence: int) -> Ticket | Non
     )
 
 
-def work_of(ticket: Ticket) -> dict[int, LineWork]:
-    """How far each line of the ticket is."""
+def work_of(status: TicketStatus, marks_: Mapping[int, str | None]) -> dict[int, LineWork]:
+    """How far each line of a ticket is, by its number and how it is marked."""
     return {
-        line.line: LineWork.GONE if line.mark is LineMark.CANCELLED else _WORK[ticket.status]
-        for line in ticket.lines
+        line: LineWork.GONE if mark == LineMark.CANCELLED else _WORK[status]
+        for line, mark in marks_.items()
     }
 
 

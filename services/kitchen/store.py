@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
+from schemas.kitchen import OPEN_TICKET, Ticket, TicketLine, TicketStatus
 from services.kitchen import rules
 from services.runtime.among import among
 from services.runtime.flush import GUARD
@@ -32,6 +33,8 @@ from services.runtime.work import SHELVED, Draft, Row, UnitOfWork
 
 _STATUSES = ", ".join(f"'{status}'" for status in TicketStatus)
 _OPEN: Final = sorted(status.value for status in OPEN_TICKET)
+_LINES: Final = TypeAdapter(list[TicketLine])
+"""All lines in one call: a ticket may have sixty, and is written at every step."""
 _OF_ORDER: Final = "tickets of an order"
 _CUT: Final = "tickets cut for an order"
 
@@ -109,7 +112,7 @@ def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
     row = {name: getattr(ticket, name) for name in Ticket.model_fields}
     row["status"] = ticket.status.value
     row["kind"] = ticket.kind.value
-    row["lines"] = [line.model_dump(mode="json", exclude_defaults=True) for line in ticket.lines]
+    row["lines"] = _LINES.dump_python(list(ticket.lines), mode="json", exclude_defaults=True)
     return {"tenant": tenant, **row}
 
 
@@ -170,13 +173,22 @@ async def prepare_orders(draft: Draft, keys: Collection[tuple[str, UUID]]) -> No
 
 async def tickets_of(draft: Draft, tenant: str, order_id: UUID) -> list[Ticket]:
     """All tickets of an order, as this message sees them, in the order of their ids."""
+    return [to_ticket(row) for row in await _rows_of(draft, tenant, order_id)]
+
+
+async def open_tickets_of(draft: Draft, tenant: str, order_id: UUID) -> int:
+    """How many tickets of the order are open, as this message sees them."""
+    return sum(row["status"] in _OPEN for row in await _rows_of(draft, tenant, order_id))
+
+
+async def _rows_of(draft: Draft, tenant: str, order_id: UUID) -> list[Row]:
     work = draft.work
     if (_OF_ORDER, tenant, order_id) not in work.notes:
         await _read_orders(work, tenant, {order_id})
     ids: list[UUID] = work.notes[_OF_ORDER, tenant, order_id]
     cut: list[UUID] = work.notes.get((_CUT, tenant, order_id), [])
     rows = [await draft.get(TICKETS, tenant, each) for each in sorted({*ids, *cut})]
-    return [to_ticket(row) for row in rows if row is not None]
+    return [row for row in rows if row is not None]
 
 
 async def _read_orders(work: UnitOfWork, tenant: str, orders: Collection[UUID]) -> None:
@@ -203,16 +215,17 @@ class StoredKitchen:
     async def work(self, draft: Draft, tenant: str, order_id: UUID) -> Mapping[int, LineWork]:
         """See `KitchenPort.work`."""
         found: dict[int, LineWork] = {}
-        for ticket in await tickets_of(draft, tenant, order_id):
-            found |= rules.work_of(ticket)
+        for row in await _rows_of(draft, tenant, order_id):
+            # Two words of each line, not all of them: a ticket may have sixty.
+            lines = {line["line"]: line.get("mark") for line in row["lines"]}
+            found |= rules.work_of(TicketStatus(row["status"]), lines)
             # What is allowed because nobody cooks it yet must not be kept once somebody does.
-            draft.work.rely(TICKETS, (tenant, ticket.ticket_id))
+            draft.work.rely(TICKETS, (tenant, row["ticket_id"]))
         return found
 
     async def open_tickets(self, draft: Draft, tenant: str, order_id: UUID) -> int:
         """See `KitchenPort.open_tickets`."""
-        tickets = await tickets_of(draft, tenant, order_id)
-        return sum(rules.is_open(ticket) for ticket in tickets)
+        return await open_tickets_of(draft, tenant, order_id)
 
 
 async def open_page(

@@ -176,7 +176,8 @@ class AnEvening(RuleBasedStateMachine):
     def orders_know_how_far_each_line_is(self) -> None:
         work: dict[int, LineWork] = {}
         for ticket in self.kitchen.tickets.values():
-            work |= rules.work_of(ticket)
+            marks = {line.line: line.mark for line in ticket.lines}
+            work |= rules.work_of(ticket.status, marks)
         assert sorted(work) == [line.line for line in self.kitchen.order.lines]
         for number, done in work.items():
             ticket = self.kitchen.holding(number)
