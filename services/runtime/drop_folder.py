@@ -182,22 +182,38 @@ def _read(folder: int, name: str) -> Dropped | None:
     except OSError as error:
         what = "a symbolic link" if error.errno == errno.ELOOP else f"{error.strerror}"
         return _wrong(name, RefusalCode.UNREADABLE, f"it cannot be opened: {what}")
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
-            return _wrong(name, RefusalCode.UNREADABLE, f"it is {what}")
-        most = MOST_LINES_BYTES if name.endswith(MANY) else MAX_REQUEST_BYTES
-        # Not by its size alone: it may grow while it is read.
-        told = b"" if found.st_size > most else file.read(most + 1)
-        if found.st_size > most or len(told) > most:
-            text = f"{found.st_size} bytes; such a file may have {most}"
-            return _wrong(name, RefusalCode.TOO_LARGE, text)
+    try:
+        return _told(handle, name)
+    except OSError as error:
+        return _wrong(name, RefusalCode.UNREADABLE, f"it cannot be read: {error.strerror}")
+    finally:
+        os.close(handle)
+
+
+def _told(handle: int, name: str) -> Dropped:
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
+        return _wrong(name, RefusalCode.UNREADABLE, f"it is {what}")
+    most = MOST_LINES_BYTES if name.endswith(MANY) else MAX_REQUEST_BYTES
+    told = _up_to(handle, most + 1)
+    if len(told) > most:
+        text = f"{max(len(told), found.st_size)} bytes; such a file may have {most}"
+        return _wrong(name, RefusalCode.TOO_LARGE, text)
     lines = [told] if name.endswith(ONE) else told.split(b"\n")
     requests = tuple(line for line in lines if line.strip())
     if not requests:
         return _wrong(name, RefusalCode.UNREADABLE, "it is empty")
     return Dropped(name, requests)
+
+
+def _up_to(handle: int, most: int) -> bytes:
+    """Read so much at most: by its size alone one cannot tell, it may grow meanwhile."""
+    parts: list[bytes] = []
+    while most and (part := os.read(handle, min(most, 1 << 20))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 def _wrong(name: str, code: RefusalCode, text: str) -> Dropped:

@@ -107,7 +107,7 @@ class FileDrop:
             found = await asyncio.to_thread(drop_folder.waiting, self._root)
             known = await self._known(found)
         except OSError as error:
-            self._say_once(f"the drop folder cannot be read: {error}")
+            self._say_once(f"the drop folder cannot be read: {error.strerror}")
             return
         except Exception as error:
             if not is_away(error):
@@ -145,7 +145,7 @@ class FileDrop:
         except NotServing:
             pass  # the files stay, for whoever serves next
         except OSError as error:
-            self._say_once(f"the drop folder of {tenant} cannot be read: {error}")
+            self._say_once(f"the drop folder of {tenant} cannot be read: {error.strerror}")
         except Exception as error:
             self._alone[tenant, _ALL] = time.monotonic() + LEFT_ALONE_S
             if is_away(error):

@@ -45,6 +45,8 @@ OURSELVES: Final = "heard"
 PATIENCE_S: Final = 10.0
 """How long one waits for an answer before one is sent away."""
 RETRY_AFTER_S: Final = 2.0
+QUESTIONS_AT_ONCE: Final = 3
+"""Each takes a connection to the database, of which there are few."""
 _LOOK_AGAIN_S: Final = 0.1
 
 Key = tuple[str, UUID]
@@ -70,6 +72,11 @@ class _Waiter:
     received: Received
     key: Key
     answer: asyncio.Future[Reply]
+
+    def fail(self, error: Exception) -> None:
+        """Let the asker know that there is no answer."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 class Intake:
@@ -100,6 +107,8 @@ class Intake:
         self._questions: Final = Questions(database, router, worker.counts)
         self._waiting: Final[deque[_Waiter]] = deque()
         self._in_hand: list[_Waiter] = []
+        self._answering: Final[dict[asyncio.Task[None], _Waiter]] = {}
+        self._questioners: Final = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._wake = asyncio.Event()
         self._open = False
 
@@ -127,9 +136,8 @@ class Intake:
             raise ValueError(f"{received.message.type_name} cannot be asked so")
         if not self._open:
             raise NotServing("this process does not serve now")
-        if isinstance(received.message, Query):
-            return await self._answer(received, request_id)
-        if type(received.message) not in self._router.handlers:
+        kind = type(received.message)
+        if kind not in self._router.handlers and kind not in self._router.answerers:
             return _unknown(request_id, received.message)
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         waiter = _Waiter(received, (received.tenant, request_id), answer)
@@ -167,7 +175,9 @@ class Intake:
                     await self._take()
         finally:
             self._open = False
-            self._send_away([*self._in_hand, *self._waiting])
+            for task in self._answering:
+                task.cancel()
+            self._send_away([*self._in_hand, *self._answering.values(), *self._waiting])
             self._waiting.clear()
             self._in_hand = []
 
@@ -180,6 +190,18 @@ class Intake:
         if not batch:
             return
         self._in_hand = batch
+        requests = [each for each in batch if not isinstance(each.received.message, Query)]
+        if requests:
+            await self._decide(requests)
+        # Only now, as over MQTT: who asks after having said something is told of it.
+        for waiter in batch:
+            if isinstance(waiter.received.message, Query):
+                task = asyncio.create_task(self._answer(waiter))
+                self._answering[task] = waiter
+                task.add_done_callback(self._answered)
+        self._in_hand = []
+
+    async def _decide(self, batch: Sequence[_Waiter]) -> None:
         try:
             if not await self._worker.decide([each.received for each in batch]):
                 self._send_away(batch)
@@ -189,13 +211,11 @@ class Intake:
             # Whatever it is, it ends with those who asked: orders over MQTT go on.
             log.exception("what came another way could not be decided")
             for waiter in batch:
-                if not waiter.answer.done():
-                    waiter.answer.set_exception(error)
+                waiter.fail(error)
             return
         for waiter in batch:
             if not waiter.answer.done():
                 waiter.answer.set_result(_first_answer(waiter, kept))
-        self._in_hand = []
 
     async def _kept(self, keys: set[Key]) -> dict[Key, tuple[str, str, Reply]]:
         """Read the answers: device, digest and reply by key. Waits while the database is away."""
@@ -221,21 +241,26 @@ class Intake:
                     found[tenant, row.request_id] = (row.device, row.digest, reply)
         return found
 
-    async def _answer(self, query: Received, request_id: UUID) -> Reply:
+    async def _answer(self, waiter: _Waiter) -> None:
+        """Answer a question, while others are decided."""
+        query = waiter.received
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with self._questioners:
                 reply = await self._questions.reply_to(query, self._clock())
-        except Exception as error:
-            if not is_away(error):
-                raise
-            raise NotServing("the database is away") from error
-        return _unknown(request_id, query.message) if reply is None else reply
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked is told
+            away = is_away(error)
+            waiter.fail(NotServing("the database is away") if away else error)
+            return
+        if not waiter.answer.done():
+            waiter.answer.set_result(reply or _unknown(query.request_id, query.message))
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._answering.pop(task, None)
 
     @staticmethod
     def _send_away(waiters: Sequence[_Waiter]) -> None:
         for waiter in waiters:
-            if not waiter.answer.done():
-                waiter.answer.set_exception(NotServing("this process has ended to serve"))
+            waiter.fail(NotServing("this process serves no more"))
 
 
 def _first_answer(waiter: _Waiter, kept: dict[Key, tuple[str, str, Reply]]) -> Reply:
@@ -249,6 +274,6 @@ def _first_answer(waiter: _Waiter, kept: dict[Key, tuple[str, str, Reply]]) -> R
     return reply
 
 
-def _unknown(request_id: UUID, message: object) -> Reply:
+def _unknown(request_id: UUID | None, message: object) -> Reply:
     text = f"{getattr(message, 'type_name', '')!r} is not handled here"
     return rejected(request_id, RefusalCode.UNKNOWN_TYPE, text)
