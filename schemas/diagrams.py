@@ -7,7 +7,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from schemas.kitchen import TICKET_STEPS
+from schemas.notices import NOTICE_STEPS, NoticeStatus
 from schemas.orders import ORDER_STEPS
+from schemas.parties import PARTY_STEPS
+from schemas.payments import PAYMENT_STEPS
 
 State = TypeVar("State", bound=StrEnum)
 Step = TypeVar("Step", bound=StrEnum)
@@ -25,13 +28,27 @@ def ended_states(steps: Mapping[tuple[State, Step], State]) -> list[State]:
     return list(dict.fromkeys(state for state in steps.values() if state not in left))
 
 
-def state_diagram(steps: Mapping[tuple[State, Step], State]) -> str:
-    """Draw a transition table as a Mermaid ``stateDiagram-v2``."""
+def state_diagram(steps: Mapping[tuple[State, Step], State], first: State | None = None) -> str:
+    """Draw a transition table as a Mermaid ``stateDiagram-v2``.
+
+    `first` says where a thing begins, for tables in which a step leads back there.
+    """
+    names = list(dict.fromkeys(state for (before, _), after in steps.items()
+                               for state in (before, after)))  # fmt: skip
     lines = ["stateDiagram-v2"]
-    lines += [f"    [*] --> {state}" for state in initial_states(steps)]
-    lines += [f"    {before} --> {after}: {step}" for (before, step), after in steps.items()]
-    lines += [f"    {state} --> [*]" for state in ended_states(steps)]
+    # Mermaid takes a hyphen for the beginning of an arrow.
+    lines += [f'    state "{name}" as {_id(name)}' for name in names if _id(name) != name]
+    begin = initial_states(steps) if first is None else [first]
+    lines += [f"    [*] --> {_id(state)}" for state in begin]
+    lines += [
+        f"    {_id(before)} --> {_id(after)}: {step}" for (before, step), after in steps.items()
+    ]
+    lines += [f"    {_id(state)} --> [*]" for state in ended_states(steps)]
     return "\n".join(lines)
+
+
+def _id(state: StrEnum) -> str:
+    return str(state).replace("-", "_")
 
 
 def order_states() -> str:
@@ -42,3 +59,18 @@ def order_states() -> str:
 def ticket_states() -> str:
     """The diagram of a ticket's states."""
     return state_diagram(TICKET_STEPS)
+
+
+def payment_states() -> str:
+    """The diagram of a payment's states."""
+    return state_diagram(PAYMENT_STEPS)
+
+
+def party_states() -> str:
+    """The diagram of a party's states."""
+    return state_diagram(PARTY_STEPS)
+
+
+def notice_states() -> str:
+    """The diagram of a notice's states."""
+    return state_diagram(NOTICE_STEPS, NoticeStatus.WAITING)

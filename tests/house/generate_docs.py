@@ -20,7 +20,13 @@ from broker_config.access import RULES, Retain, Verb
 from schemas.attribute_docs import attribute_docs, summary
 from schemas.catalogue import MESSAGES
 from schemas.devices import Role
-from schemas.diagrams import order_states, ticket_states
+from schemas.diagrams import (
+    notice_states,
+    order_states,
+    party_states,
+    payment_states,
+    ticket_states,
+)
 from schemas.people import Permission
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES
@@ -185,6 +191,9 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "refusals": refusals,
     "order-states": _mermaid(order_states),
     "ticket-states": _mermaid(ticket_states),
+    "payment-states": _mermaid(payment_states),
+    "party-states": _mermaid(party_states),
+    "notice-states": _mermaid(notice_states),
     "commands": commands,
     "settings": settings,
     "people-roles": people_roles,
