@@ -32,6 +32,7 @@ def _places() -> dict[str, Place]:
         "limits": at("limits", "Say how much devices and restaurants may send."),
         "menu": at("menu", "Import and show menus."),
         "order": at("order", "Place orders, change them, take money for them, and look at them."),
+        "party": at("party", "Let several guests put one order together."),
         "explain": at("explain", "Tell the whole story of something."),
         "guest": at("guest", "Look after what is kept of guests."),
         "notify": at(

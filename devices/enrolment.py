@@ -100,12 +100,52 @@ def claim(
         PlaintextRefused: another machine, without TLS.
         CredentialsBroken: `path` holds the credentials of a device already.
     """
+    return _come_in(gateway, "/v1/claim", {"code": code}, path, ca_file, plaintext=plaintext)
+
+
+def enter_party(
+    gateway: str,
+    tenant: str,
+    code: str,
+    path: Path,
+    *,
+    ca_file: Path | None = None,
+    plaintext: bool = False,
+) -> DeviceCredentials:
+    """Become a guest's phone of an open party; its credentials stand in `path` then.
+
+    They open the broker for as long as the party lasts.
+
+    Args:
+        gateway: its address, as ``https://heard.example:8880``.
+        tenant: the restaurant.
+        code: of the party, as its host shows it.
+        path: where the credentials are kept, readable by their owner alone.
+        ca_file: the authority that signed the gateway's certificate; None asks the system's.
+        plaintext: speak plainly to another machine too.
+
+    Raises:
+        EnrolmentFailed, PlaintextRefused, CredentialsBroken: as `claim`.
+    """
+    body = {"tenant": tenant, "code": code}
+    return _come_in(gateway, "/v1/party/join", body, path, ca_file, plaintext=plaintext)
+
+
+def _come_in(
+    gateway: str,
+    route: str,
+    body: dict[str, str],
+    path: Path,
+    ca_file: Path | None,
+    *,
+    plaintext: bool,
+) -> DeviceCredentials:
     url = httpx.URL(gateway)
     if url.scheme not in {"http", "https"} or not url.host:
         raise EnrolmentFailed(f"{gateway!r} is no address of a gateway: write https://HOST:PORT")
     refuse_plaintext(url.host, tls=url.scheme == "https", plaintext=plaintext)
     secret = _secret_of(path)
-    told = _ask(url, {"code": code, "secret": secret}, ca_file)
+    told = _ask(url.join(route), {**body, "secret": secret}, ca_file)
     broker = told.broker
     if broker.ca is None and broker.tls and ca_file is not None:
         broker = broker.model_copy(update={"ca": ca_file.read_text(encoding="ascii")})
@@ -144,10 +184,10 @@ def _ask(url: httpx.URL, body: dict[str, Any], ca_file: Path | None) -> ClaimedD
         verify = ssl.create_default_context(cafile=ca_file)
     try:
         with httpx.Client(verify=verify, timeout=PATIENCE_S, trust_env=False) as client:
-            answer = client.post(url.join("/v1/claim"), json=body)
+            answer = client.post(url, json=body)
     except httpx.HTTPError as error:
         raise EnrolmentFailed(
-            f"the gateway {url} cannot be reached: {error}: the same command tries again"
+            f"the gateway {url.join('/')} cannot be reached: {error}: the same command tries again"
         ) from error
     try:
         if answer.is_success:
@@ -155,6 +195,6 @@ def _ask(url: httpx.URL, body: dict[str, Any], ca_file: Path | None) -> ClaimedD
         problem = Problem.model_validate_json(answer.content)
     except ValidationError:
         raise EnrolmentFailed(
-            f"{url} answers, but is no gateway of Heard (status {answer.status_code})"
+            f"{url.join('/')} answers, but is no gateway of Heard (status {answer.status_code})"
         ) from None
     raise EnrolmentFailed(problem.message)

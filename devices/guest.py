@@ -60,8 +60,9 @@ class PartyGuest(DeviceClient):
         self._topic: Final = PartyState.route.topic(tenant=self.tenant, device=self.device)
         self._party: Party | None = None
         self._party_lock: Final = threading.Lock()
-        self._doubted_until = float("inf")
+        self._known: Final = threading.Event()
         # Only the device's own thread touches it: until then, what is known may be over.
+        self._doubted_until = float("inf")
 
     @property
     def party(self) -> Party | None:
@@ -72,6 +73,14 @@ class PartyGuest(DeviceClient):
         """
         with self._party_lock:
             return self._party
+
+    def know_party(self, timeout: float | None = None) -> Party | None:
+        """Wait until it is known whether there is a party, after the device came online.
+
+        Returns:
+            As `party`; None as well where it is not known in time.
+        """
+        return self.party if self._known.wait(timeout) else None
 
     @property
     def menu(self) -> Mapping[str, MenuItem]:
@@ -121,6 +130,7 @@ class PartyGuest(DeviceClient):
 
     def _disconnected(self, now: float) -> None:  # noqa: ARG002 - the hook's shape
         self._doubted_until = float("inf")
+        self._known.clear()
 
     def _receive(self, message: Received, now: float) -> None:  # noqa: ARG002 - the hook's shape
         if self._menu.owns(message.topic):
@@ -149,7 +159,9 @@ class PartyGuest(DeviceClient):
                 and before.party_id == party.party_id
                 and before.version > party.version
             ):
+                self._known.set()
                 return
             self._party = party
+        self._known.set()
         if self._on_party is not None:
             self._call(self._on_party, party)

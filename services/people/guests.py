@@ -85,9 +85,7 @@ class Guests:
             await self._admission.place(
                 connection, [(device, account)], action="guest.joined", source=source
             )
-            await connection.execute(
-                GUEST_PASSES.insert().values(tenant=tenant, device=name, party_id=party.party_id)
-            )
+            await goes_with(connection, tenant, name, party.party_id)
             await self._admission.accounts.admit([account], anew=True)
         log.info("a guest's phone came in", tenant=tenant, device=name)
         return account
@@ -185,6 +183,13 @@ class PartyWatch:
             for tenant, devices in gone.items()
             if (named := [each for each in devices if (tenant, each) in still])
         }
+
+
+async def goes_with(connection: AsyncConnection, tenant: str, device: str, party_id: UUID) -> None:
+    """Note that a device is there for a party alone, and goes when that ends."""
+    await connection.execute(
+        GUEST_PASSES.insert().values(tenant=tenant, device=device, party_id=party_id)
+    )
 
 
 async def _let_in(connection: AsyncConnection, tenant: str, party_id: UUID) -> int:
