@@ -74,7 +74,9 @@ def without_guest(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         if row["status"] == NoticeStatus.WAITING:
             return store.dropped(row, store.FORGOTTEN, now)
         return {"to": None, "snapshot": None}
-    kept = {**order, "guest": None, "participants": []}
+    # What people wrote to a line may say who they are.
+    lines = [{**line, "note": ""} for line in order.get("lines") or []]
+    kept = {**order, "guest": None, "participants": [], "lines": lines}
     return {"snapshot": {**snapshot, "order": kept}}
 
 
