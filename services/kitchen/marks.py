@@ -79,10 +79,21 @@ def heard(line: TicketLine, seen: int) -> TicketLine:
 
 
 def renamed(order: Order, line: TicketLine) -> TicketLine:
-    """The line with the name that the order has for its guest now."""
-    numbers = {each.line: each.guest for each in order.lines}
-    name = _name(order, numbers.get(line.line))
-    return line if name == line.guest else line.model_copy(update={"guest": name})
+    """The line with the name that the order has for its guest now.
+
+    Where the order has forgotten its note, so has the ticket: people write names there too.
+    """
+    known = next((each for each in order.lines if each.line == line.line), None)
+    changes: dict[str, object] = {}
+    name = _name(order, None if known is None else known.guest)
+    if name != line.guest:
+        changes["guest"] = name
+    if known is not None and not known.note:
+        if line.note:
+            changes["note"] = ""
+        if line.was is not None and line.was.note:
+            changes["was"] = line.was.model_copy(update={"note": ""})
+    return line.model_copy(update=changes) if changes else line
 
 
 def _name(order: Order, guest: int | None) -> str | None:
