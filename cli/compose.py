@@ -14,7 +14,7 @@ import services.orders.parties
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
-from services.kitchen.store import StoredKitchen
+from services.kitchen.port import StoredKitchen
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
 from services.orders.party_store import StoredParties

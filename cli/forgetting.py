@@ -21,7 +21,7 @@ from schemas.identifiers import new_id
 from schemas.orders import Order
 from schemas.parties import Party
 from schemas.replies import PartyReceipt
-from services.kitchen.store import StoredKitchen
+from services.kitchen.port import StoredKitchen
 from services.menu.store import StoredMenu
 from services.notices.forgetting import forget as forget_notices
 from services.orders import history, reading

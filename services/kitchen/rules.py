@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from schemas.kitchen import (
@@ -20,20 +19,11 @@ from schemas.orders import Order, OrderLine
 from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
 from services.kitchen import marks
-from services.runtime.ports import LineWork
 from services.runtime.refusal import Refusal
 
 NextLine = Callable[[Order, TicketLine, OrderLine, int], TicketLine]
 """Makes a ticket's line from the order, the line as it is shown, the order's, and the
 station's sequence; see `services.kitchen.marks`."""
-
-_WORK: Final = {
-    TicketStatus.SENT: LineWork.WAITING,
-    TicketStatus.HEARD: LineWork.WAITING,
-    TicketStatus.STARTED: LineWork.STARTED,
-    TicketStatus.BUMPED: LineWork.COOKED,
-    TicketStatus.CANCELLED: LineWork.GONE,
-}
 
 
 def lines_by_station(
@@ -239,14 +229,6 @@ def forget_guest(ticket: Ticket, order: Order, *, sequence: int) -> Ticket | Non
             "lines": lines,
         }
     )
-
-
-def work_of(status: TicketStatus, marks_: Mapping[int, str | None]) -> dict[int, LineWork]:
-    """How far each line of a ticket is, by its number and how it is marked."""
-    return {
-        line: LineWork.GONE if mark == LineMark.CANCELLED else _WORK[status]
-        for line, mark in marks_.items()
-    }
 
 
 def receipt(ticket: Ticket) -> TicketReceipt:

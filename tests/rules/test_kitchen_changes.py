@@ -21,6 +21,7 @@ from schemas.kitchen import (
 from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
 from services.kitchen import rules
+from services.kitchen.port import work_of
 from services.runtime.ports import LineWork
 from services.runtime.refusal import Refusal
 from tests.rules.kitchen_model import (
@@ -177,7 +178,7 @@ class AnEvening(RuleBasedStateMachine):
         work: dict[int, LineWork] = {}
         for ticket in self.kitchen.tickets.values():
             marks = {line.line: line.mark for line in ticket.lines}
-            work |= rules.work_of(ticket.status, marks)
+            work |= work_of(ticket.status, marks)
         assert sorted(work) == [line.line for line in self.kitchen.order.lines]
         for number, done in work.items():
             ticket = self.kitchen.holding(number)

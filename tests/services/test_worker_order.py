@@ -16,7 +16,7 @@ from schemas.identifiers import new_id
 from schemas.kitchen import ReadStation
 from schemas.menu import MenuItem
 from schemas.message import Request
-from services.kitchen.store import StoredKitchen
+from services.kitchen.port import StoredKitchen
 from services.menu import store as menu_store
 from services.menu.store import StoredMenu
 from services.orders.store import ORDERS

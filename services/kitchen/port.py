@@ -1,0 +1,47 @@
+"""The kitchen as other areas see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from schemas.kitchen import LineMark, TicketStatus
+from services.kitchen.store import TICKETS, open_tickets_of, rows_of
+from services.runtime.ports import LineWork
+from services.runtime.work import Draft
+
+_WORK: Final = {
+    TicketStatus.SENT: LineWork.WAITING,
+    TicketStatus.HEARD: LineWork.WAITING,
+    TicketStatus.STARTED: LineWork.STARTED,
+    TicketStatus.BUMPED: LineWork.COOKED,
+    TicketStatus.CANCELLED: LineWork.GONE,
+}
+
+
+class StoredKitchen:
+    """See `services.runtime.ports.KitchenPort`."""
+
+    async def work(self, draft: Draft, tenant: str, order_id: UUID) -> Mapping[int, LineWork]:
+        """See `KitchenPort.work`."""
+        found: dict[int, LineWork] = {}
+        for row in await rows_of(draft, tenant, order_id):
+            # Two words of each line, not all of them: a ticket may have sixty.
+            lines = {line["line"]: line.get("mark") for line in row["lines"]}
+            found |= work_of(TicketStatus(row["status"]), lines)
+            # What is allowed because nobody cooks it yet must not be kept once somebody does.
+            draft.work.rely(TICKETS, (tenant, row["ticket_id"]))
+        return found
+
+    async def open_tickets(self, draft: Draft, tenant: str, order_id: UUID) -> int:
+        """See `KitchenPort.open_tickets`."""
+        return await open_tickets_of(draft, tenant, order_id)
+
+
+def work_of(status: TicketStatus, marks: Mapping[int, str | None]) -> dict[int, LineWork]:
+    """How far each line of a ticket is, by its number and how it is marked."""
+    return {
+        line: LineWork.GONE if mark == LineMark.CANCELLED else _WORK[status]
+        for line, mark in marks.items()
+    }
