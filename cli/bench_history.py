@@ -8,8 +8,13 @@ from typing import Any, Final
 
 from schemas.identifiers import derived_id, new_id
 from schemas.kitchen import TicketStatus
-from schemas.orders import OrderStatus
+from schemas.orders import Order, OrderChange, OrderLine, OrderStatus, PlaceOrder
+from services.kitchen import rules
+from services.kitchen import store as kitchen_store
 from services.kitchen.store import TICKETS
+from services.orders import journal, ledger
+from services.orders import store as orders_store
+from services.orders.journal import JOURNAL, By, Happened
 from services.orders.store import ORDERS
 from services.runtime.database import Database
 from services.runtime.flush import flush
@@ -22,62 +27,72 @@ BATCH: Final = 2_000
 async def fill(
     database: Database, tenant: str, count: int, progress: Callable[[int], None]
 ) -> None:
-    """Write closed orders of the past months, each with its ticket and its inbox row."""
+    """Write closed orders of the past months, each with all the rows that it leaves."""
     now = system_clock()
     for begun in range(0, count, BATCH):
         orders: list[dict[str, Any]] = []
         tickets: list[dict[str, Any]] = []
         inbox: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         for number in range(begun, min(begun + BATCH, count)):
             at = now - timedelta(days=90) + timedelta(seconds=number * 90 * 86_400 / count)
             order_id = derived_id(at, tenant, str(count), str(number))
-            line = {"line": 1, "item": "item-1", "name": "Item 1", "quantity": 1, "note": ""}
-            orders.append(
-                {
-                    "tenant": tenant,
-                    "order_id": order_id,
-                    "number": f"PAST-{count}-{number}",
-                    "status": OrderStatus.CLOSED.value,
-                    "version": 4,
-                    "device": "bench-pos-0",
-                    "reference": None,
-                    "table": None,
-                    "currency": "GBP",
-                    "total_minor": 101,
-                    "lines": [{**line, "unit_minor": 101, "station": "bench-0"}],
-                    "placed_at": at,
-                    "reason": None,
-                }
+            line = OrderLine(
+                line=1,
+                item="item-1",
+                name="Item 1",
+                quantity=1,
+                unit_minor=101,
+                total_minor=101,
+                station="bench-0",
             )
-            tickets.append(
-                {
-                    "tenant": tenant,
-                    "ticket_id": new_id(),
-                    "station": "bench-0",
-                    "order_id": order_id,
-                    "order_number": f"PAST-{count}-{number}",
-                    "status": TicketStatus.BUMPED.value,
+            order = Order(
+                order_id=order_id,
+                number=f"PAST-{count}-{number}",
+                status=OrderStatus.CLOSED,
+                version=4,
+                device="bench-pos-0",
+                currency="GBP",
+                total_minor=101,
+                due_minor=101,
+                lines=(line,),
+                placed_at=at,
+                closed_at=at,
+            )
+            ticket = rules.cut(
+                new_id(),
+                order,
+                "bench-0",
+                order.lines,
+                sequence=1,
+                at=at,
+            ).model_copy(
+                update={
+                    "status": TicketStatus.BUMPED,
                     "version": 4,
-                    "sequence": 1,
-                    "lines": [line],
-                    "table": None,
-                    "placed_at": at,
                     "heard_at": at,
                     "heard_by": "bench-display-0",
                     "started_at": at,
                     "ended_at": at,
                 }
             )
+            orders.append(orders_store.to_row(tenant, order))
+            told = Happened(OrderChange.CLOSED, posting=ledger.sold(101, 0))
+            by = By(order.device, order_id)
+            entries.append(journal.to_row(tenant, order, told, by, at))
+            tickets.append(kitchen_store.to_row(tenant, ticket))
             inbox.append(
                 {
                     "tenant": tenant,
                     "request_id": order_id,
                     "device": "bench-pos-0",
+                    "type": PlaceOrder.type_name,
                     "digest": "0" * 64,
                     "reply": '{"request":null,"outcome":"accepted"}',
                     "received_at": at,
                 }
             )
         async with database.decide() as connection:
-            await flush(connection, {ORDERS: orders, TICKETS: tickets, INBOX: inbox}, {}, {})
+            written = {ORDERS: orders, TICKETS: tickets, INBOX: inbox, JOURNAL: entries}
+            await flush(connection, written, {}, {})
         progress(len(orders))

@@ -97,24 +97,38 @@ class Happened:
 
 def write(context: Context, order: Order, happened: Happened, person: str | None) -> None:
     """Write the entry of an order's version."""
-    row: dict[str, Any] = {
-        "tenant": context.tenant,
+    by = By(context.device, context.request_id, person)
+    context.draft.put(JOURNAL, to_row(context.tenant, order, happened, by, context.now))
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asked for a change, and by which request."""
+
+    device: str
+    request_id: UUID
+    person: str | None = None
+
+
+def to_row(tenant: str, order: Order, happened: Happened, by: By, at: datetime) -> dict[str, Any]:
+    """Write a row."""
+    return {
+        "tenant": tenant,
         "entry_id": new_id(),
         "order_id": order.order_id,
         "version": order.version,
-        "at": context.now,
+        "at": at,
         "change": happened.change.value,
         "status": order.status.value,
-        "device": context.device,
-        "person": person,
-        "request_id": context.request_id,
+        "device": by.device,
+        "person": by.person,
+        "request_id": by.request_id,
         "why": happened.why,
         "rules": list(happened.rules) or None,
         "lines": list(happened.lines) or None,
         "payment_id": happened.payment_id,
         **happened.posting.columns(),
     }
-    context.draft.put(JOURNAL, row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def test_an_order_is_heard_at_every_station_and_the_till_is_told(tenant: Running
         tenant.display("fry") as fry,
     ):
         receipt = pos.place_order(lines(("burger", 2), ("fries", 1))).result(DEADLINE_S)
-        assert receipt.status is OrderStatus.PLACED
+        assert receipt.status is OrderStatus.ACCEPTED
         assert (receipt.total_minor, receipt.currency) == (2 * 995 + 350, "GBP")
         for screen, item, quantity in ((grill, "burger", 2), (fry, "fries", 1)):
             ticket = the_heard_ticket(screen)

@@ -164,7 +164,7 @@ def test_two_kitchens_of_the_same_names_stay_apart(system: RunningSystem) -> Non
         mine.bump(ticket_id).result(DEADLINE_S)
         until(lambda: not mine.tickets, "the bumped ticket to leave")
         until(lambda: [t.heard_by for t in theirs.tickets] == ["kds-1"], "the other to be heard")
-        assert [row["status"] for row in second.rows(ORDERS)] == ["placed"]
+        assert [row["status"] for row in second.rows(ORDERS)] == ["accepted"]
         assert [row["status"] for row in first.rows(ORDERS)] == ["ready"]
     for tenant in pair:
         assert {row["tenant"] for row in tenant.rows(STATIONS)} == {tenant.name}

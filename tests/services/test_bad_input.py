@@ -220,7 +220,7 @@ def test_a_reason_that_is_none_is_refused_and_the_order_stands(
     document["data"]["reason"] = reason
     reply = pos.ask_raw(pos.topic(CancelOrder), json.dumps(document).encode())
     rejected(reply, INVALID, id_=id_, saying="reason")
-    assert [row["status"] for row in tenant.rows(ORDERS)] == ["placed"]
+    assert [row["status"] for row in tenant.rows(ORDERS)] == ["accepted"]
 
 
 @pytest.mark.parametrize("after", [-1, 2**53, 10**30, "x"])

@@ -23,7 +23,8 @@ Make = Callable[[datetime], UUID]
 
 
 async def answered(database: Database, tenant: str, at: datetime, id_: UUID) -> UUID:
-    row = {"tenant": tenant, "request_id": id_, "device": "pos-1", "digest": "x", "reply": "{}"}
+    row = {"tenant": tenant, "request_id": id_, "device": "pos-1", "digest": "x"}
+    row |= {"type": "heard.order.place.v1", "reply": "{}"}
     async with database.write() as connection:
         await connection.execute(INBOX.insert().values(row | {"received_at": at}))
     return id_

@@ -27,6 +27,7 @@ SAID = [
 ]
 TOPICS = [message.route.topic(tenant="demo", device="pos-1") for message in SAID]
 ADDRESS = {"tenant": "demo", "device": "pos-1", "item": "ale", "station": "bar", "ticket_id": "1"}
+ADDRESS |= {"order_id": "1", "channel": "kitchen"}
 OURS = [
     message.route.topic(**ADDRESS)
     for message in MESSAGES

@@ -37,16 +37,35 @@ def an_order(tenant: str = "roma", **values: Any) -> Row:
         "number": f"ORD-{str(id_)[-8:]}",
         "status": OrderStatus.PLACED.value,
         "version": 1,
+        "status_version": 1,
         "device": "pos-1",
+        "kind": "dine-in",
         "reference": None,
         "table": None,
+        "covers": None,
+        "guest": None,
+        "participants": None,
+        "waits_for": ["payment"],
         "currency": "GBP",
         "total_minor": 995,
+        "tax_minor": 0,
+        "paid_minor": 0,
+        "tips_minor": 0,
+        "refunded_minor": 0,
+        "due_minor": 995,
+        "payment": None,
+        "payments": None,
         "lines": [{"line": 1, "note": ODD, "nested": {"null": None, "yes": True, "n": 2**53}}],
         "placed_at": NOON,
+        "due_at": None,
+        "wake_at": None,
+        "closed_at": None,
         "reason": None,
         **values,
     }
+
+
+CANCELLED = {"status": "cancelled", "reason": ODD, "closed_at": NOON, "waits_for": None}
 
 
 def a_station(sequence: int, station: str = "grill", tenant: str = "roma") -> Row:
@@ -58,6 +77,7 @@ def an_answer(request_id: UUID) -> Row:
         "tenant": "roma",
         "request_id": request_id,
         "device": "pos-1",
+        "type": "heard.order.place.v1",
         "digest": "0" * 64,
         "reply": '{"text": "\\u0000"}',
         "received_at": NOON,
@@ -86,7 +106,7 @@ async def roma(database: Database) -> Database:
 
 
 async def test_rows_of_many_tables_come_back_as_they_were_written(roma: Database) -> None:
-    orders = [an_order(reference=ODD, table=ODD[:32]), an_order(status="cancelled", reason=ODD)]
+    orders = [an_order(reference=ODD, table=ODD[:32]), an_order(**CANCELLED)]
     quarantined = {
         "tenant": "-",
         "entry_id": new_id(),
@@ -114,7 +134,7 @@ async def test_inserts_and_updates_are_one(roma: Database) -> None:
     await insert(roma, STATIONS, a_station(7), a_station(1, "bar"))
     before = an_order()
     await insert(roma, ORDERS, before)
-    after = {**before, "version": 2, "status": "ready", "total_minor": 1}
+    after = {**before, "version": 2, "status": "ready", "waits_for": None, "total_minor": 1}
     added = an_order()
     async with roma.decide() as connection:
         await flush(
