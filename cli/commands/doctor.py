@@ -13,6 +13,7 @@ from cli.application import Application, pass_application
 from cli.examination.broker import look_at_accounts, look_at_broker, look_at_services
 from cli.examination.certificates import look_at_certificates, look_at_way
 from cli.examination.database import look_at_database, look_at_rows
+from cli.examination.drop import look_at_drop
 from cli.examination.files import look_at_files, look_at_secrets
 from cli.examination.finding import Finding
 from cli.examination.gateway import look_at_gateway
@@ -64,6 +65,7 @@ def doctor(app: Application, *, tenant: str | None, mend: bool, as_json: bool) -
 def examine(app: Application, *, tenant: str | None, mend: bool) -> list[Finding]:
     """Look at everything, as far as each can be reached."""
     findings = [*look_at_files(app, mend=mend), *look_at_secrets(app), *look_at_certificates(app)]
+    findings += look_at_drop(app)
     findings += asyncio.run(look_at_database(app, mend=mend))
     usable = all(each.ok for each in findings if each.what in {"database", "migrations"})
     seen, address = look_at_broker(app)
