@@ -175,6 +175,14 @@ class Bill:
             "refunds": self._forgiven - untaxed,
         }
 
+    def asked_back(self, refund_id: str) -> list[tuple[str, int]]:
+        """What a refund asks of providers: payments, each with its amount."""
+        return [
+            (payment_id, each.asked[refund_id])
+            for payment_id, each in self._payments.items()
+            if refund_id in each.asked
+        ]
+
     # -- what happened -------------------------------------------------------------------
 
     def accept(self, kind: str, id_: str, asked: Json, receipt: Json | None) -> None:

@@ -38,6 +38,8 @@ from services.runtime.database import Database
 TILL: Final = "replay-pos"
 """Always the same name: a request that is sent again must come from the same device."""
 SLICE: Final = 100
+STORIES: Final = 500
+"""Orders whose changes are told side by side."""
 AHEAD: Final = 1_000
 """Orders that may wait for their replies before more are placed."""
 PATIENCE_S: Final = 30.0
@@ -187,17 +189,42 @@ def _display(
     return display
 
 
-def send(till: PointOfSale, plan: Plan, seen: Seen, speed: float, progress: Progress) -> None:
-    """Place every order; at a speed, or as fast as they are answered."""
+Placed = Sequence[tuple[FileOrder, Pending[OrderReceipt]]]
+
+
+def send(
+    till: PointOfSale,
+    plan: Plan,
+    seen: Seen,
+    speed: float,
+    progress: Progress,
+    *,
+    then: Callable[[Placed], None] | None = None,
+) -> None:
+    """Place every order; at a speed, or as fast as they are answered.
+
+    Args:
+        till: places them.
+        plan: which.
+        seen: counts them.
+        speed: of the file's time; infinity does not wait.
+        progress: told now and then.
+        then: called with those that were just placed, to go on with them.
+    """
     began, first = time.monotonic(), plan.orders[0].placed_at
+    together = SLICE if then is None else STORIES
     waiting: list[FileOrder] = []
 
     def flush() -> None:
-        for pending in till.place_orders(plan.new_order(order) for order in waiting):
+        handles = till.place_orders(plan.new_order(order) for order in waiting)
+        for pending in handles:
             pending.then(seen.replied)
         seen.sent += len(waiting)
+        placed = list(zip(waiting, handles, strict=True))
         waiting.clear()
         progress(seen)
+        if then is not None:
+            then(placed)
 
     for order in plan.orders:
         due = (order.placed_at - first).total_seconds() / speed
@@ -207,7 +234,7 @@ def send(till: PointOfSale, plan: Plan, seen: Seen, speed: float, progress: Prog
                 time.sleep(min(pause, 0.2))
                 progress(seen)
         waiting.append(order)
-        if len(waiting) >= SLICE:
+        if len(waiting) >= together:
             flush()
             _answered(seen, lambda: till.waiting <= AHEAD, progress)
     flush()
@@ -303,6 +330,9 @@ class Kept:
     heard: int = 0
     tickets: int = 0
     duplicates: int = 0
+    """Orders that are kept under two ids."""
+    tickets_twice: int = 0
+    """More than one of an order at a station: lines that were added stand on further ones."""
     total_minor: int = 0
 
 
@@ -351,7 +381,7 @@ async def _count_part(
     kept.on_tickets += len(orders)
     kept.heard += len(orders - unheard)
     kept.tickets += sum(seen.values())
-    kept.duplicates += sum(count - 1 for count in seen.values())
+    kept.tickets_twice += sum(count - 1 for count in seen.values())
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -42,6 +42,12 @@ class OrderRequests(DeviceClient):
     wrong, and RuntimeError once the device is closed.
     """
 
+    def ask_many(
+        self, requests: Iterable[tuple[Request, UUID | None]]
+    ) -> list[Pending[OrderReceipt]]:
+        """Ask for many things, each under its id, with one write to the disk; returns at once."""
+        return self._request_many(requests)
+
     # -- lines --------------------------------------------------------------------------
 
     def add_lines(

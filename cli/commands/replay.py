@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli import replaying
+from cli import replay_sums, replaying
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.files import Running, said_to_run, say_running
@@ -22,6 +23,8 @@ from cli.grammar import Group, json_option
 from cli.names import NAME
 from cli.order_files import OrderFile, kind_of, make_menu, read_orders
 from cli.printing import note, say, show_json
+from cli.recount import House
+from cli.replay_talk import Provider, Talk, Telling
 from cli.replaying import Kept, Plan, Seen
 from cli.settings import BrokerKind
 from cli.span import SPEED
@@ -32,6 +35,7 @@ from services.menu.handlers import put_menu
 from services.menu.store import menu_of
 from services.people import store
 from services.people.store import Tenant
+from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.lease import is_held
 from services.runtime.moment import system_clock
@@ -64,6 +68,12 @@ def replay() -> None:
     default=False,
     help="Cooks make everything and the orders are closed; else they stay open, heard.",
 )
+@click.option(
+    "--changes",
+    type=int,
+    metavar="SEED",
+    help="Then change, pay, refund and cancel them at random, and recount every penny apart.",
+)
 @json_option
 @pass_application
 def orders(
@@ -75,6 +85,7 @@ def orders(
     prices: Path | None,
     limit: int | None,
     cooks: bool,
+    changes: int | None,
     as_json: bool,
 ) -> None:
     """Place the orders of a file again, over MQTT, and see that they are heard.
@@ -84,15 +95,21 @@ def orders(
     Tenant and menu are made from it. Every order has the same id each time: a second
     run adds nothing. Where no heard runs here, one runs for as long as this takes.
 
+    With --changes lines are added, changed and voided, bills paid in cash and by a provider
+    (who reports over the gateway), tipped, refunded and cancelled, by a seed that stays the
+    same for a tenant. What each order then costs and owes is worked out a second time from
+    the messages alone, and held against its row and its journal.
+
     The exit code is 1 where anything was lost, kept twice, or costs another sum.
 
     Examples:
       heard replay orders uk_takeaway.csv
+      heard replay orders uk_takeaway.csv --tenant changed --changes 7 --json
       heard replay orders pizza_lines.csv --tenant pizzeria --speed 600x --cooks --json
     """
     kind, currency = kind_of(file)
     name = tenant or slug(file.stem)
-    with served(app):
+    with served(app) as gateway:
         currency = app.run(lambda database: _tenant(database, name, file, currency))
         source = read_orders(file, currency=currency, prices=prices)
         plan = app.run(
@@ -106,7 +123,14 @@ def orders(
             replaying.devices_for(app, plan, seen, cooks=cooks) as (till, _displays),
         ):
             sending = time.monotonic()
-            replaying.send(till, plan, seen, speed, progress)
+            telling = None
+            if changes is None:
+                replaying.send(till, plan, seen, speed, progress)
+            else:
+                house = app.run(lambda database: _house(database, plan))
+                with Provider.of(app, name, currency, gateway) as provider:
+                    telling = Telling(plan, changes, house, till, provider)
+                    replaying.send(till, plan, seen, speed, progress, then=telling.tell)
             sent_s = time.monotonic() - sending
             replaying.wait_heard(app, plan, seen, progress)
             if cooks:
@@ -115,19 +139,54 @@ def orders(
             heard_s = time.monotonic() - sending
         kept = app.run(lambda database: replaying.count_kept(database, plan))
         took = {"sent": sent_s, "heard": heard_s, "whole": time.monotonic() - began}
+        ours = {} if changes is None else app.run(lambda d: replay_sums.ours(d, name, plan.ids()))
     summary = _summary(plan, source, seen, before=before, kept=kept, took=took)
+    if telling is None:
+        summary["duplicates"] += kept.tickets_twice + seen.duplicates
+        wrong = kept.total_minor != summary["file_total_minor"]
+    else:
+        summary["changes"] = told = _changes(changes, telling.talk, ours)
+        wrong = bool(told["orders_apart"] or told["unexpected"])
     _show(summary, as_json=as_json, kind=kind, currency=currency)
-    if summary["lost"] or summary["duplicates"] or kept.total_minor != summary["file_total_minor"]:
-        raise Failure("the orders kept are not the file's: see the figures above")
+    if summary["lost"] or summary["duplicates"] or wrong:
+        raise Failure("the orders kept are not those that were asked for: see the figures above")
+
+
+async def _house(database: Database, plan: Plan) -> House:
+    """What prices rest on: the file's own, and the taxes of the house."""
+    async with database.read() as connection:
+        rules, _ = await house_rules.read(connection, plan.tenant)
+    menu = {item: {"price_minor": price} for (_, price), item in plan.items.items()}
+    return House(menu, rules.taxes, rules.prices_include_tax)
+
+
+def _changes(seed: int | None, talk: Talk, ours: dict[UUID, replay_sums.Figures]) -> dict[str, Any]:
+    theirs = replay_sums.theirs(talk.recount.bills)
+    apart = list(replay_sums.apart(ours, theirs))
+    return {
+        "seed": seed,
+        "done": dict(sorted(talk.done.items())),
+        "refused": dict(sorted(talk.refused.items())),
+        "unexpected": sum(
+            count for what, count in talk.refused.items() if what.startswith(("settle", "place"))
+        ),
+        "database": replay_sums.summed(ours),
+        "recounted": replay_sums.summed(theirs),
+        "orders_apart": len(apart),
+        "apart": apart[:10],
+    }
 
 
 @contextmanager
-def served(app: Application) -> Iterator[None]:
-    """Make sure that heard runs: the one that is there, or one in this process."""
+def served(app: Application) -> Iterator[str]:
+    """Make sure that heard runs: the one that is there, or one in this process.
+
+    Gives the address of its gateway; empty where that is where the settings say.
+    """
     settings = app.settings
     if app.embedded:
         if settings.broker_port or app.running is not None:
-            yield
+            yield ""
             return
         note("no heard runs here: running one in this process for as long as this takes")
         with (
@@ -141,15 +200,15 @@ def served(app: Application) -> Iterator[None]:
             )
             say_running(path, running)
             _wait_serving(system)
-            yield
+            yield system.gateway_url
         return
     if app.run(is_held, as_it_is=True):
-        yield
+        yield ""
         return
     note("no services run: running them in this process for as long as this takes")
     with System(settings, migrate=True) as system:
         _wait_serving(system)
-        yield
+        yield system.gateway_url
 
 
 def _wait_serving(system: System) -> None:
@@ -227,7 +286,7 @@ def _summary(
         "orders_on_displays": len(displayed),
         "orders_added": kept.orders - before.orders,
         "tickets": kept.tickets,
-        "duplicates": kept.duplicates + seen.duplicates,
+        "duplicates": kept.duplicates,
         "lost": seen.sent - kept.orders,
         "rejected": dict(seen.rejected),
         "total_minor": kept.total_minor,
@@ -253,6 +312,18 @@ def _show(summary: dict[str, Any], *, as_json: bool, kind: str, currency: str) -
         f"by the file {to_text(summary['file_total_minor'], currency)}; "
         f"{summary['lost']} lost, {summary['duplicates']} twice"
     )
+    if (changes := summary.get("changes")) is not None:
+        for whose in ("database", "recounted"):
+            told = changes[whose]
+            figures = ", ".join(
+                f"{name} {to_text(told[f'{name}_minor'], currency)}" for name in replay_sums.FIGURES
+            )
+            say(f"{whose}: {figures}")
+        say(
+            f"{sum(changes['done'].values())} requests done; {changes['orders_apart']} orders apart"
+        )
+        for one in changes["apart"]:
+            say(f"apart: {one}")
     say(f"{summary['seconds']:.1f} s, {summary['orders_per_s']} orders/s")
     for reason, count in summary["rejected"].items():
         say(f"rejected {count}: {reason}")
