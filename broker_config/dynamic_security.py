@@ -239,6 +239,43 @@ def list_accounts() -> tuple[Command, ...]:
     return (Command({"command": "listClients", "verbose": False}),)
 
 
+def list_rights() -> tuple[Command, ...]:
+    """Build what asks for all rights; `renewed` reads the answer."""
+    return (Command({"command": "listRoles", "verbose": True}),)
+
+
+def renewed(responses: Sequence[Json], identities: Iterable[Identity]) -> tuple[Command, ...]:
+    """Build what gives devices the rights of this version's policy, where theirs are others.
+
+    Rights stay as they were made, whatever the policy says later; and whoever has them is put
+    out when they are changed. So only what differs is.
+
+    Args:
+        responses: the answers to `list_rights`.
+        identities: the devices that have accounts.
+    """
+    standing = {
+        role["rolename"]: {_compared(each) for each in role.get("acls", [])}
+        for answer in responses
+        for role in answer.get("data", {}).get("roles", [])
+    }
+    wanted = {
+        role.name: role
+        for identity in identities
+        for role in (common_role(identity), own_role(identity))
+        if role is not None and role.name in standing
+    }
+    return tuple(
+        Command({"command": "modifyRole", **role.body})
+        for name, role in sorted(wanted.items())
+        if {_compared(each) for each in role.acls} != standing[name]
+    )
+
+
+def _compared(entry: Json) -> tuple[str, str, bool]:
+    return (entry["acltype"], entry["topic"], entry["allow"])
+
+
 def batches(commands: Iterable[Command], *, correlation: str) -> list[Batch]:
     """Divide commands into messages that Mosquitto takes.
 

@@ -192,12 +192,15 @@ def revoke(app: Application, *, name: str, tenant: str) -> None:
 @json_option
 @pass_application
 def sync(app: Application, *, as_json: bool) -> None:
-    """Make a Mosquitto's accounts agree with the database.
+    """Make a Mosquitto's accounts agree with the database, and with this version's rights.
 
-    Accounts of devices that are gone are removed. A secret cannot be told again, for
-    only its hash is kept: devices that Mosquitto does not know are named, and need a
-    new secret (`heard device rotate`), or Mosquitto's accounts written anew while it is
-    stopped (`heard broker render mosquitto --replace`). The exit code is 1 then.
+    Accounts of devices that are gone are removed. After an upgrade that changes what roles
+    may do, devices get their new rights; those are put out for a moment.
+
+    A secret cannot be told again, for only its hash is kept: devices that Mosquitto does
+    not know are named, and need a new secret (`heard device rotate`), or Mosquitto's
+    accounts written anew while it is stopped (`heard broker render mosquitto --replace`).
+    The exit code is 1 then.
 
     Examples:
       heard device sync --broker mosquitto
@@ -208,7 +211,7 @@ def sync(app: Application, *, as_json: bool) -> None:
             "(for a Mosquitto: --broker mosquitto)"
         )
 
-    async def agree(database: Database) -> tuple[list[str], list[str]]:
+    async def agree(database: Database) -> tuple[list[str], int, list[str]]:
         await admission(app, database).end_expired()
         async with database.read() as connection:
             known = await credentials.every(connection, system_clock())
@@ -220,13 +223,16 @@ def sync(app: Application, *, as_json: bool) -> None:
         rights = {each.identity.client_id for each in known}
         removals = [one for name in stray for one in _removal(name, rights)]
         await command(app.address(), secret, removals)
-        return stray, sorted(wanted - standing)
+        stood = await command(app.address(), secret, dynamic_security.list_rights())
+        renewals = dynamic_security.renewed(stood, {each.identity for each in known})
+        await command(app.address(), secret, renewals)
+        return stray, len(renewals), sorted(wanted - standing)
 
-    stray, missing = app.run(agree)
+    stray, renewed, missing = app.run(agree)
     if as_json:
-        show_json({"removed": stray, "missing": missing})
+        show_json({"removed": stray, "rights_renewed": renewed, "missing": missing})
     else:
-        say(f"{len(stray)} accounts removed, {len(missing)} missing")
+        say(f"{len(stray)} accounts removed, {renewed} rights renewed, {len(missing)} missing")
         for name in missing:
             note(f"{name}: Mosquitto does not know it: give it a new secret")
     if missing:

@@ -5,11 +5,12 @@ import os
 
 import pytest
 
+from broker_config import dynamic_security
 from broker_config.settings import BrokerAddress, BrokerLogin
 from schemas.devices import Role
 from tests.brokers import PrivateMosquitto
 from tests.cli.conftest import Heard, until
-from tests.mqtt_client import ConnectionRefused, MqttClient
+from tests.mqtt_client import REFUSED_FILTER, ConnectionRefused, MqttClient
 
 
 def _address(heard: Heard) -> BrokerAddress:
@@ -91,12 +92,16 @@ def test_sync_removes_what_is_gone_and_names_what_is_missing(
 ) -> None:
     production.done("tenant", "add", "roma")
     production.done("device", "add", "pos-1", "--tenant", "roma", "--role", "pos")
-    assert production.done("device", "sync", "--json").json == {"removed": [], "missing": []}
+    assert production.done("device", "sync", "--json").json == {
+        "removed": [], "rights_renewed": 0, "missing": [],
+    }  # fmt: skip
     mosquitto_broker.revoke("roma", "pos-1")
     secret = mosquitto_broker.add_device("roma", "stray", Role.POS)
     told = production("device", "sync", "--json")
     assert told.code == 1
-    assert told.json == {"removed": ["roma:stray"], "missing": ["roma:pos-1"]}
+    assert told.json == {
+        "removed": ["roma:stray"], "rights_renewed": 0, "missing": ["roma:pos-1"],
+    }  # fmt: skip
     with (
         pytest.raises(ConnectionRefused),
         MqttClient(mosquitto_broker.address, _login(secret, "roma:stray")),
@@ -104,3 +109,20 @@ def test_sync_removes_what_is_gone_and_names_what_is_missing(
         pass
     production.done("device", "rotate", "pos-1", "--tenant", "roma")
     production.done("device", "sync")
+
+
+def test_sync_gives_devices_the_rights_of_this_version(
+    production: Heard, mosquitto_broker: PrivateMosquitto
+) -> None:
+    production.done("tenant", "add", "roma")
+    added = production.done("device", "add", "pos-1", "--tenant", "roma", "--role", "pos", "--json")
+    older = {"command": "modifyRole", "rolename": "roma:pos-1", "acls": []}
+    mosquitto_broker.command(dynamic_security.Command(older))
+    login = _login(added.json["secret"], "roma:pos-1")
+    own = "heard/v1/roma/state/party/pos-1"
+    with MqttClient(mosquitto_broker.address, login) as till:
+        assert till.subscribe(own) == REFUSED_FILTER
+    assert production.done("device", "sync", "--json").json["rights_renewed"] == 1
+    with MqttClient(mosquitto_broker.address, login) as till:
+        assert till.subscribe(own) == 1
+    assert production.done("device", "sync", "--json").json["rights_renewed"] == 0

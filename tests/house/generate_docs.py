@@ -30,6 +30,7 @@ from schemas.diagrams import (
 from schemas.people import Permission
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES
+from services.people.guest_routes import GuestRoutes
 from services.people.permissions import STANDINGS
 from services.people.routes import PeopleRoutes
 
@@ -157,10 +158,11 @@ def people_roles() -> str:
 
 def routes() -> str:
     """Every route of the gateway, with what it is for."""
-    of_people = PeopleRoutes.__new__(PeopleRoutes)  # its routes need nothing to be listed
+    # Routes need nothing to be listed.
+    of_people, of_guests = PeopleRoutes.__new__(PeopleRoutes), GuestRoutes.__new__(GuestRoutes)
     rows = [
         (f"`{each.method} {each.path}`", (each.answer.__doc__ or "").splitlines()[0])
-        for each in of_people.offers
+        for each in (*of_people.offers, *of_guests.offers)
     ]
     rows.append(("`GET /healthz`", "Tell that it answers, and whether this process serves."))
     return _table(("route", "what it does"), rows)
