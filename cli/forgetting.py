@@ -25,13 +25,14 @@ from services.kitchen.port import StoredKitchen
 from services.menu.store import StoredMenu
 from services.notices.forgetting import forget as forget_notices
 from services.orders import history, reading
-from services.orders.inside import OURSELVES, ForgetGuest
+from services.orders.inside import ForgetGuest
 from services.runtime import audit
 from services.runtime.answers import Answer, answers_about
 from services.runtime.context import Context
 from services.runtime.database import Database
 from services.runtime.flush import Stale
 from services.runtime.moment import system_clock
+from services.runtime.names import OURSELVES
 from services.runtime.outbox import pack
 from services.runtime.ports import Ports
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE

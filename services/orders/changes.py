@@ -20,12 +20,12 @@ from schemas.refusals import RefusalCode
 from schemas.replies import OrderReceipt
 from services.orders import journal, rules, store, waiting
 from services.orders.decided import Decided
-from services.orders.inside import OURSELVES
 from services.orders.journal import Happened
 from services.runtime import house_rules
 from services.runtime.context import Context
+from services.runtime.names import OURSELVES, SCREEN
 from services.runtime.refusal import Refusal
-from services.runtime.tables import DEVICES, SCREEN
+from services.runtime.tables import DEVICES
 
 _TOLD: Final = {
     OrderStatus.ACCEPTED: OrderChange.ACCEPTED,

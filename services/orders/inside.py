@@ -15,9 +15,6 @@ from schemas.identifiers import Slug
 from schemas.message import Request
 from schemas.money import Currency, Minor
 
-OURSELVES = "heard"
-"""As which the services ask; no device is called so."""
-
 
 class Said(StrEnum):
     """What a provider says of a payment."""

@@ -48,8 +48,9 @@ from services.runtime import audit
 from services.runtime.database import Database
 from services.runtime.gateway import Denied
 from services.runtime.moment import Clock, system_clock
+from services.runtime.names import SCREEN
 from services.runtime.ratelimit import Bucket, Buckets, Rate
-from services.runtime.tables import NO_TENANT, SCREEN
+from services.runtime.tables import NO_TENANT
 
 log = structlog.get_logger(__name__)
 

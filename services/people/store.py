@@ -15,6 +15,7 @@ from schemas.devices import Role
 from services.people.tables import CLAIMS
 from services.runtime.audit import AUDIT
 from services.runtime.house_rules import HOUSE_RULES, first_row
+from services.runtime.names import RESERVED
 from services.runtime.tables import DEVICES, METADATA, NO_TENANT, TENANTS
 
 
@@ -120,8 +121,11 @@ async def put_devices(connection: AsyncConnection, devices: Sequence[Device]) ->
 
     Raises:
         Unknown: there is no such tenant.
+        Taken: the services go by that name themselves.
     """
     tenant = devices[0].tenant
+    if reserved := RESERVED & {each.device for each in devices}:
+        raise Taken(f"no device may be called {min(reserved)}: the services go by that name")
     if await find_tenant(connection, tenant) is None:
         raise Unknown(f"there is no tenant {tenant}: add it with `heard tenant add {tenant}`")
     names = [each.device for each in devices]

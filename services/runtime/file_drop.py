@@ -35,6 +35,7 @@ from services.runtime.database import Database, is_away
 from services.runtime.drop_folder import DONE, REFUSED, Answered, Dropped
 from services.runtime.intake import NotServing
 from services.runtime.moment import Clock
+from services.runtime.names import FILE_DROP
 from services.runtime.other_systems import OtherSystems
 from services.runtime.refusal import rejected
 from services.runtime.relay import Checkpoint, no_checkpoint
@@ -42,8 +43,6 @@ from services.runtime.tables import TENANTS
 
 log = structlog.get_logger(__name__)
 
-DEVICE: Final = "file-drop"
-"""As which files ask: with the rights of a till."""
 LOOK_EVERY_S: Final = 1.0
 AT_ONCE: Final = 100
 """Requests of one restaurant that are decided together, at most."""
@@ -154,7 +153,7 @@ class FileDrop:
                 log.exception("files wait", tenant=tenant)
 
     async def _do(self, tenant: str, page: Sequence[Dropped]) -> None:
-        identity = Identity(tenant, DEVICE, Role.POS)
+        identity = Identity(tenant, FILE_DROP, Role.POS)  # what is in a folder has a till's rights
         asked = [request for each in page for request in each.requests]
         replies: list[Reply] = []
         for first in range(0, len(asked), AT_ONCE):

@@ -24,6 +24,7 @@ import structlog
 from sqlalchemy import select
 
 from schemas.envelope import encode, service_source
+from schemas.identifiers import reserved
 from schemas.message import Query, Request
 from schemas.refusals import RefusalCode
 from schemas.replies import Reply
@@ -31,6 +32,7 @@ from services.runtime.among import among
 from services.runtime.bus import Delivery
 from services.runtime.database import Database, is_away
 from services.runtime.moment import Clock
+from services.runtime.names import OURSELVES
 from services.runtime.questions import Questions
 from services.runtime.reception import Received
 from services.runtime.refusal import OUR_FAULT_UNKEPT, rejected, reused
@@ -40,8 +42,6 @@ from services.runtime.worker import BATCH, Worker
 
 log = structlog.get_logger(__name__)
 
-OURSELVES: Final = "heard"
-"""The device under whose name the services ask of themselves."""
 PATIENCE_S: Final = 10.0
 """How long one waits for an answer before one is sent away."""
 RETRY_AFTER_S: Final = 2.0
@@ -60,7 +60,8 @@ class NotServing(Exception):
 
 
 def of_ourselves(tenant: str, message: Request, request_id: UUID, now: datetime) -> Received:
-    """Make a request of the services themselves, under a name that no device needs to have."""
+    """Make a request of the services themselves: under a name and an id that no device has."""
+    request_id = reserved(request_id)
     payload = encode(message, id=request_id, source=service_source(tenant), time=now)
     topic = message.topic(tenant=tenant, device=OURSELVES)
     delivery = Delivery(topic, payload, retain=False, qos=1, tag=0)
@@ -157,7 +158,8 @@ class Intake:
         Args:
             tenant: whose.
             message: what.
-            request_id: one that always belongs to this very thing.
+            request_id: one that always belongs to this very thing. It is done under this id
+                in another form, which no device may use: see `schemas.identifiers.reserved`.
 
         Raises:
             NotServing: ask again, with the same id.

@@ -38,8 +38,6 @@ METADATA: Final = MetaData(
 
 NO_TENANT: Final = "-"
 """Stands as the tenant of what belongs to none; no tenant may be called so."""
-SCREEN: Final = "screen-"
-"""How the names of people's screens begin."""
 # Nothing is no row's value, not JSON's null: what has no document is found as such.
 DOCUMENT: Final = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 SLUG: Final = String(64)

@@ -19,7 +19,7 @@ from services.kitchen.store import TICKETS
 from services.orders.store import ORDERS
 from services.runtime.database import Database
 from services.runtime.drop_folder import reply_name
-from services.runtime.file_drop import DEVICE
+from services.runtime.names import FILE_DROP
 from services.runtime.tables import INBOX
 from tests.faults.children import Child
 from tests.faults.dropping import Dropping
@@ -41,7 +41,7 @@ DEATHS: Mapping[Stack, Sequence[tuple[str, int]]] = {
 
 
 def wire(id_: UUID) -> bytes:
-    source = device_source(TENANT, DEVICE)
+    source = device_source(TENANT, FILE_DROP)
     return encode(order("burger", "ale"), id=id_, source=source, time=datetime.now(UTC))
 
 

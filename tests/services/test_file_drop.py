@@ -23,7 +23,8 @@ from schemas.refusals import RefusalCode
 from schemas.replies import OrderPage, OrderReceipt, Outcome, Reply
 from services.orders.store import ORDERS
 from services.runtime import drop_folder, file_drop
-from services.runtime.file_drop import DEVICE, FileDrop
+from services.runtime.file_drop import FileDrop
+from services.runtime.names import FILE_DROP
 from services.runtime.tables import INBOX
 from tests.spoken import order
 from tests.system import RunningSystem, RunningTenant, until
@@ -67,7 +68,7 @@ class Folder:
         self.path = path
 
     def wire(self, message: Message, id_: UUID | None = None) -> bytes:
-        source = device_source(self.tenant.name, DEVICE)
+        source = device_source(self.tenant.name, FILE_DROP)
         return encode(message, id=id_ or new_id(), source=source, time=datetime.now(UTC))
 
     def put(self, name: str, *wires: bytes) -> None:
@@ -112,7 +113,7 @@ def test_a_file_becomes_an_order_and_its_reply_lies_beside_it(folder: Folder) ->
     assert isinstance(reply.result, OrderReceipt)
     assert (reply.request, reply.result.order_id) == (id_, id_)
     (row,) = folder.tenant.rows(ORDERS)
-    assert (row["order_id"], row["device"], row["total_minor"]) == (id_, DEVICE, 1955)
+    assert (row["order_id"], row["device"], row["total_minor"]) == (id_, FILE_DROP, 1955)
     assert folder.names() == {"done", "web-17.reply.json"}
 
 
@@ -307,7 +308,7 @@ def test_who_is_over_the_limit_waits_and_loses_nothing(
     narrow = Limits(messages_per_s=40, messages_burst=5)
 
     async def hold() -> None:
-        gate.sender((folder.tenant.name, DEVICE)).hold_to(narrow)
+        gate.sender((folder.tenant.name, FILE_DROP)).hold_to(narrow)
 
     system.call(hold())
     other = dropping.folder(system.add_tenant())

@@ -17,6 +17,7 @@ from services.people.credentials import DatabaseDirectory, place
 from services.people.leaving import dismiss_device, dismiss_tenant
 from services.people.store import Device, Taken, Tenant, Unknown
 from services.runtime.database import Database
+from services.runtime.names import RESERVED
 from tests.services.rows import all_rows
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -40,6 +41,15 @@ async def peopled(database: Database) -> Database:
 
 def directory(database: Database, at: datetime = NOW) -> DatabaseDirectory:
     return DatabaseDirectory(database, SERVICES, lambda: at)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+async def test_no_device_is_let_in_under_a_name_of_the_services(
+    name: str, peopled: Database
+) -> None:
+    async with peopled.write() as connection:
+        with pytest.raises(Taken, match=name):
+            await place(connection, a_device("roma", name), SECRET, NOW)
 
 
 async def test_a_tenant_added_twice_is_one_and_another_currency_is_refused(
