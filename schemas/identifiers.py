@@ -59,3 +59,17 @@ def derived_id(at: datetime, *parts: str) -> UUID:
     rand_a = noise >> 68
     rand_b = noise & ((1 << 62) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
+
+
+def reserved(id_: UUID) -> UUID:
+    """Give an id the form in which only the services themselves make requests (UUIDv8).
+
+    Their ids are derived from what others know too. As no device may use this form, none
+    can use up such an id before its time.
+    """
+    return UUID(int=id_.int & ~(0xF << 76) | 0x8 << 76)
+
+
+def is_reserved(id_: UUID) -> bool:
+    """Tell whether an id has the form that `reserved` gives."""
+    return id_.int >> 76 & 0xF == 0x8

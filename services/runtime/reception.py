@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from schemas.catalogue import BY_TYPE, Located, locate
 from schemas.envelope import MAX_AGE, MAX_AHEAD, MAX_REQUEST_BYTES, device_source, envelope_of
-from schemas.identifiers import is_slug
+from schemas.identifiers import is_reserved, is_slug
 from schemas.message import Message, Request
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of, is_on
@@ -128,6 +128,8 @@ def _agreed(delivery: Delivery, located: Located, envelope: Any, now: datetime) 
 
     if (twice := _said_twice(delivery.payload)) is not None:
         return unfit(RefusalCode.INVALID, twice)
+    if is_reserved(envelope.id):
+        return unfit(RefusalCode.INVALID, "id: such an id is no device's to give: make a UUIDv7")
     if (wrong := _disagreement(located, envelope)) is not None:
         return unfit(*wrong)
     if not now - MAX_AGE <= envelope.time <= now + MAX_AHEAD:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.identifiers import derived_id, is_slug, new_id, slug
+from schemas.identifiers import derived_id, is_reserved, is_slug, new_id, reserved, slug
 from schemas.money import digits, to_minor, to_text
 
 moments = st.datetimes(
@@ -99,3 +99,17 @@ def test_any_text_is_an_amount_or_refused(text: str) -> None:
         assert 0 <= to_minor(text, "GBP") <= 10**12
     except ValueError as error:
         assert repr(text) in str(error)  # noqa: PT017 - most texts are refused, some are not
+
+
+@given(moments, st.lists(st.text(), max_size=3))
+def test_an_id_in_the_services_own_form_is_another_one_and_tells_the_same_time(
+    at: datetime, parts: list[str]
+) -> None:
+    made = derived_id(at, *parts)
+    ours = reserved(made)
+    assert (made.version, ours.version, ours.variant) == (7, 8, made.variant)
+    assert is_reserved(ours)
+    assert not is_reserved(made)
+    assert not is_reserved(new_id())
+    assert ours.int >> 80 == made.int >> 80
+    assert reserved(ours) == ours

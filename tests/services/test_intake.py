@@ -14,7 +14,7 @@ import pytest
 
 from schemas.devices import Role
 from schemas.envelope import device_source, encode
-from schemas.identifiers import new_id
+from schemas.identifiers import new_id, reserved
 from schemas.message import Request
 from schemas.order_changes import ReadOrder
 from schemas.orders import CloseOrder, PlaceOrder
@@ -179,6 +179,19 @@ def test_the_services_ask_of_themselves_under_no_device_s_name(tenant: RunningTe
     assert first == tenant.system.call(asking(tenant.name, wake, id_))
     assert first.outcome is Outcome.ACCEPTED
     assert {row["device"] for row in tenant.rows(INBOX)} == {DEVICE, "heard"}
+
+
+def test_no_device_can_use_up_an_id_that_the_services_will_ask_under(
+    tenant: RunningTenant,
+) -> None:
+    placed = ask(tenant, order("burger")).result
+    assert isinstance(placed, OrderReceipt)
+    id_, wake = new_id(), WakeOrder(order_id=placed.order_id, wake_at=datetime.now(UTC))
+    with tenant.speaker() as pos:
+        assert pos.ask(order("ale"), reserved(id_)).code is RefusalCode.INVALID
+        assert pos.accepted(order("ale"), id_).order_id == id_
+    first = tenant.system.call(intake(tenant).ask_of_ourselves(tenant.name, wake, id_))
+    assert (first.request, first.outcome) == (reserved(id_), Outcome.ACCEPTED)
 
 
 def test_what_would_be_answered_elsewhere_is_not_taken(tenant: RunningTenant) -> None:
