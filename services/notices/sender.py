@@ -15,25 +15,25 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
 
-from schemas.notices import ChannelKind, NoticeStatus
+from schemas.notices import ChannelKind
 from services.notices import store
 from services.notices.letter import Adapter, Letter, Unopened, Unseal
 from services.notices.mail import TIMEOUT_S as MAIL_TIMEOUT_S
 from services.notices.mail import Mail, MailServer
-from services.notices.retrying import Delivered, Failed, Patience, Verdict, next_try
+from services.notices.marking import Ended, Marker
+from services.notices.retrying import Delivered, Failed, Patience
 from services.notices.store import Lane, Row
 from services.notices.webhook import TIMEOUT_S as WEBHOOK_TIMEOUT_S
 from services.notices.webhook import Webhooks
-from services.notices.writing import Dropped, Held, write
+from services.notices.writing import write
 from services.runtime.context import Outgoing, outgoing
 from services.runtime.database import Database, is_away
 from services.runtime.moment import Clock
-from services.runtime.outbox import enclose
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 
 log = structlog.get_logger(__name__)
@@ -41,8 +41,9 @@ log = structlog.get_logger(__name__)
 MOST: Final = 256
 """Letters on their way at once, of all restaurants."""
 IN_LANE: Final = {ChannelKind.MQTT: 64, ChannelKind.WEBHOOK: 4, ChannelKind.EMAIL: 4}
+AT_ONCE: Final = 32
+"""Letters written in one go: orders wait for no more than that."""
 SOON_S: Final = 0.05
-AWAY_S: Final = 0.5
 GRACE_S: Final = 1.0
 """How long what is on its way may take to arrive when the process ends."""
 OUR_FAULT: Final = "a fault of ours: it is logged"
@@ -123,31 +124,41 @@ class Sender:
         )
         mail = Mail(settings.mail_server, timeout_s=settings.mail_timeout_s)
         going = _Going()
+        marker = Marker(
+            self._database, self._relay, self._clock, settings.patience, self.checkpoint
+        )
         async with webhooks:
+            marking = asyncio.create_task(marker.run())
             adapters: dict[ChannelKind, Adapter] = {
                 ChannelKind.WEBHOOK: webhooks,
                 ChannelKind.EMAIL: mail,
             }
             try:
                 while True:
-                    found = await self._begin(going, adapters)
+                    found = await self._begin(going, adapters, marker)
                     await asyncio.sleep(
                         min(SOON_S, settings.every_s) if found else settings.every_s
                     )
             finally:
                 await _end(going.tasks)
+                marking.cancel()
+                await asyncio.wait([marking])
 
-    async def _begin(self, going: _Going, adapters: Mapping[ChannelKind, Adapter]) -> int:
+    async def _begin(
+        self, going: _Going, adapters: Mapping[ChannelKind, Adapter], marker: Marker
+    ) -> int:
         """Put on their way what is due and has room; returns how many these are."""
-        room = MOST - len(going.tasks)
+        room = min(AT_ONCE, MOST - len(going.tasks))
         if room <= 0:
             return 1
+        # As it is now: what ends while the rows are read may still be read as waiting.
+        busy = set(going.ids)
         full = [each for each, lane in going.lanes.items() if lane.is_full]
         now = self._clock()
         try:
             async with self._database.read() as connection:
-                rows = await store.due(connection, now, limit=len(going.ids) + MOST, but=full)
-                fresh = [row for row in rows if _key(row) not in going.ids]
+                rows = await store.due(connection, now, limit=len(busy) + MOST, but=full)
+                fresh = [row for row in rows if _key(row) not in busy]
                 houses = (
                     await store.houses(connection, {row["tenant"] for row in fresh})
                     if fresh
@@ -167,7 +178,7 @@ class Sender:
             begun += 1
             lane.going += 1
             going.ids.add(_key(row))
-            task = asyncio.create_task(self._see_to(row, house, lane, adapters))
+            task = asyncio.create_task(self._see_to(row, house, lane, adapters, marker))
             going.tasks.add(task)
             task.add_done_callback(partial(_done, going, row))
         return begun
@@ -178,13 +189,14 @@ class Sender:
         house: store.House | None,
         lane: _Lane,
         adapters: Mapping[ChannelKind, Adapter],
+        marker: Marker,
     ) -> None:
         """Bring one notice to the end of this try, whatever happens on the way."""
         now = self._clock()
         messages: list[Outgoing] = []
         try:
             letter = write(row, house, now)
-            ended: Verdict | Held | Dropped
+            ended: Ended
             if not isinstance(letter, Letter):
                 ended = letter
             elif letter.channel.kind is ChannelKind.MQTT:
@@ -192,55 +204,14 @@ class Sender:
                 ended = Delivered("in the outbox")
             else:
                 ended = await adapters[letter.channel.kind].give(letter, now)
-                self.checkpoint("notice given")
+                if isinstance(ended, Delivered):
+                    self.checkpoint("notice given")
         except Exception:
             log.exception("a notice failed", tenant=row["tenant"], notice=str(row["notice_id"]))
             ended = Failed(OUR_FAULT)
         if isinstance(ended, Delivered | Failed):
             lane.failing = isinstance(ended, Failed) and not ended.final
-        await self._mark(row, ended, messages)
-
-    async def _mark(
-        self, row: Row, ended: Verdict | Held | Dropped, messages: list[Outgoing]
-    ) -> None:
-        """Write down how it ended; again and again, while the database is away."""
-        current: Row | None = row
-        while current is not None and current["status"] == NoticeStatus.WAITING:
-            try:
-                async with self._database.write() as connection:
-                    values = self._values(current, ended)
-                    changed = await store.change(connection, current, values)
-                    parcels = await enclose(connection, messages) if changed else []
-                    if not changed:
-                        # Somebody was at the row meanwhile; this is what came of it all the same.
-                        current = await store.find(connection, row["tenant"], row["notice_id"])
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                await asyncio.sleep(AWAY_S)
-                continue
-            if changed:
-                self.checkpoint("notice marked")
-                self._relay.offer(parcels)
-                return
-
-    def _values(self, row: Row, ended: Verdict | Held | Dropped) -> dict[str, Any]:
-        now = self._clock()
-        match ended:
-            case Delivered():
-                return store.sent(row, now)
-            case Held(until=until):
-                return store.held(until)
-            case Dropped(why=why):
-                return store.dropped(row, why, now)
-            case Failed():
-                at = next_try(
-                    self.settings.patience, row["notice_id"], row["attempts"] + 1, ended, now
-                )
-                if at is None:
-                    log.info("a notice is dead", tenant=row["tenant"], why=ended.why)
-                    return store.dead(row, ended.why, now)
-                return store.again(row, ended.why, at)
+        await marker.mark(row, ended, messages)
 
 
 def _key(row: Row) -> tuple[str, UUID]:

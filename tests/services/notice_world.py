@@ -43,8 +43,8 @@ def quick(**changes: Any) -> SenderSettings:
     usual = SenderSettings(
         unseal=base64.b64decode,
         patience=HASTY,
-        webhook_timeout_s=0.5,
-        mail_timeout_s=2.0,
+        webhook_timeout_s=20.0,
+        mail_timeout_s=20.0,
         every_s=0.02,
     )
     return replace(usual, **changes)
