@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
@@ -30,11 +30,11 @@ from devices.gps_tracker import GpsTracker
 from devices.kitchen_display import KitchenDisplay
 from devices.options import OnReply
 from devices.pos import PointOfSale
+from devices.simulated_waiter import SimulatedWaiter
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
 from schemas.devices import Fix, Role
 from schemas.house_rules import STANDARD_TAX, OrderRules
-from schemas.identifiers import new_id
 from schemas.menu import MenuItem
 from schemas.replies import OrderReceipt, Outcome, Reply
 from services.menu.handlers import put_menu
@@ -51,6 +51,7 @@ TAX_PPM: Final = 200_000
 """In millionths; the prices of the menu include it."""
 SECRETS_NAME: Final = "demo.json"
 TILLS: Final = ("pos-1", "pos-2")
+WAITER: Final = "waiter-1"
 TRACKER: Final = "courier-1"
 SPEED: Final = 10.0
 """The cooks' minutes pass ten times as fast: a visitor watches for half a minute."""
@@ -80,9 +81,6 @@ class Tally:
     last: deque[Placed] = field(default_factory=lambda: deque(maxlen=LAST))
     times: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
     heard: set[UUID] = field(default_factory=set)
-    order_of: dict[UUID, UUID] = field(default_factory=dict)
-    cooking: dict[UUID, set[UUID]] = field(default_factory=dict)
-    made: deque[UUID] = field(default_factory=deque)
     later: set[UUID] = field(default_factory=set)
     """What was asked of orders that were placed already, and may come too late."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,21 +107,12 @@ class Tally:
         """A display shows something new."""
         with self.lock:
             for ticket in changes.shown:
-                self.order_of[ticket.ticket_id] = ticket.order_id
-                self.cooking.setdefault(ticket.order_id, set()).add(ticket.ticket_id)
                 if ticket.heard_at is not None and ticket.ticket_id not in self.heard:
                     self.heard.add(ticket.ticket_id)
                     took = ticket.heard_at - ticket.placed_at
                     self.heard_ms.append(took.total_seconds() * 1000)
 
-            for ticket_id in changes.ended:
-                order_id = self.order_of.pop(ticket_id, None)
-                self.heard.discard(ticket_id)
-                if order_id is not None:
-                    self.cooking[order_id].discard(ticket_id)
-                    if not self.cooking[order_id]:
-                        del self.cooking[order_id]
-                        self.made.append(order_id)
+            self.heard.difference_update(changes.ended)
 
     def per_minute(self) -> int:
         """Orders of the last minute."""
@@ -156,7 +145,7 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
     """
     path = make_home(app.settings) / SECRETS_NAME
     menu = demo_menu()
-    wanted = [a_device(TENANT, name, Role.POS) for name in TILLS]
+    wanted = [a_device(TENANT, name, Role.POS) for name in (*TILLS, WAITER)]
     wanted += [
         a_device(TENANT, station, Role.KITCHEN_DISPLAY, station=station)
         for station in stations_of(menu)
@@ -242,6 +231,11 @@ class Demo:
             )
             for one in (admitted[name] for name in stations_of(demo_menu()))
         ]
+        waits = admitted[WAITER]
+        self.waiter_till: Final = PointOfSale(
+            waits.address.host, waits.address.port, watch_orders=True, **waits.options()
+        )
+        self.waiter: Final = SimulatedWaiter(self.waiter_till, speed=SPEED)
         rider = admitted[TRACKER]
         self.tracker: Final = GpsTracker(rider.address.host, rider.address.port, **rider.options())
         each = rate_per_minute / len(self.tills)
@@ -264,7 +258,7 @@ class Demo:
     @property
     def devices(self) -> list[DeviceClient]:
         """All of them."""
-        return [*self.tills, *self.displays, self.tracker]
+        return [*self.tills, self.waiter_till, *self.displays, self.tracker]
 
     @property
     def sent(self) -> int:
@@ -277,7 +271,7 @@ class Demo:
             for device in self.devices:
                 device.start()
                 opened.callback(device.close)
-            for worker in (*self._guests, *self._cooks):
+            for worker in (*self._guests, *self._cooks, self.waiter):
                 worker.start()
                 opened.callback(worker.stop)
             self._ride.start()
@@ -288,7 +282,8 @@ class Demo:
         """Close: no more guests, the last orders are answered and heard, devices go."""
         for guests in self._guests:
             guests.stop()
-        deadline = time.monotonic() + 1.5
+        self.waiter.stop()
+        deadline = time.monotonic() + 2.5
         for till in self.tills:
             till.drain(max(0.0, deadline - time.monotonic()))
         while time.monotonic() < deadline and self.unheard:
@@ -313,19 +308,10 @@ class Demo:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _serve(self) -> None:
-        """What is made goes to its guests: the orders leave the floor."""
-        with suppress(IndexError, RuntimeError):  # none is left, or the till is closed
-            while True:
-                made, request = self.tally.made.popleft(), new_id()
-                self.tally.later.add(request)  # it may be on the table, and its guest eat more
-                self.tills[0].close_order(made, request_id=request)
-
     def _rides(self) -> None:
         chance = random.Random(0)  # noqa: S311 - a ride, not a secret
         lat, lon = HARBOUR
         while not self._riding.wait(1.0):
-            self._serve()
             lat += chance.uniform(-1e-4, 1e-4)
             lon += chance.uniform(-2e-4, 2e-4)
             self.tracker.report(Fix(at=datetime.now(UTC), lat=lat, lon=lon, accuracy_m=6.0))

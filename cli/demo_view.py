@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from broker_config.settings import BrokerAddress
-from cli.demo import Demo
+from cli.demo import CURRENCY, Demo
 from cli.printing import age
 from cli.ticket_view import ticket_lines
 from devices.kitchen_display import KitchenDisplay
 from devices.station_view import Freshness
 from schemas.money import to_text
+from schemas.orders import Order
 
 LATE_S: Final = 45
 NARROWEST: Final = 30
@@ -76,11 +77,13 @@ class DemoView:
         online = sum(device.online for device in self._demo.devices)
         heard = tally.median_ms()
         facts = Table.grid(expand=True)
-        for _ in range(5):
+        for _ in range(6):
             facts.add_column(justify="center")
         facts.add_row(
             f"[bold green]{tally.placed}[/] orders",
             f"[bold]{tally.per_minute()}[/] in the last minute",
+            f"[bold]{self._demo.waiter.closed}[/] closed, "
+            f"[bold]{to_text(self._demo.waiter.taken_minor, CURRENCY)}[/] taken",
             f"heard after [bold]{'-' if heard is None else f'{heard:.0f} ms'}[/]",
             f"[bold]{online}[/]/{len(self._demo.devices)} devices online",
             f"{age(time.monotonic() - self._began)} · {self._address}",
@@ -108,15 +111,18 @@ class DemoView:
 
     def _orders(self) -> RenderableType:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for head in ("last orders", "till", "total", ""):
+        for head in ("last orders", "till", "total", "", "now", "due"):
             table.add_column(head)
         now = time.monotonic()
         with self._demo.tally.lock:
             last = list(self._demo.tally.last)
+        open_ = self._demo.waiter_till.orders
         for each in last[: self._last()]:
             receipt = each.receipt
             total = to_text(receipt.total_minor, receipt.currency)
-            table.add_row(receipt.number, each.device, total, f"{age(now - each.at)} ago")
+            order = open_.get(receipt.order_id)
+            stands = ("closed", "") if order is None else _stands(order)
+            table.add_row(receipt.number, each.device, total, f"{age(now - each.at)} ago", *stands)
         return table
 
     def _foot(self) -> RenderableType:
@@ -125,6 +131,13 @@ class DemoView:
             "heard order place --tenant demo burger=2 fries=1 --table 7",
             style="dim",
         )
+
+
+def _stands(order: Order) -> tuple[str, str]:
+    """Where an order stands, and what its guests still owe."""
+    payment = "" if order.payment is None else f", {order.payment.value}"
+    due = to_text(order.due_minor, order.currency) if order.due_minor else ""
+    return f"{order.status.value}{payment}", due
 
 
 def plain_line(demo: Demo, began: float) -> str:
@@ -136,8 +149,10 @@ def plain_line(demo: Demo, began: float) -> str:
         for display in demo.displays
     )
     online = sum(device.online for device in demo.devices)
+    taken = to_text(demo.waiter.taken_minor, CURRENCY)
     return (
         f"{age(time.monotonic() - began):>6}  {tally.placed} orders, {tally.per_minute()}/min; "
-        f"open: {stations}; heard after {'-' if heard is None else f'{heard:.0f} ms'}; "
+        f"open: {stations}; {demo.waiter.closed} closed, "
+        f"{taken} taken; heard after {'-' if heard is None else f'{heard:.0f} ms'}; "
         f"{online}/{len(demo.devices)} devices online"
     )

@@ -25,7 +25,7 @@ _NOTES: Final = ("no onions", "well done", "extra hot", "allergy: nuts", "sauce 
 _ALLERGIES: Final = frozenset({"nuts", "peanuts", "sesame", "milk"})
 
 
-class _Simulated:
+class Simulated:
     """Something that happens on a thread of its own until it is stopped."""
 
     def __init__(self, name: str) -> None:
@@ -53,7 +53,7 @@ class _Simulated:
         raise NotImplementedError
 
 
-class SimulatedGuests(_Simulated):
+class SimulatedGuests(Simulated):
     """Guests who order at one till: they arrive at random (a Poisson process).
 
     Args:
@@ -170,7 +170,7 @@ def _brought(groups: Sequence[ModifierGroup]) -> Iterator[str]:
             yield from _brought(each.groups)
 
 
-class SimulatedCook(_Simulated):
+class SimulatedCook(Simulated):
     """A cook who starts and bumps one station's tickets after plausible times.
 
     Args:
