@@ -98,6 +98,25 @@ def test_real_orders_are_kept_to_the_penny(
     _whole(told, 150, told["file_total_minor"], added=150)
 
 
+@pytest.mark.parametrize("name", ["uk_takeaway.csv", "pizza_lines.csv"])
+def test_real_orders_that_change_cost_and_owe_what_the_messages_alone_say(
+    heard: Heard, shared_data: SharedData, name: str
+) -> None:
+    file = shared_data.file(f"orders/{name}")
+    asked = ("replay", "orders", str(file), "--limit", "200", "--changes", "5", "--json")
+    first, again = heard.done(*asked).json, heard.done(*asked).json
+    changes = first["changes"]
+    assert changes["database"] == changes["recounted"]
+    assert (changes["orders_apart"], changes["unexpected"]) == (0, 0)
+    for much in ("add-lines", "change-line", "void-lines", "pay", "settle-payment", "refund"):
+        assert changes["done"][much] >= 5, changes["done"]
+    assert changes["refused"]["pay: wrong-amount"], "a tip of -1 is asked for, too"
+    assert changes["database"]["account_cash_minor"] > 0
+    assert changes["database"]["account_provider_minor"] > 0
+    assert first["total_minor"] != first["file_total_minor"]
+    assert (again["orders_added"], again["changes"]) == (0, changes)
+
+
 def test_the_real_takeaway_is_read_whole(shared_data: SharedData) -> None:
     file = read_orders(shared_data.file("orders/uk_takeaway.csv"), currency="GBP")
     assert len(file.orders) == 10_127

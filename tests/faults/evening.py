@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final, Self
+from uuid import UUID
 
 from tests.faults.cook import Cook
 from tests.faults.cut import Link
@@ -14,6 +15,7 @@ from tests.faults.ground import STATIONS, TENANT, WITNESS, Footing
 from tests.faults.house import Server, TillPlace
 from tests.faults.ordering import HASTY
 from tests.faults.plan import Fault, Kind, Stack, Wanted, seeded
+from tests.faults.provider import Provider
 from tests.faults.serving import Crash
 from tests.faults.witness import Witness
 
@@ -116,7 +118,20 @@ class Evening:
             lambda: self.witness.online and all(cook.screen.online for cook in self.cooks),
             "the screens to come online",
         )
+        self.provider = stack.enter_context(
+            Provider(
+                TENANT,
+                footing.signing_secret,
+                self.orders,
+                self._begun,
+                [server.webhooks for server in self.servers],
+            )
+        )
         self.till.start()
+
+    def _begun(self) -> set[UUID]:
+        """What of the till's requests was done; its payments among them."""
+        return {answer.request for answer in self.till.answers() if answer.accepted}
 
     # -- time --------------------------------------------------------------------------
 
@@ -166,6 +181,7 @@ class Evening:
         """Mend everything, let the till have its replies, and the cooks their last ones."""
         self.until(lambda: not self._heal, "the last fault's end")
         self.until(lambda: self.till.done, "a reply to everything the till has asked")
+        self.until(lambda: self.provider.done, "an answer to everything the provider has said")
         self.cooking = False
         self.until(
             lambda: not any(cook.screen.waiting for cook in self.cooks),

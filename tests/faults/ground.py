@@ -21,16 +21,20 @@ from broker_config.access import SERVICES_USERNAME, Identity
 from broker_config.secret import SecretHash, new_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.devices import Role
+from schemas.house_rules import OrderRules, PaymentRule
 from schemas.menu import MenuItem
 from services.menu.handlers import put_menu
 from services.migrations.upgrade import upgrade
+from services.orders import providers
 from services.people.credentials import place
 from services.people.store import Device, Tenant, add_tenant
+from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
+from services.runtime.signatures import new_signing_secret
 from tests.brokers import BrokerDidNotStart, PrivateMosquitto
 from tests.faults.cut import Link
-from tests.faults.plan import MENU, Stack
+from tests.faults.plan import MENU, PROVIDER, Stack
 from tests.postgres import PostgresCluster
 
 TENANT: Final = "roma"
@@ -64,6 +68,7 @@ class Ground:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._stack = ExitStack()
+        self.signing_secret: Final = new_signing_secret()
         self.secrets: Final = {
             name: new_secret() for name in (*DEVICES, SERVICES_USERNAME, INSPECTOR)
         }
@@ -106,6 +111,10 @@ class Ground:
             async with database.write() as connection:
                 await add_tenant(connection, Tenant(TENANT, "Roma", "GBP", now))
                 await put_menu(connection, TENANT, items, now, replace=True)
+                await providers.add(
+                    connection, TENANT, PROVIDER, self.signing_secret,
+                    seal_it=bytes.decode, actor="tests", now=now,
+                )  # fmt: skip
                 for name, role in DEVICES.items():
                     secret = SecretHash.of(self.secrets[name])
                     await place(connection, Device(TENANT, name, role, None, now), secret, now)
@@ -222,17 +231,24 @@ class Footing:
         kind: which.
         ground: what the worker's runs share.
         directory: of this run alone.
+        pays_first: the house's rule: nothing is cooked that is not paid.
     """
 
-    def __init__(self, kind: Stack, ground: Ground, directory: Path) -> None:
+    def __init__(
+        self, kind: Stack, ground: Ground, directory: Path, *, pays_first: bool = False
+    ) -> None:
         self.kind: Final = kind
+        self.pays_first: Final = pays_first
+        self.signing_secret: Final = ground.signing_secret
         self.secrets: Final = ground.secrets
         self.directory: Final = directory
         self.store: Final[Store] = (
             PostgresStore(ground) if kind is Stack.SERVERS else SqliteStore(ground, directory)
         )
+        if pays_first:
+            run(_ask_for_money_first(self.store.url))
         self.mosquitto: Final = None if kind is Stack.EMBEDDED else self._mosquitto()
-        self.port: Final = _quiet_port() if self.mosquitto is None else self.mosquitto.port
+        self.port: Final = quiet_port() if self.mosquitto is None else self.mosquitto.port
         """Where the broker itself listens."""
         self._down = False
 
@@ -289,16 +305,28 @@ class Footing:
 
 
 @contextmanager
-def footing(kind: Stack, ground: Ground, directory: Path) -> Iterator[Footing]:
+def footing(
+    kind: Stack, ground: Ground, directory: Path, *, pays_first: bool = False
+) -> Iterator[Footing]:
     """A broker and a database for one run."""
-    standing = Footing(kind, ground, directory)
+    standing = Footing(kind, ground, directory, pays_first=pays_first)
     try:
         yield standing
     finally:
         standing.close()
 
 
-def _quiet_port() -> int:
+async def _ask_for_money_first(url: str) -> None:
+    database = Database(url)
+    try:
+        async with database.write() as connection:
+            rules = OrderRules(payment=PaymentRule.BEFORE_KITCHEN)
+            await house_rules.write(connection, TENANT, orders=rules)
+    finally:
+        await database.close()
+
+
+def quiet_port() -> int:
     """A free port below those that the system hands out: nobody takes it while it is down."""
     for port in range(20_000 + uuid4().int % 10_000, 32_000):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):

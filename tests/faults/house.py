@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tests.faults.children import Child
-from tests.faults.ground import INSPECTOR, TENANT, TILL, Footing
+from tests.faults.ground import INSPECTOR, TENANT, TILL, Footing, quiet_port
 from tests.faults.ordering import Answer, Ordering, Papers
 from tests.faults.plan import Stack, Wanted
 from tests.faults.serving import READY, Crash, Serving
@@ -36,6 +36,8 @@ class Server:
         self._footing = footing
         self._port = port
         self._crashes = list(crashes)
+        self.webhooks: Final = quiet_port()
+        """Where providers are heard."""
         self.lives: Final[list[Child]] = []
         self.crashed: Final[list[str]] = []
         """The checkpoints at which a life has died."""
@@ -70,6 +72,7 @@ class Server:
             inspector=INSPECTOR,
             inspector_secret=footing.secrets[INSPECTOR],
             crash=self._crash,
+            webhooks=self.webhooks,
         )
         log = footing.directory / f"{self._name}-{len(self.lives) + 1}.log"
         self.lives.append(Child("tests.faults.serving", given, log))

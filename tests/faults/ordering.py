@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -23,13 +23,12 @@ from devices.resending import Patience
 from schemas.orders import OrderStatus
 from schemas.replies import OrderReceipt, Outcome, Reply
 from tests.faults.mortal import die_with
-from tests.faults.plan import Step, Wanted, line_requests
+from tests.faults.plan import Wanted
 
 HASTY: Final = Patience(
     first_s=0.5, longest_s=1.0, reconnect_first_s=0.05, reconnect_longest_s=0.2, refused_s=0.3
 )
 HEARTBEAT_S: Final = 1.0
-REASON: Final = "the guest has left"
 
 
 class Ordering(BaseModel):
@@ -156,24 +155,12 @@ class Till:
         for step in order.steps:
             request = order.request(step)
             if request not in self._asked and request not in self._answered:
-                pending = self._asking(order, step)()
+                pending: Pending[OrderReceipt] = self._pos._request(order.message(step), request)
                 if pending.wait_kept(1.0) or pending.done:
                     self._asked.add(request)
                     self._papers.say_asked(request)
             if request not in self._answered:
                 return
-
-    def _asking(self, order: Wanted, step: Step) -> Callable[[], Pending[OrderReceipt]]:
-        pos, id_, request = self._pos, order.order_id, order.request(step)
-        name = f"{order.seed}-{order.number}"
-        return {
-            Step.PLACE: lambda: pos.place_order(
-                line_requests(order.lines), reference=name, request_id=request
-            ),
-            Step.ADD: lambda: pos.add_lines(id_, line_requests(order.added), request_id=request),
-            Step.CANCEL: lambda: pos.cancel_order(id_, REASON, request_id=request),
-            Step.CLOSE: lambda: pos.close_order(id_, request_id=request),
-        }[step]
 
     def _done(self) -> bool:
         return all(

@@ -11,19 +11,26 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import uvloop
 from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
 
 from broker_config.access import Credential, Identity, service_credentials
 from broker_config.embedded import EmbeddedBroker
 from broker_config.secret import SecretHash
 from broker_config.settings import BrokerAddress
 from cli.compose import assemble
+from services.orders.provider_webhooks import ProviderWebhooks
 from services.people.credentials import DatabaseDirectory
 from services.runtime.database import Database
+from services.runtime.gateway import Call, Gateway, GatewaySettings, Octets
+from services.runtime.moment import system_clock
+from services.runtime.reception import Received
 from services.runtime.relay import Checkpoint, no_checkpoint
+from services.runtime.worker import Worker
 from tests.faults.mortal import die_with
 
 READY = "ready"
@@ -58,6 +65,8 @@ class Serving(BaseModel):
     """The name of a second account of services, which the embedded broker lets in."""
     inspector_secret: str = ""
     crash: Crash | None = None
+    webhooks: int = 0
+    """The port on which providers are heard; 0 is none."""
 
 
 class Door:
@@ -104,14 +113,63 @@ async def serve(given: Serving) -> None:
             )
             door = Door(DatabaseDirectory(database, service_credentials(given.secret)), inspector)
             await stack.enter_async_context(EmbeddedBroker(door, port=given.port))
-        checkpoint = no_checkpoint if given.crash is None else crashing(given.crash)
-        backbone = assemble(database, address, given.secret, checkpoint=checkpoint).backbone
+        moments = Moments(no_checkpoint if given.crash is None else crashing(given.crash))
+        served = assemble(database, address, given.secret, checkpoint=moments.passed)
+        moments.watch(served.worker)
+        backbone = served.backbone
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, backbone.stop)
+        if given.webhooks:
+            webhooks = MortalWebhooks(database, served.intake, str.encode, system_clock)
+            webhooks.passed = moments.passed
+            settings = GatewaySettings(host="127.0.0.1", port=given.webhooks)
+            gateway = Gateway(webhooks.offers, settings, serving=backbone.ready.is_set)
+            await gateway.start()
+            stack.push_async_callback(gateway.stop)
         telling = asyncio.create_task(_tell(backbone.ready))
         try:
             await backbone.run()
         finally:
             telling.cancel()
+
+
+class Moments:
+    """The worker's checkpoints, by another name too while it takes a provider's word."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._settling = False
+
+    def watch(self, worker: Worker) -> None:
+        """Know from now on when this worker takes what came another way than over MQTT."""
+        decide = worker.decide
+
+        async def deciding(requests: Sequence[Received]) -> bool:
+            self._settling = True
+            try:
+                return await decide(requests)
+            finally:
+                self._settling = False
+
+        setattr(worker, "decide", deciding)  # noqa: B010 - a method of one object alone
+
+    def passed(self, point: str) -> None:
+        """A checkpoint was passed."""
+        self._checkpoint(point)
+        if self._settling:
+            self._checkpoint(f"settling {point}")
+
+
+class MortalWebhooks(ProviderWebhooks):
+    """The receiver of providers' words, which may die before and after it has done one."""
+
+    passed: Checkpoint = staticmethod(no_checkpoint)
+
+    async def receive(self, call: Call, asked: Octets) -> Response:
+        """See `ProviderWebhooks.receive`."""
+        self.passed("webhook arrived")
+        response = await super().receive(call, asked)
+        self.passed("webhook done")
+        return response
 
 
 async def _tell(ready: asyncio.Event) -> None:

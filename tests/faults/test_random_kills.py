@@ -26,7 +26,7 @@ def test_every_order_is_kept_once_and_every_display_is_right_whatever_dies(
     record_property("stack", plan.stack.value)
     record_property("orders", len(plan.orders))
     with (
-        footing(plan.stack, ground, tmp_path) as standing,
+        footing(plan.stack, ground, tmp_path, pays_first=plan.pays_first) as standing,
         Evening(
             standing, plan.orders, seed=seed, crashes=plan.crashes, servers=plan.servers
         ) as evening,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,16 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.compose import state_router
+from cli.recount import Bill, House
 from devices.outbox import Outbox
 from devices.station_view import Freshness
 from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
 from schemas.orders import Order, OrderStatus
-from schemas.replies import Outcome, Reply
+from schemas.refusals import RefusalCode
+from schemas.replies import OrderReceipt, Outcome, Reply
 from services.kitchen.store import STATIONS, TICKETS, to_ticket
+from services.orders.inside import Said, SettlePayment
+from services.orders.journal import JOURNAL
 from services.orders.store import ORDERS, to_order
 from services.presence.store import PRESENCE
 from services.runtime import retained
@@ -27,7 +31,9 @@ from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
 from tests.faults.evening import Evening
 from tests.faults.ground import TENANT, run
 from tests.faults.ordering import Answer
-from tests.faults.plan import MENU, Step, Wanted
+from tests.faults.plan import MENU, PROVIDER, TIP, Step, Wanted, Word
+from tests.faults.provider import settling_id
+from tests.services.order_checks import Row, by_order, history, money, on_tickets
 
 
 @dataclass
@@ -37,6 +43,7 @@ class Kept:
     orders: dict[UUID, Order] = field(default_factory=dict)
     tickets: list[Ticket] = field(default_factory=list)
     sequences: dict[str, int] = field(default_factory=dict)
+    journal: dict[UUID, list[Row]] = field(default_factory=dict)
     replies: dict[UUID, Reply] = field(default_factory=dict)
     presence: dict[str, str] = field(default_factory=dict)
     outbox: int = 0
@@ -72,6 +79,7 @@ async def _read(evening: Evening) -> tuple[Kept, list[str]]:
                 order = to_order(row)
                 kept.orders[order.order_id] = order
             kept.tickets = [to_ticket(row) for row in await _rows(connection, TICKETS)]
+            kept.journal = by_order(await _rows(connection, JOURNAL))
             for row in await _rows(connection, STATIONS):
                 kept.sequences[row["station"]] = row["sequence"]
             for row in await _rows(connection, INBOX):
@@ -110,14 +118,23 @@ def _household(evening: Evening, kept: Kept) -> Iterator[str]:
 def _orders(evening: Evening, kept: Kept, till: dict[UUID, Answer]) -> Iterator[str]:
     listed = {order.order_id for order in evening.orders}
     yield from (f"an order that nobody placed: {id_}" for id_ in kept.orders.keys() - listed)
+    yield from evening.provider.contradictions
     for wanted in evening.orders:
         order = kept.orders.get(wanted.order_id)
         if order is None:
             yield f"order {wanted.number} is not kept"
-        else:
-            yield from (f"order {wanted.number}: {wrong}" for wrong in _order(wanted, order, till))
-            tickets = kept.tickets_of(order.order_id)
-            yield from (f"order {wanted.number}: {wrong}" for wrong in _cut(order, tickets))
+            continue
+        tickets = kept.tickets_of(order.order_id)
+        entries = kept.journal.get(order.order_id, [])
+        found = [
+            *_order(wanted, order, till),
+            *_money(wanted, order, entries, kept),
+            *on_tickets(order, tickets),
+            *_cut(order, tickets),
+        ]
+        if evening.footing.pays_first:
+            found += _paid_first(wanted, order, entries, kept)
+        yield from (f"order {wanted.number}: {wrong}" for wrong in found)
 
 
 def _order(wanted: Wanted, order: Order, till: dict[UUID, Answer]) -> Iterator[str]:
@@ -125,36 +142,88 @@ def _order(wanted: Wanted, order: Order, till: dict[UUID, Answer]) -> Iterator[s
         answer = till.get(wanted.request(step))
         return step in wanted.steps and answer is not None and answer.accepted
 
-    lines = wanted.lines + (wanted.added if accepted(Step.ADD) else ())
-    if [(line.item, line.quantity) for line in order.lines] != list(lines):
+    lines = [[item, quantity, False] for item, quantity in wanted.lines]
+    lines += [[item, quantity, False] for item, quantity in wanted.added if accepted(Step.ADD)]
+    if accepted(Step.CHANGE):
+        lines[0][1] = wanted.changed
+    if accepted(Step.VOID):
+        lines[len(wanted.lines) - 1][2] = True
+    if [[line.item, line.quantity, line.voided] for line in order.lines] != lines:
         yield f"its lines are {order.lines}, asked were {lines}"
-    if order.total_minor != sum(quantity * MENU[item][1] for item, quantity in lines):
-        yield f"its total is {order.total_minor}"
     if accepted(Step.CANCEL) is not (order.status is OrderStatus.CANCELLED):
         yield f"it is {order.status}, and its cancelling was accepted: {accepted(Step.CANCEL)}"
     if accepted(Step.CLOSE) is not (order.status is OrderStatus.CLOSED):
         yield f"it is {order.status}, and its closing was accepted: {accepted(Step.CLOSE)}"
 
 
+def _money(wanted: Wanted, order: Order, entries: Sequence[Row], kept: Kept) -> Iterator[str]:
+    """Its money by its row and its journal, against a recount from what was said alone."""
+    said = []
+    for step in wanted.steps:
+        reply = kept.replies.get(wanted.request(step))
+        message = wanted.message(step)
+        if reply is not None:
+            said.append((wanted.request(step), message.type_name, message, reply))
+    for word in wanted.words:
+        id_ = settling_id(TENANT, wanted, word)
+        reply = kept.replies.get(id_)
+        if reply is not None:
+            said.append((id_, SettlePayment.type_name, _settlement(wanted, word), reply))
+    bill = Bill(House({item: {"price_minor": price} for item, (_, price) in MENU.items()}))
+    done = [
+        (id_, name, message, reply.result)
+        for id_, name, message, reply in said
+        if reply.outcome is Outcome.ACCEPTED and isinstance(reply.result, OrderReceipt)
+    ]
+    for id_, name, message, receipt in sorted(done, key=lambda each: each[3].version):
+        bill.accept(
+            name, str(id_), message.model_dump(mode="json"), receipt.model_dump(mode="json")
+        )
+    yield from money(order, entries, bill)
+    yield from history(order, entries, None)
+
+
+def _settlement(wanted: Wanted, word: Word) -> SettlePayment:
+    return SettlePayment(
+        provider=PROVIDER,
+        order_id=wanted.order_id,
+        payment_id=wanted.request(Step.CARD),
+        said=Said(word.value.removeprefix("payment.")),
+        amount_minor=wanted.placed_minor + TIP,
+        currency="GBP",
+    )
+
+
+def _paid_first(wanted: Wanted, order: Order, entries: Sequence[Row], kept: Kept) -> Iterator[str]:
+    """What is not paid never reaches the kitchen; what is, always does."""
+    promised = {
+        Word.AUTHORISED: wanted.placed_minor,
+        Word.PAID: 0,  # the journal has it
+        Word.FAILED: 0,
+    }
+    due = 0
+    for entry in entries:
+        due += entry["guest_minor"]
+        if entry["change"] == "accepted":
+            said = [
+                promised[word]
+                for word in wanted.words
+                if (reply := kept.replies.get(settling_id(TENANT, wanted, word))) is not None
+                and reply.outcome is Outcome.ACCEPTED
+            ]
+            if due > sum(said):
+                yield f"the kitchen got it while {due} were due, of which {said} were promised"
+    if order.status is OrderStatus.PLACED:
+        standing = sum(x.amount_minor for x in order.payments if x.status == "authorised")
+        if order.due_minor <= standing:
+            yield f"{order.due_minor} of it are due, {standing} promised, and it still waits"
+
+
 def _cut(order: Order, tickets: list[Ticket]) -> Iterator[str]:
-    on_tickets = sorted(line.line for ticket in tickets for line in ticket.lines)
-    if on_tickets != [line.line for line in order.lines]:
-        yield f"lines on tickets are {on_tickets}"
-    stations = {line.line: line.station for line in order.lines}
-    for ticket in tickets:
-        if any(stations.get(line.line) != ticket.station for line in ticket.lines):
-            yield f"a ticket at {ticket.station} has lines of elsewhere"
     # Those of the order's beginning, and those of added lines, stand on tickets of their own.
     for numbers in _together(order, tickets):
         if len(numbers) != len(set(numbers)):
             yield f"more than one ticket for one station: {numbers}"
-    open_ = [ticket for ticket in tickets if ticket.status in OPEN_TICKET]
-    if bool(open_) is not (order.status in {OrderStatus.PLACED, OrderStatus.PREPARING}):
-        yield f"it is {order.status} with {len(open_)} open tickets"
-    if any(ticket.status is TicketStatus.STARTED for ticket in open_) and (
-        order.status is not OrderStatus.PREPARING
-    ):
-        yield f"it is {order.status}, and a ticket of it is started"
 
 
 def _together(order: Order, tickets: list[Ticket]) -> Iterator[list[str]]:
@@ -214,6 +283,8 @@ def _screens(evening: Evening, kept: Kept) -> Iterator[str]:
         unheard = [ticket for ticket in open_.values() if ticket.heard_at is None]
         if unheard:
             yield f"{len(unheard)} tickets at {station} are not heard"
+        if any(line.unheard for ticket in open_.values() for line in ticket.lines):
+            yield f"changes of tickets at {station} are not heard"
         if kept.presence.get(screen.device) != "online":
             yield f"{screen.device} is there, and believed {kept.presence.get(screen.device)}"
 
@@ -229,6 +300,8 @@ def _cooks(evening: Evening, kept: Kept) -> Iterator[str]:
             accepted = reply.outcome is Outcome.ACCEPTED
             if accepted is not (pending.error is None):
                 yield f"a {what} at {cook.station} was told {pending.error}, kept is {reply}"
+            if reply.code is RefusalCode.STALE_VERSION and tickets[ticket_id].changed_sequence:
+                continue  # the cook's hand crossed a change
             if not accepted and tickets[ticket_id].status is not TicketStatus.CANCELLED:
                 yield f"a {what} at {cook.station} was refused: {reply.message}"
 

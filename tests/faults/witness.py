@@ -13,6 +13,7 @@ from schemas.catalogue import locate
 from schemas.envelope import envelope_of
 from schemas.kitchen import Ticket, TicketEnded, TicketState
 from schemas.orders import Order, OrderChanged, OrderPlaced
+from schemas.refusals import RefusalCode
 from schemas.replies import Reply, StationPage
 from schemas.topics import Plane, plane_filter
 
@@ -63,6 +64,8 @@ class Witness(DeviceClient):
             # A question is answered anew each time; a request as the first time.
             if said.request is None or isinstance(said.result, StationPage):
                 return
+            if said.code is RefusalCode.RATE_LIMITED:
+                return  # no answer: nothing was decided, and it may come again
             self._same(self.replies, said.request, said, "two answers to one request")
         elif isinstance(said, OrderPlaced | OrderChanged):
             key = (said.order_id, said.order.version)

@@ -50,13 +50,14 @@ def wrongs(
         bill: its money, recounted from the messages alone.
     """
     order = to_order(order_row)  # every figure within the contract's bounds
-    yield from _history(order, entries, before)
-    yield from _money(order, entries, bill)
+    yield from history(order, entries, before)
+    yield from money(order, entries, bill)
     yield from _payments(order, before)
-    yield from _on_tickets(order, [to_ticket(row) for row in tickets])
+    yield from on_tickets(order, [to_ticket(row) for row in tickets])
 
 
-def _history(order: Order, entries: Sequence[Row], before: Row | None) -> Iterator[str]:
+def history(order: Order, entries: Sequence[Row], before: Row | None) -> Iterator[str]:
+    """Its statuses and versions, by its journal and by how it stood `before`."""
     if [entry["version"] for entry in entries] != list(range(1, order.version + 1)):
         yield f"version {order.version}, entries {[entry['version'] for entry in entries]}"
         return
@@ -84,7 +85,8 @@ def _history(order: Order, entries: Sequence[Row], before: Row | None) -> Iterat
         yield f"a line is of version {newest}, the order of {order.version}"
 
 
-def _money(order: Order, entries: Sequence[Row], bill: Bill) -> Iterator[str]:
+def money(order: Order, entries: Sequence[Row], bill: Bill) -> Iterator[str]:
+    """Its figures, its journal and its recounted bill say the same."""
     for entry in entries:
         if sum(entry[f"{name}_minor"] for name in ACCOUNTS):
             yield f"entry {entry['version']} does not sum to zero"
@@ -144,7 +146,8 @@ def _payments(order: Order, before: Row | None) -> Iterator[str]:
             yield f"{line.refunded_minor} were given back of a line of {line.total_minor}"
 
 
-def _on_tickets(order: Order, tickets: Sequence[Ticket]) -> Iterator[str]:
+def on_tickets(order: Order, tickets: Sequence[Ticket]) -> Iterator[str]:
+    """The kitchen has just what it is to make, and no word of it is another."""
     if order.status in {OrderStatus.PLACED, OrderStatus.REJECTED}:
         if tickets:
             yield f"it is {order.status}, and the kitchen has {len(tickets)} tickets of it"
