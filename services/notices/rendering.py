@@ -6,6 +6,7 @@ values and may loop, choose and include; it calls nothing, and what it writes is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -31,6 +32,7 @@ _FILTERS: Final = (
     "abs", "capitalize", "default", "first", "int", "join", "last", "length", "lower",
     "replace", "round", "sort", "sum", "title", "trim", "truncate", "upper", "wordcount",
 )  # fmt: skip
+_TOUCHING: Final = re.compile(r"(?<=[^\W\d_])(?=[0-9])")
 _WHOLE: Final = (int, float)
 
 
@@ -191,6 +193,6 @@ def money(amount: Money, locale: Locale) -> str:
     """
     pattern = parse_pattern(locale.currency_formats["standard"].pattern)
     pattern.frac_prec = (amount.places, amount.places)
-    return str(
-        pattern.apply(amount.decimal, locale, currency=amount.currency, currency_digits=False)
-    )
+    written = pattern.apply(amount.decimal, locale, currency=amount.currency, currency_digits=False)
+    # CLDR asks for a space between a letter and a number, and Babel gives none: KWD 1.235.
+    return _TOUCHING.sub("\N{NO-BREAK SPACE}", str(written))
