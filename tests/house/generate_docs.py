@@ -30,9 +30,11 @@ from schemas.diagrams import (
 from schemas.people import Permission
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES
+from services.orders.provider_webhooks import ProviderWebhooks
 from services.people.guest_routes import GuestRoutes
 from services.people.permissions import STANDINGS
 from services.people.routes import PeopleRoutes
+from services.runtime.requests_over_http import RequestsOverHttp
 
 ROOT: Final = Path(__file__).parent.parent.parent
 
@@ -159,10 +161,11 @@ def people_roles() -> str:
 def routes() -> str:
     """Every route of the gateway, with what it is for."""
     # Routes need nothing to be listed.
-    of_people, of_guests = PeopleRoutes.__new__(PeopleRoutes), GuestRoutes.__new__(GuestRoutes)
+    areas = (PeopleRoutes, GuestRoutes, RequestsOverHttp, ProviderWebhooks)
     rows = [
         (f"`{each.method} {each.path}`", (each.answer.__doc__ or "").splitlines()[0])
-        for each in (*of_people.offers, *of_guests.offers)
+        for area in areas
+        for each in area.__new__(area).offers
     ]
     rows.append(("`GET /healthz`", "Tell that it answers, and whether this process serves."))
     return _table(("route", "what it does"), rows)
