@@ -15,6 +15,8 @@ def standing(receipt: OrderReceipt) -> str:
     told.append(to_text(receipt.total_minor, receipt.currency))
     if receipt.payment is not None:
         told.append(f"payment {receipt.payment.value}")
-    if receipt.due_minor:
+    if receipt.due_minor > 0:
         told.append(f"{to_text(receipt.due_minor, receipt.currency)} due")
+    elif receipt.due_minor < 0:
+        told.append(f"{to_text(-receipt.due_minor, receipt.currency)} owed to the guests")
     return ", ".join(told)
