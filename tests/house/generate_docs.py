@@ -161,7 +161,7 @@ def people_roles() -> str:
 def routes() -> str:
     """Every route of the gateway, with what it is for."""
     # Routes need nothing to be listed.
-    areas: tuple[type[Any], ...] = (PeopleRoutes, GuestRoutes, RequestsOverHttp, ProviderWebhooks)
+    areas: tuple[Any, ...] = (PeopleRoutes, GuestRoutes, RequestsOverHttp, ProviderWebhooks)
     rows = [
         (f"`{each.method} {each.path}`", (each.answer.__doc__ or "").splitlines()[0])
         for area in areas
