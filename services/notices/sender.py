@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.notices import ChannelKind
 from services.notices import store
@@ -157,7 +159,7 @@ class Sender:
         now = self._clock()
         try:
             async with self._database.read() as connection:
-                rows = await store.due(connection, now, limit=len(busy) + MOST, but=full)
+                rows = await _due(connection, now, len(busy) + MOST, full)
                 fresh = [row for row in rows if _key(row) not in busy]
                 houses = (
                     await store.houses(connection, {row["tenant"] for row in fresh})
@@ -212,6 +214,17 @@ class Sender:
         if isinstance(ended, Delivered | Failed):
             lane.failing = isinstance(ended, Failed) and not ended.final
         await marker.mark(row, ended, messages)
+
+
+async def _due(
+    connection: AsyncConnection, now: datetime, limit: int, full: list[Lane]
+) -> list[Row]:
+    """What is due, the longest waiting first; but few lanes with much do not hide the others."""
+    rows = await store.due(connection, now, limit=limit, but=full)
+    if len(rows) < limit:
+        return rows
+    seen = {(row["tenant"], row["channel"]) for row in rows}
+    return [*await store.due(connection, now, limit=AT_ONCE, but=[*full, *seen]), *rows]
 
 
 def _key(row: Row) -> tuple[str, UUID]:

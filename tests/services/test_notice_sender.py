@@ -21,7 +21,7 @@ from schemas.notices import (
     WhileQuiet,
 )
 from schemas.orders import OrderChange
-from services.notices import forgetting, setting_up
+from services.notices import forgetting, sender, setting_up
 from services.notices.letter import Unusable
 from services.notices.tables import NOTICES
 from services.people.store import remove_tenant
@@ -131,6 +131,20 @@ async def test_what_arrives_while_the_process_ends_is_marked(world: NoticeWorld)
             await eventually(lambda: server.arrivals)
     assert (await world.row(made))["status"] == NoticeStatus.SENT
     assert len(server.arrivals) == 1
+
+
+async def test_a_channel_with_much_to_send_does_not_hide_the_others(world: NoticeWorld) -> None:
+    now = system_clock()
+    many = [await world.notice("busy", due=now - timedelta(minutes=5)) for _ in range(6)]
+    one = await world.notice("quiet", due=now - timedelta(minutes=1))
+    full = await world.notice("full", due=now - timedelta(minutes=9))
+    async with world.database.read() as connection:
+        rows = await sender._due(connection, now, 4, [("roma", "full")])
+    found = [row["notice_id"] for row in rows]
+    assert found[0] == one
+    assert len(found) == 5
+    assert set(found[1:]) < set(many)
+    assert full not in found
 
 
 # Quiet hours
