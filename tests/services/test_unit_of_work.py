@@ -65,7 +65,12 @@ def an_order(tenant: str = "roma", **values: Any) -> Row:
     }
 
 
-CANCELLED = {"status": "cancelled", "reason": ODD, "closed_at": NOON, "waits_for": None}
+CANCELLED: dict[str, Any] = {
+    "status": "cancelled",
+    "reason": ODD,
+    "closed_at": NOON,
+    "waits_for": None,
+}
 
 
 def a_station(sequence: int, station: str = "grill", tenant: str = "roma") -> Row:
