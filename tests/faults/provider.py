@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 
+from schemas.identifiers import reserved
 from services.orders.provider_webhooks import webhook_request_id
 from services.runtime.signatures import signed_headers
 from tests.faults.plan import PROVIDER, TIP, Step, Wanted, Word
@@ -29,7 +30,8 @@ def webhook_id(payment_id: UUID, word: Word) -> str:
 
 def settling_id(tenant: str, order: Wanted, word: Word) -> UUID:
     """The id of the request that a word becomes."""
-    return webhook_request_id(tenant, PROVIDER, webhook_id(order.request(Step.CARD), word))
+    name = webhook_id(order.request(Step.CARD), word)
+    return reserved(webhook_request_id(tenant, PROVIDER, name))
 
 
 class Provider:

@@ -19,10 +19,16 @@ from tests.mqtt_client import MqttClient
 
 HARMS = {
     "its total is": "UPDATE orders SET total_minor = total_minor + 1",
+    "recounted": "UPDATE orders SET tips_minor = tips_minor + 1",
+    "are due, by the journal": "UPDATE journal SET guest_minor = guest_minor + 1,"
+    " cash_minor = cash_minor - 1",
+    "entries": "DELETE FROM journal WHERE version = 1",
+    "it went from": "UPDATE journal SET status = 'served' WHERE version = 2",
     "is not kept": "DELETE FROM orders WHERE rowid = (SELECT min(rowid) FROM orders)",
     "an order that nobody placed": "UPDATE orders SET order_id = '0190000000007000800000000000abcd'"
     " WHERE rowid = (SELECT min(rowid) FROM orders)",
-    "lines on tickets are": "DELETE FROM tickets WHERE rowid = (SELECT min(rowid) FROM tickets)",
+    "are on no ticket|without a ticket": "DELETE FROM tickets"
+    " WHERE rowid = (SELECT min(rowid) FROM tickets)",
     "is at .* changes": "UPDATE stations SET sequence = sequence + 1",
     "its tickets at": "UPDATE tickets SET sequence = 1",
     "kept None": "DELETE FROM inbox",

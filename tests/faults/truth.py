@@ -70,6 +70,11 @@ def wrongs(evening: Evening, *, wire_is_whole: bool = False) -> list[str]:
     ]
 
 
+def read_kept(evening: Evening) -> Kept:
+    """What the database has now."""
+    return run(_read(evening))[0]
+
+
 async def _read(evening: Evening) -> tuple[Kept, list[str]]:
     database = Database(evening.footing.store.url)
     kept = Kept()

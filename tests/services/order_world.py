@@ -22,7 +22,7 @@ from schemas.catalogue import locate
 from schemas.devices import Role
 from schemas.envelope import device_source, encode, envelope_of
 from schemas.house_rules import OrderRules
-from schemas.identifiers import new_id
+from schemas.identifiers import new_id, reserved
 from schemas.menu import MenuItem
 from schemas.message import Message, Query, Request
 from schemas.orders import Order, OrderChanged, OrderPlaced
@@ -227,7 +227,7 @@ class OrderWorld:
 
     async def _reply(self, asked: Asked, known: int) -> Reply:
         if asked.device == OURSELVES:
-            mine = (INBOX.c.tenant == self.tenant) & (INBOX.c.request_id == asked.id)
+            mine = (INBOX.c.tenant == self.tenant) & (INBOX.c.request_id == reserved(asked.id))
             async with self.database.read() as connection:
                 return Reply.model_validate_json(
                     await connection.scalar(select(INBOX.c.reply).where(mine)) or ""
