@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.forgetting import forget
 from schemas.devices import Role
 from schemas.house_rules import Acceptance, OrderRules
 from schemas.identifiers import new_id
@@ -23,9 +24,11 @@ from schemas.notices import (
 )
 from schemas.order_changes import AcceptOrder
 from schemas.orders import CancelOrder, Guest, OrderChange, OrderKind
+from schemas.replies import Outcome
 from schemas.topics import Plane, plane_filter
 from services.kitchen.store import TICKETS
 from services.notices.tables import CHANNELS, NOTICES
+from services.orders.inside import ForgetGuest
 from services.runtime import house_rules
 from services.runtime.tables import OUTBOX
 from tests.mail_sink import mail_sink
@@ -208,6 +211,37 @@ def test_what_goes_over_mqtt_is_heard_once(tenant: RunningTenant) -> None:
         # The next that is heard is of the next order: nothing came twice before it.
         last = read_message(boss.mqtt.next_message())
         assert last.notice_id not in {each.notice_id for each in heard}
+
+
+def test_a_guest_who_is_forgotten_is_told_no_more(tenant: RunningTenant) -> None:
+    set_up(
+        tenant,
+        [("mail", ChannelKind.EMAIL, None)],
+        tell("survey", "mail", OrderChange.CANCELLED, after_s=3_600),
+        tell("boss", "mail", OrderChange.CANCELLED, after_s=3_600, to="boss@roma.example"),
+    )
+    system = tenant.system
+    with tenant.speaker() as pos:
+        ids = [new_id(), new_id()]
+        for each in ids:
+            pos.ask(order("burger", guest=ADA), each)
+            pos.accepted(CancelOrder(order_id=each, reason="changed their mind"), new_id())
+        # By the command line, and by the services themselves when its time has come.
+        forgotten = system.call(forget(system._outside, tenant.name, ids[0], "test"))
+        assert forgotten.notices == 2
+        asked = ForgetGuest(order_id=ids[1])
+        intake = system.served.intake
+        reply = system.call(intake.ask_of_ourselves(tenant.name, asked, new_id()))
+        assert reply.outcome is Outcome.ACCEPTED, reply.message
+    rows = tenant.rows(NOTICES)
+    assert sorted((row["rule"], row["status"]) for row in rows) == [
+        ("boss", "waiting"),
+        ("boss", "waiting"),
+        ("survey", "dropped"),
+        ("survey", "dropped"),
+    ]
+    assert "ada@example.com" not in json.dumps(rows, default=str)
+    assert "Ada" not in json.dumps(rows, default=str)
 
 
 def test_a_stop_in_mid_send_ends_in_time_and_the_notice_goes_out_later(
