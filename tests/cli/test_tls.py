@@ -217,7 +217,7 @@ def test_commands_services_and_devices_meet_over_tls(
         (tmp_path / "menu.csv").write_text("name,station,price\nBurger,grill,9.50\n")
         heard.done("menu", "import", str(tmp_path / "menu.csv"), "--tenant", "roma")
         placed = heard.done("order", "place", "--tenant", "roma", "burger=2", "--json").json
-        assert placed["status"] == "placed"
+        assert placed["status"] == "accepted"
         added = heard.done(
             "device", "add", "pos-1", "--tenant", "roma", "--role", "pos", "--json"
         ).json
