@@ -174,8 +174,7 @@ def _personal(order: Order) -> Iterator[str]:
         if value:
             yield value.casefold()
     for each in order.participants:
-        if each.name != f"guest {each.guest}":
-            yield each.name.casefold()
+        yield each.name.casefold()
 
 
 def _holds(text: str | None, words: list[str]) -> bool:

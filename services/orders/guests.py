@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.orders import Guest, Order
-from services.orders.store import ORDERS, to_order
+from services.orders.store import NAMES_SOMEBODY, ORDERS, to_order
 
 PAGE: Final = 500
 _NO_DIGITS: Final = re.compile(r"[^0-9]")
@@ -25,7 +25,7 @@ async def orders_with_guests(
     while True:
         query = (
             select(ORDERS)
-            .where(ORDERS.c.tenant == tenant, ORDERS.c.guest.is_not(None))
+            .where(ORDERS.c.tenant == tenant, NAMES_SOMEBODY)
             .order_by(ORDERS.c.order_id)
             .limit(PAGE)
         )
@@ -57,5 +57,6 @@ def _digits(phone: str) -> str:
 
 def is_personal(order: Order) -> bool:
     """Tell whether anything is kept of who its guests were."""
-    named = any(each.name != f"guest {each.guest}" for each in order.participants)
-    return order.guest is not None or named or any(line.note for line in order.lines)
+    if order.guest is not None or order.participants:
+        return True
+    return any(line.note for line in order.lines)

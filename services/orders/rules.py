@@ -376,10 +376,7 @@ def forget_guest(order: Order) -> Order:
         update={
             "version": order.version + 1,
             "guest": None,
-            "participants": tuple(
-                each.model_copy(update={"name": f"guest {each.guest}"})
-                for each in order.participants
-            ),
+            "participants": (),  # lines and payments still say which of them, by number
             # What people wrote may say who they are.
             "lines": tuple(line.model_copy(update={"note": ""}) for line in order.lines),
         }

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    or_,
 )
 
 from schemas.orders import OPEN_ORDER, Order, OrderKind, OrderStatus
@@ -103,12 +104,13 @@ Index(
 )
 _wakes = ORDERS.c.wake_at.is_not(None)
 Index("ix_orders_wake", ORDERS.c.wake_at, sqlite_where=_wakes, postgresql_where=_wakes)
-_personal = ORDERS.c.guest.is_not(None)
+NAMES_SOMEBODY: Final = or_(ORDERS.c.guest.is_not(None), ORDERS.c.participants.is_not(None))
+"""The condition that an order says who its guests were."""
 Index(
     "ix_orders_personal",
     ORDERS.c.closed_at,
-    sqlite_where=_personal,
-    postgresql_where=_personal,
+    sqlite_where=NAMES_SOMEBODY,
+    postgresql_where=NAMES_SOMEBODY,
 )
 
 _LISTS: Final = ("participants", "waits_for", "payments")

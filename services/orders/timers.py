@@ -25,7 +25,7 @@ from schemas.identifiers import derived_id
 from schemas.message import Request
 from schemas.replies import Outcome
 from services.orders.inside import ForgetGuest, WakeOrder
-from services.orders.store import ORDERS
+from services.orders.store import NAMES_SOMEBODY, ORDERS
 from services.runtime.database import Database, is_away
 from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.intake import Intake, NotServing
@@ -135,7 +135,7 @@ class OrderTimers:
 
     async def _forget_until(self, until: datetime, whose: ColumnElement[bool] | None) -> int:
         query = select(ORDERS.c.tenant, ORDERS.c.order_id, ORDERS.c.closed_at)
-        query = query.where(ORDERS.c.guest.is_not(None), ORDERS.c.closed_at <= until)
+        query = query.where(NAMES_SOMEBODY, ORDERS.c.closed_at <= until)
         if whose is not None:
             query = query.where(whose)
         forgotten = 0

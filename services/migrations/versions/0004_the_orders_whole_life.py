@@ -311,8 +311,8 @@ def _orders() -> None:
         "orders",
         ["closed_at"],
         unique=False,
-        sqlite_where=sa.text("guest IS NOT NULL"),
-        postgresql_where=sa.text("guest IS NOT NULL"),
+        sqlite_where=sa.text("guest IS NOT NULL OR participants IS NOT NULL"),
+        postgresql_where=sa.text("guest IS NOT NULL OR participants IS NOT NULL"),
     )
     op.create_index(
         "ix_orders_wake",
