@@ -132,8 +132,9 @@ def _place(till: Speaker, count: int) -> UUID:
 
 def _change(till: Speaker, order_id: UUID, count: int, number: int) -> float:
     request = ChangeLine(
-        order_id=order_id, line=1 + number % count, quantity=1 + number // count % 8
+        order_id=order_id, line=1 + number % count, quantity=2 + number // count % 8
     )
+    # Another than it has each time: to ask for what is so already costs nothing.
     time.sleep(PAUSE_S)
     id_ = new_id()
     began = time.perf_counter()
