@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.money import MAX_MINOR
+from schemas.money import MAX_MINOR, to_text
 from schemas.orders import OPEN_ORDER, Order, OrderChange, OrderLine
 from schemas.payments import (
     CASH,
@@ -58,7 +58,9 @@ def begin(
         raise Refusal(RefusalCode.WRONG_STATE, f"{order.number} has {MAX_PAYMENTS} payments")
     amount = _amount(order, request)
     if request.tip_minor < 0:
-        raise Refusal(RefusalCode.WRONG_AMOUNT, f"a tip of {request.tip_minor} cannot be")
+        raise Refusal(
+            RefusalCode.WRONG_AMOUNT, f"a tip of {_said(order, request.tip_minor)} cannot be"
+        )
     # Failed ones too: their money may come all the same, and the order must be able to say it.
     asked = sum(each.amount_minor + each.tip_minor for each in order.payments)
     if asked + amount + request.tip_minor > MAX_MINOR:
@@ -67,7 +69,8 @@ def begin(
     if handed is not None and (request.method != CASH or handed < amount + request.tip_minor):
         raise Refusal(
             RefusalCode.WRONG_AMOUNT,
-            f"{handed} was handed over for {amount + request.tip_minor} in {request.method}",
+            f"{_said(order, handed)} was handed over for "
+            f"{_said(order, amount + request.tip_minor)} in {request.method}",
         )
     cash = request.method == CASH
     payment = Payment(
@@ -86,7 +89,9 @@ def begin(
 def _amount(order: Order, request: PayOrder) -> int:
     open_ = bill.open_minor(order)
     if request.amount_minor is not None and request.amount_minor <= 0:
-        raise Refusal(RefusalCode.WRONG_AMOUNT, f"{request.amount_minor} is nothing to pay")
+        raise Refusal(
+            RefusalCode.WRONG_AMOUNT, f"{_said(order, request.amount_minor)} is nothing to pay"
+        )
     if open_ <= 0:
         raise Refusal(
             RefusalCode.ALREADY_PAID, f"nothing of {order.number} is open: {order.payment}"
@@ -102,8 +107,15 @@ def _amount(order: Order, request: PayOrder) -> int:
     if request.amount_minor is not None:
         amount = request.amount_minor
     if amount > open_:
-        raise Refusal(RefusalCode.MORE_THAN_DUE, f"{amount} is more than the {open_} that are open")
+        raise Refusal(
+            RefusalCode.MORE_THAN_DUE,
+            f"{_said(order, amount)} is more than the {_said(order, open_)} that are open",
+        )
     return amount
+
+
+def _said(order: Order, minor: int) -> str:
+    return to_text(minor, order.currency)
 
 
 def settle(order: Order, told: SettlePayment) -> tuple[Decided, OrderChange]:
@@ -128,7 +140,8 @@ def settle(order: Order, told: SettlePayment) -> tuple[Decided, OrderChange]:
     expected = payment.amount_minor + payment.tip_minor
     if told.said is not Said.FAILED and told.amount_minor != expected:
         raise Refusal(
-            RefusalCode.WRONG_AMOUNT, f"it speaks of {told.amount_minor}, asked was {expected}"
+            RefusalCode.WRONG_AMOUNT,
+            f"it speaks of {_said(order, told.amount_minor)}, asked was {_said(order, expected)}",
         )
     following = PAYMENT_STEPS.get((payment.status, what))
     if following is None:
@@ -187,7 +200,8 @@ def refund(order: Order, request: RefundOrder, *, refund_id: UUID) -> tuple[Deci
     if amount > sum(left.values()):
         raise Refusal(
             RefusalCode.MORE_THAN_PAID,
-            f"{amount} is more than the {sum(left.values())} that can be given back",
+            f"{_said(order, amount)} is more than the {_said(order, sum(left.values()))} "
+            "that can be given back",
         )
     order = order.model_copy(update={"lines": lines})
     put: list[Payment] = []
@@ -219,7 +233,10 @@ def _wanted(
     if request.lines and request.amount_minor is not None:
         raise Refusal(RefusalCode.INVALID, "give an amount or lines back, not both")
     if request.amount_minor is not None and request.amount_minor <= 0:
-        raise Refusal(RefusalCode.WRONG_AMOUNT, f"{request.amount_minor} is nothing to give back")
+        raise Refusal(
+            RefusalCode.WRONG_AMOUNT,
+            f"{_said(order, request.amount_minor)} is nothing to give back",
+        )
     if not request.lines:
         amount = refundable if request.amount_minor is None else request.amount_minor
         if amount <= 0:
@@ -262,7 +279,8 @@ def _settle_refund(
     if done and told.amount_minor != entry.amount_minor:
         raise Refusal(
             RefusalCode.WRONG_AMOUNT,
-            f"it speaks of {told.amount_minor}, asked was {entry.amount_minor}",
+            f"it speaks of {_said(order, told.amount_minor)}, "
+            f"asked was {_said(order, entry.amount_minor)}",
         )
     entry = entry.model_copy(update={"status": RefundStatus.DONE if done else RefundStatus.FAILED})
     payment = payment.model_copy(

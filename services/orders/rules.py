@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from schemas.house_rules import Acceptance, OrderRules, PaymentRule
-from schemas.money import MAX_MINOR
+from schemas.money import MAX_MINOR, to_text
 from schemas.orders import (
     MAX_LINES,
     OPEN_ORDER,
@@ -211,7 +211,7 @@ def check_paid(order: Order, house: OrderRules) -> None:
     if house.payment is not PaymentRule.NEVER and order.due_minor > 0:
         raise Refusal(
             RefusalCode.PAYMENT_REQUIRED,
-            f"{order.number} is not paid: {order.due_minor} {order.currency} (minor) are due",
+            f"{order.number} is not paid: {to_text(order.due_minor, order.currency)} are due",
         )
 
 
