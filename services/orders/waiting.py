@@ -29,8 +29,10 @@ def settle(order: Order, house: OrderRules, at: datetime) -> Decided | None:
 
 
 def unpaid_too_long(order: Order, house: OrderRules, at: datetime) -> bool:
-    """Tell whether a placed order has waited for its payment long enough."""
-    return Wait.PAYMENT in order.waits_for and at >= _patience_ends(order, house)
+    """Tell whether a placed order has waited for its payment long enough, and still has to."""
+    if Wait.PAYMENT not in order.waits_for or at < _patience_ends(order, house, at):
+        return False
+    return Wait.PAYMENT in look(order, house, at)[0].waits_for
 
 
 def look(order: Order, house: OrderRules, at: datetime) -> tuple[Order, tuple[str, ...]]:
@@ -44,7 +46,7 @@ def look(order: Order, house: OrderRules, at: datetime) -> tuple[Order, tuple[st
     if house.payment is PaymentRule.BEFORE_KITCHEN and not bill.is_covered(order):
         waits.append(Wait.PAYMENT)
         rules.append("this house wants the money before the kitchen sees an order")
-        wakes.append(_patience_ends(order, house))
+        wakes.append(_patience_ends(order, house, at))
     if order.due_at is not None and at < (release := released_at(order.due_at, house)):
         waits.append(Wait.TIME)
         rules.append(f"it is for {_clock(order.due_at)}: the kitchen gets it {_clock(release)}")
@@ -58,8 +60,20 @@ def released_at(due_at: datetime, house: OrderRules) -> datetime:
     return due_at - timedelta(seconds=house.lead_s)
 
 
-def _patience_ends(order: Order, house: OrderRules) -> datetime:
-    return order.placed_at + timedelta(seconds=house.payment_patience_s)
+def _patience_ends(order: Order, house: OrderRules, at: datetime) -> datetime:
+    """Until when it waits for its payment.
+
+    Whoever is asked for money only now (more was ordered, a promise failed) has as long as
+    whoever orders; the row's `wake_at` remembers it.
+    """
+    patience = timedelta(seconds=house.payment_patience_s)
+    if Wait.PAYMENT not in order.waits_for:
+        return at + patience
+    usual = order.placed_at + patience
+    ends = usual if order.wake_at is None else max(usual, order.wake_at)
+    if order.due_at is not None and ends == released_at(order.due_at, house):
+        ends += patience  # it is woken for its time then, not given up
+    return ends
 
 
 def _clock(at: datetime) -> str:

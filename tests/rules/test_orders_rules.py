@@ -130,6 +130,49 @@ def test_an_order_for_later_is_released_by_its_lead_and_not_before() -> None:
     assert released.order.status is OrderStatus.ACCEPTED
 
 
+def test_who_orders_more_long_after_paying_has_time_to_pay_for_it() -> None:
+    house = OrderRules(payment=PaymentRule.BEFORE_KITCHEN, lead_s=600)
+    patience = timedelta(seconds=house.payment_patience_s)
+    order = placed(house=house, due_at=LATER)
+    paid = order.model_copy(update={"due_minor": 0, "paid_minor": order.total_minor})
+    paid, _ = waiting.look(paid, house, NOON + timedelta(minutes=1))
+    assert paid.waits_for == (Wait.TIME,)
+    now = NOON + timedelta(hours=2)  # longer ago than the house is patient
+    more = pricing.price_lines([line("soup")], MENU, first=2, version=2)
+    asked, _ = waiting.look(rules.add_lines(paid, more).order, house, now)
+    assert (asked.waits_for, asked.wake_at) == ((Wait.PAYMENT, Wait.TIME), now + patience)
+    again, _ = waiting.look(asked, house, now + timedelta(minutes=5))
+    assert again.wake_at == now + patience, "another change gives no more time"
+    assert not waiting.unpaid_too_long(asked, house, now + patience - timedelta(seconds=1))
+    assert waiting.unpaid_too_long(asked, house, now + patience)
+
+
+def test_who_orders_more_just_before_the_time_is_not_given_up_at_the_time() -> None:
+    house = OrderRules(payment=PaymentRule.BEFORE_KITCHEN, lead_s=600)
+    order = placed(house=house, due_at=LATER)
+    paid = order.model_copy(update={"due_minor": 0, "waits_for": (Wait.TIME,), "wake_at": None})
+    release = LATER - timedelta(seconds=600)
+    more = pricing.price_lines([line("soup")], MENU, first=2, version=2)
+    asked, _ = waiting.look(
+        rules.add_lines(paid, more).order, house, release - timedelta(minutes=1)
+    )
+    assert asked.wake_at == release
+    assert not waiting.unpaid_too_long(asked, house, release)
+    woken, _ = waiting.look(asked, house, release)
+    assert woken.waits_for == (Wait.PAYMENT,)
+    assert woken.wake_at is not None
+    assert waiting.unpaid_too_long(woken, house, woken.wake_at)
+
+
+def test_a_house_that_asks_for_no_money_any_more_calls_no_order_off_for_it() -> None:
+    asked = placed(house=OrderRules(payment=PaymentRule.BEFORE_KITCHEN))
+    assert asked.wake_at is not None
+    assert not waiting.unpaid_too_long(asked, OrderRules(), asked.wake_at)
+    free = waiting.settle(asked, OrderRules(), asked.wake_at)
+    assert free is not None
+    assert free.order.status is OrderStatus.ACCEPTED
+
+
 def test_what_costs_nothing_needs_no_payment() -> None:
     assert not placed(line("ale"), house=OrderRules(payment=PaymentRule.BEFORE_KITCHEN)).waits_for
 
