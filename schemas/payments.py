@@ -14,6 +14,8 @@ from schemas.money import MAX_MINOR, Minor, SignedMinor
 from schemas.text import Remark
 
 MAX_PAYMENTS: Final = 100
+MAX_REFUNDS: Final = 100
+"""Of one order; it comes whole with each change."""
 CASH: Final = "cash"
 
 Asked = Annotated[int, Field(ge=-MAX_MINOR, le=MAX_MINOR, strict=True)]

@@ -16,6 +16,7 @@ from schemas.orders import OPEN_ORDER, Order, OrderChange, OrderLine
 from schemas.payments import (
     CASH,
     MAX_PAYMENTS,
+    MAX_REFUNDS,
     PAYMENT_STEPS,
     TAKEN,
     Payment,
@@ -190,8 +191,11 @@ def refund(order: Order, request: RefundOrder, *, refund_id: UUID) -> tuple[Deci
     payments are taken first.
 
     Raises:
-        Refusal: `wrong-amount`, `more-than-paid`, `not-found` for a line or a payment.
+        Refusal: `wrong-amount`, `more-than-paid`, `not-found` for a line or a payment;
+            `wrong-state`, where it has been given back too often.
     """
+    if sum(len(each.refunds) for each in order.payments) >= MAX_REFUNDS:
+        raise Refusal(RefusalCode.WRONG_STATE, f"{order.number} has {MAX_REFUNDS} refunds")
     payments = [each for each in order.payments if each.status in TAKEN]
     if request.payment_id is not None:
         payments = [_payment(order, request.payment_id)]

@@ -24,6 +24,7 @@ from schemas.orders import (
 from schemas.refusals import RefusalCode
 from services.orders import bill, books, ledger, waiting
 from services.orders.decided import Decided
+from services.orders.weight import check_weight
 from services.runtime.refusal import Refusal
 
 _LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -81,13 +82,15 @@ def place(
 
     Raises:
         Refusal: `time-passed` or `time-out-of-range` for the time it is for; `invalid`, when
-            its total is out of range or a line is for a guest that takes no part.
+            its total is out of range or a line is for a guest that takes no part;
+            `too-large`, see `weight`.
     """
     if request.due_at is not None:
         if request.due_at <= at:
             raise Refusal(RefusalCode.TIME_PASSED, "the time it is ordered for is over")
         if request.due_at > at + FURTHEST:
             raise Refusal(RefusalCode.TIME_OUT_OF_RANGE, "it is ordered for too far ahead")
+    check_weight(lines)
     check_guests(lines, {each.guest for each in request.participants})
     numbers = [each.guest for each in request.participants]
     if len(numbers) != len(set(numbers)):
@@ -262,7 +265,8 @@ def add_lines(order: Order, lines: tuple[OrderLine, ...]) -> Decided:
     """Put more lines on an open order; one that was ready or served is prepared again.
 
     Raises:
-        Refusal: `wrong-state` when it is not open or has left, `too-many-lines`, `invalid`.
+        Refusal: `wrong-state` when it is not open or has left, `too-many-lines`, `too-large`,
+            `invalid`.
     """
     reopened = ORDER_STEPS.get((order.status, OrderStep.REOPEN))
     if order.status not in OPEN_ORDER or (reopened is None and order.status in _HANDED_OVER):
@@ -275,15 +279,21 @@ def add_lines(order: Order, lines: tuple[OrderLine, ...]) -> Decided:
         raise Refusal(
             RefusalCode.TOO_MANY_LINES, f"{order.number} would have over {MAX_LINES} lines"
         )
+    check_weight(together)
     return _with_lines(order, together, reopened)
 
 
 def change_line(order: Order, line: OrderLine) -> Decided:
-    """Put a line, already priced, in the place of the one of its number."""
+    """Put a line, already priced, in the place of the one of its number.
+
+    Raises:
+        Refusal: `too-large`.
+    """
     gone = max(0, line.refunded_minor - line.total_minor)
     kept = line.refunded_minor - gone
     changed = line.model_copy(update={"version": order.version + 1, "refunded_minor": kept})
     lines = tuple(changed if each.line == line.line else each for each in order.lines)
+    check_weight(lines)
     return _with_lines(order, lines, gone=gone)
 
 
