@@ -282,7 +282,8 @@ class Bill:
         if not asked.get("lines"):
             named: int | None = asked.get("amount_minor")
             return left if named is None else named
-        amount, owed = 0, max(0, -self.due)
+        coming = sum(sum(each.asked.values()) for each in self._payments.values())
+        amount, owed = 0, max(0, -self.due - coming)
         for number, line in self._lines.items():
             if number not in asked["lines"]:
                 continue

@@ -73,7 +73,9 @@ def without_guest(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     if row["to"] is not None and row["to"] == address:
         if row["status"] == NoticeStatus.WAITING:
             return store.dropped(row, store.FORGOTTEN, now)
-        return {"to": None, "snapshot": None}
+        # Mail servers say the address in their refusals.
+        told = {} if row["error"] is None else {"error": store.FORGOTTEN}
+        return {"to": None, "snapshot": None, **told}
     # What people wrote to a line may say who they are.
     lines = [{**line, "note": ""} for line in order.get("lines") or []]
     kept = {**order, "guest": None, "participants": [], "lines": lines}

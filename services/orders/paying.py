@@ -249,7 +249,13 @@ def _wanted(
     unknown = set(request.lines) - {each.line for each in order.lines}
     if unknown:
         raise Refusal(RefusalCode.NOT_FOUND, f"{order.number} has no line {min(unknown)}")
-    amount, owed = 0, max(0, -order.due_minor)
+    on_its_way = sum(
+        refund.amount_minor
+        for payment in order.payments
+        for refund in payment.refunds
+        if refund.status is RefundStatus.ASKED
+    )
+    amount, owed = 0, max(0, -order.due_minor - on_its_way)
     lines = []
     for line in order.lines:
         part = line.total_minor - line.refunded_minor if line.line in request.lines else 0

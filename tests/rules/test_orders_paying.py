@@ -188,7 +188,11 @@ class TheMoneyOfAnOrder(RuleBasedStateMachine):
     @rule(what=st.sampled_from(OrderStep))
     def step(self, what: OrderStep) -> None:
         if (self.order.status, what) in ORDER_STEPS and rules._fits(self.order, what):
-            self.take(rules.step(self.order, what, at=NOON, reason="so"))
+            try:
+                self.take(rules.step(self.order, what, at=NOON, reason="so"))
+            except Refusal:  # lines came after what was served
+                assert any(each.served and not each.voided for each in self.order.lines)
+                assert what in {OrderStep.CANCEL, OrderStep.VOID}
 
     @rule(data=st.data())
     def void(self, data: st.DataObject) -> None:
@@ -278,6 +282,19 @@ def test_a_payment_that_cannot_be_is_refused_by_name(
     with pytest.raises(Refusal) as error:
         pay(placed(line("soup")), **asked)
     assert refused(error) is code
+
+
+def test_what_a_provider_is_to_give_back_already_is_not_owed_again() -> None:
+    order = placed(line("soup"), line("soup"), line("soup"))
+    each = order.lines[0].total_minor
+    order = pay(order, method="card", amount_minor=2 * each).order
+    order = says(order, order.payments[0], Said.PAID).order
+    order = rules.void_lines(order, {1, 2}).order
+    assert order.due_minor == -each
+    order = refund(order, lines=(1,)).order  # asked for; the provider has not said yet
+    with pytest.raises(Refusal) as error:
+        refund(order, lines=(2,))
+    assert refused(error) is RefusalCode.MORE_THAN_PAID
 
 
 def test_what_is_being_paid_cannot_be_paid_a_second_time() -> None:

@@ -338,7 +338,9 @@ async def test_a_forgotten_guest_is_told_no_more_and_a_manager_hears_no_name(
         await connection.execute(
             update(NOTICES)
             .where(NOTICES.c.notice_id == dead)
-            .values(status="dead", next_at=None, ended_at=later, error="SMTP 550: nobody")
+            .values(
+                status="dead", next_at=None, ended_at=later, error=f"SMTP 550: {ADA} is unknown"
+            )
         )
         orders = [(await world.row(each))["order_id"] for each in (to_guest, to_boss, dead)]
     async with world.database.write() as connection:
@@ -354,6 +356,7 @@ async def test_a_forgotten_guest_is_told_no_more_and_a_manager_hears_no_name(
     assert row["snapshot"]["order"]["number"] == "SAMPLE-1"
     row = await world.row(dead)
     assert (row["status"], row["to"], row["snapshot"]) == (NoticeStatus.DEAD, None, None)
+    assert ADA not in row["error"], "a mail server's refusal says the address"
     assert (await world.row(other))["to"] == ADA
 
 
