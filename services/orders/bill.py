@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from schemas.orders import Order
 from schemas.payments import OPEN_PAYMENT, PaymentStatus
 
@@ -29,10 +31,20 @@ def together(order: Order) -> PaymentStatus | None:
     return PaymentStatus.PENDING if taken else PaymentStatus.FAILED
 
 
-def open_minor(order: Order) -> int:
-    """What nobody pays yet: what is due, less what providers are about to bring."""
+def open_minor(order: Order, since: datetime | None = None) -> int:
+    """What nobody pays yet: what is due, less what providers are about to bring.
+
+    Args:
+        order: as it stands.
+        since: what was asked of a provider before that, and never heard of again, counts no more.
+    """
     return order.due_minor - sum(
-        each.amount_minor for each in order.payments if each.status in OPEN_PAYMENT
+        each.amount_minor
+        for each in order.payments
+        if each.status in OPEN_PAYMENT
+        and not (
+            since is not None and each.status is PaymentStatus.PENDING and each.asked_at < since
+        )
     )
 
 

@@ -7,7 +7,7 @@ refund, is asked for, and stands open until the provider's own word is here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -40,6 +40,9 @@ _STEPS: Final = {
     Said.FAILED: (PaymentStep.FAIL, OrderChange.PAYMENT_FAILED),
 }
 
+SILENT: Final = timedelta(minutes=15)
+"""A provider that has not spoken for so long does not keep a guest from paying in cash."""
+
 
 # -- paying ---------------------------------------------------------------------------------
 
@@ -57,7 +60,7 @@ def begin(
         raise Refusal(RefusalCode.WRONG_STATE, f"{order.number} is {order.status}: nothing to pay")
     if len(order.payments) >= MAX_PAYMENTS:
         raise Refusal(RefusalCode.WRONG_STATE, f"{order.number} has {MAX_PAYMENTS} payments")
-    amount = _amount(order, request)
+    amount = _amount(order, request, at)
     if request.tip_minor < 0:
         raise Refusal(
             RefusalCode.WRONG_AMOUNT, f"a tip of {_said(order, request.tip_minor)} cannot be"
@@ -87,15 +90,20 @@ def begin(
     return _with_payment(order, payment, taken=cash)
 
 
-def _amount(order: Order, request: PayOrder) -> int:
+def _amount(order: Order, request: PayOrder, at: datetime) -> int:
     open_ = bill.open_minor(order)
+    if request.method == CASH and request.amount_minor is not None:
+        # Whoever names the sum has decided; should the provider speak after all, it is owed.
+        open_ = max(open_, bill.open_minor(order, at - SILENT))
     if request.amount_minor is not None and request.amount_minor <= 0:
         raise Refusal(
             RefusalCode.WRONG_AMOUNT, f"{_said(order, request.amount_minor)} is nothing to pay"
         )
     if open_ <= 0:
+        hint = ": name the amount to take cash after 15 min" if order.due_minor > 0 else ""
         raise Refusal(
-            RefusalCode.ALREADY_PAID, f"nothing of {order.number} is open: {order.payment}"
+            RefusalCode.ALREADY_PAID,
+            f"nothing of {order.number} is open, its payment is {order.payment}{hint}",
         )
     amount = open_
     if request.guest is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -41,9 +42,9 @@ AMOUNTS = st.none() | st.integers(-5, 3_000)
 GUESTS = tuple(Participant(guest=number, name=f"guest {number}") for number in (1, 2, 3))
 
 
-def pay(order: Order, **asked: Any) -> Decided:
+def pay(order: Order, at: datetime = NOON, **asked: Any) -> Decided:
     request = PayOrder(order_id=order.order_id, **asked)
-    return paying.begin(order, request, payment_id=new_id(), device="pos-1", at=NOON)
+    return paying.begin(order, request, payment_id=new_id(), device="pos-1", at=at)
 
 
 def refund(order: Order, **asked: Any) -> Decided:
@@ -295,6 +296,21 @@ def test_what_a_provider_is_to_give_back_already_is_not_owed_again() -> None:
     with pytest.raises(Refusal) as error:
         refund(order, lines=(2,))
     assert refused(error) is RefusalCode.MORE_THAN_PAID
+
+
+def test_a_provider_that_stays_silent_does_not_keep_a_guest_from_paying_in_cash() -> None:
+    order = pay(placed(), method="card").order
+    card, total = order.payments[0], order.total_minor
+    soon, late = NOON + paying.SILENT, NOON + paying.SILENT * 2
+    for at, named in ((soon, total), (late, None), (late, total + 1)):
+        with pytest.raises(Refusal):
+            pay(order, at=at, amount_minor=named)
+    order = pay(order, at=late, amount_minor=total).order
+    assert order.due_minor == 0
+    order = says(order, card, Said.PAID).order  # it came after all: it is owed, and goes back
+    assert (order.due_minor, order.paid_minor) == (-total, 2 * total)
+    cash = order.payments[1].payment_id
+    assert refund(order, amount_minor=total, payment_id=cash).order.due_minor == 0
 
 
 def test_what_is_being_paid_cannot_be_paid_a_second_time() -> None:
