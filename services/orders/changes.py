@@ -23,7 +23,7 @@ from services.orders.decided import Decided
 from services.orders.journal import Happened
 from services.runtime import house_rules
 from services.runtime.context import Context
-from services.runtime.names import OURSELVES, SCREEN
+from services.runtime.names import SCREEN
 from services.runtime.refusal import Refusal
 from services.runtime.tables import DEVICES
 
@@ -147,9 +147,10 @@ async def finish_if_made(context: Context, order: Order) -> Order:
 
 
 async def is_manager(context: Context) -> bool:
-    """Tell whether a manager's device asks, or the services themselves."""
-    if context.device == OURSELVES:
-        return True
+    """Tell whether a manager's device asks.
+
+    No name gives that right: before there were reserved ones, a till may have been given any.
+    """
     row = await context.draft.get(DEVICES, context.tenant, context.device)
     return row is not None and row["role"] == Role.MANAGER.value
 
