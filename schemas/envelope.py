@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.message import Message
+from schemas.message import Message, Part
 
 MAX_REQUEST_BYTES: Final = 128 * 1024
 """The largest request that is read. Larger ones are refused before they are parsed."""
@@ -95,4 +95,22 @@ def encode(
         **({} if causation is None else {"causationid": str(causation)}),
     }
     head = _compact(attributes)
-    return f'{head[:-1]},"data":{message.model_dump_json(exclude_none=True)}}}'.encode()
+    return f'{head[:-1]},"data":{_data(message)}}}'.encode()
+
+
+_written: tuple[Part | None, str] = (None, "")
+"""What was written last of a thing whole, and how it reads."""
+
+
+def _data(message: Message) -> str:
+    if message.whole is None:
+        return message.model_dump_json(exclude_none=True)
+    # The event and the state of one change hold the very same thing: it is written once.
+    global _written  # noqa: PLW0603 - one slot is all there is to remember
+    part, text = _written
+    whole: Part = getattr(message, message.whole)
+    if part is not whole:
+        text = whole.model_dump_json(exclude_none=True)
+        _written = (whole, text)
+    rest = message.model_dump_json(exclude_none=True, exclude={message.whole})
+    return f'{rest[:-1]},"{message.whole}":{text}}}'

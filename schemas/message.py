@@ -36,6 +36,8 @@ class Message(Part):
     type_name: ClassVar[str] = ""
     route: ClassVar[Route]
     about: ClassVar[str | None] = None
+    whole: ClassVar[str | None] = None
+    """The field that holds a thing whole, where several messages in a row tell of the same."""
 
     @classmethod
     def __init_subclass__(
@@ -44,6 +46,7 @@ class Message(Part):
         type: str | None = None,  # noqa: A002 - the word of CloudEvents
         topic: str | None = None,
         about: str | None = None,
+        whole: str | None = None,
         qos: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -53,6 +56,7 @@ class Message(Part):
         cls.type_name = type
         cls.route = Route(f"{cls.prefix}{topic}")
         cls.about = about
+        cls.whole = whole
         if qos is not None:
             cls.qos = qos
 

@@ -310,14 +310,18 @@ class OrderChange(StrEnum):
     GUEST_FORGOTTEN = "guest-forgotten"
 
 
-class OrderPlaced(Event, type="heard.order.placed.v1", topic="orders/placed", about="order_id"):
+class OrderPlaced(
+    Event, type="heard.order.placed.v1", topic="orders/placed", about="order_id", whole="order"
+):
     """An order was kept; where it waits for nothing, its tickets were cut in the same instant."""
 
     order_id: UUID
     order: Order
 
 
-class OrderChanged(Event, type="heard.order.changed.v1", topic="orders/changed", about="order_id"):
+class OrderChanged(
+    Event, type="heard.order.changed.v1", topic="orders/changed", about="order_id", whole="order"
+):
     """An order changed; it comes whole, with its new version."""
 
     order_id: UUID
@@ -330,7 +334,9 @@ class OrderChanged(Event, type="heard.order.changed.v1", topic="orders/changed",
     why: str | None = None
 
 
-class OrderState(State, type="heard.order.v1", topic="orders/{order_id}", about="order_id"):
+class OrderState(
+    State, type="heard.order.v1", topic="orders/{order_id}", about="order_id", whole="order"
+):
     """An open order: retained, and cleared when it ends."""
 
     order_id: UUID

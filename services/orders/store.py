@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     or_,
 )
 
-from schemas.orders import OPEN_ORDER, Order, OrderKind, OrderStatus
+from schemas.orders import OPEN_ORDER, Order, OrderKind, OrderLine, OrderStatus
 from schemas.payments import PaymentStatus
 from services.runtime.context import Context
 from services.runtime.flush import GUARD
@@ -113,6 +114,7 @@ Index(
     postgresql_where=NAMES_SOMEBODY,
 )
 
+_LINES: Final = TypeAdapter(tuple[OrderLine, ...])
 _LISTS: Final = ("participants", "waits_for", "payments")
 """Empty for most orders: nothing stands in the row then."""
 _NAMES: Final = tuple(Order.model_fields)
@@ -133,7 +135,7 @@ def to_row(tenant: str, order: Order) -> dict[str, Any]:
     row["status"] = order.status.value
     row["kind"] = order.kind.value
     row["payment"] = None if order.payment is None else order.payment.value
-    row["lines"] = [line.model_dump(mode="json", exclude_defaults=True) for line in order.lines]
+    row["lines"] = _LINES.dump_python(order.lines, mode="json", exclude_defaults=True)
     row["guest"] = None if order.guest is None else order.guest.model_dump(exclude_none=True)
     for name in _LISTS:
         row[name] = [_plain(each) for each in row[name]] or None
