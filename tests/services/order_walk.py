@@ -10,7 +10,8 @@ from schemas.house_rules import Acceptance, PaymentRule
 from schemas.menu import ModifierRequest
 from schemas.orders import ORDER_STEPS, LineRequest, OrderKind, OrderStatus
 from services.orders.inside import Said
-from tests.services.order_machine import CARD, ON, STEPS, TAXES, OrderMachine
+from tests.services.order_draws import CARD, ON, STEPS, TAXES
+from tests.services.order_machine import OrderMachine
 from tests.services.order_world import MANAGER, OTHER, POINTS, TILL
 
 ORDERS: Final = 6
