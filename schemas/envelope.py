@@ -18,6 +18,10 @@ from schemas.message import Message, Part
 MAX_REQUEST_BYTES: Final = 128 * 1024
 """The largest request that is read. Larger ones are refused before they are parsed."""
 
+MAX_TOLD_BYTES: Final = 1_250 * 1024
+"""The largest message of the services: brokers are set to take a little more, and end the
+connection of whoever sends what is larger."""
+
 MAX_AGE: Final = timedelta(days=7)
 """How long a device may have been offline with a request in its outbox."""
 

@@ -220,6 +220,8 @@ class OrderLine(Part):
     """How much of the total is tax."""
     tax_ppm: Annotated[int, Field(ge=0)] = 0
     """The rate, in millionths."""
+    tax_included: bool = True
+    """Whether the unit price holds it, or it came on top."""
     station: Slug
     note: Note = ""
     modifiers: tuple[ChosenModifier, ...] = ()

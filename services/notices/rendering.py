@@ -17,7 +17,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
 from babel.lists import format_list
 from babel.numbers import format_decimal, parse_pattern
-from jinja2 import DictLoader, StrictUndefined, TemplateError
+from jinja2 import DictLoader, StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.notices.letter import Unusable
@@ -27,10 +27,17 @@ from services.notices.words import LANGUAGES, LAST_RESORT, PIECES, Words, shippe
 MAX_TEMPLATE: Final = 20_000
 MAX_TEXT: Final = 20_000
 MAX_HEADLINE: Final = 200
+MAX_LOOPS: Final = 2
+_GROWING: Final[dict[type[nodes.Node], str]] = {
+    nodes.Assign: "set names",
+    nodes.AssignBlock: "set names",
+    nodes.Macro: "have macros",
+    nodes.CallBlock: "have macros",
+}
 
 _FILTERS: Final = (
     "abs", "capitalize", "default", "first", "int", "join", "last", "length", "lower",
-    "replace", "round", "sort", "sum", "title", "trim", "truncate", "upper", "wordcount",
+    "round", "sort", "sum", "title", "trim", "truncate", "upper", "wordcount",
 )  # fmt: skip
 _TOUCHING: Final = re.compile(r"(?<=[^\W\d_])(?=[0-9])")
 _WHOLE: Final = (int, float)
@@ -107,7 +114,26 @@ def _filled(environment: _Sandbox, source: str, view: Mapping[str, Any], most: i
 
 @lru_cache(maxsize=512)
 def _compiled(environment: _Sandbox, source: str) -> Any:
+    _check(environment.parse(source))
     return environment.from_string(source)
+
+
+def _check(tree: nodes.Template) -> None:
+    """See that it ends soon: nothing grows by being set again, and loops stand in few others.
+
+    Raises:
+        Unrenderable: it does what might take all the memory, or all the time, there is.
+    """
+    for kind, what in _GROWING.items():
+        if tree.find(kind) is not None:
+            raise Unrenderable(f"a template cannot {what}")
+    if _depth(tree) > MAX_LOOPS:
+        raise Unrenderable(f"loops may stand {MAX_LOOPS} deep in each other")
+
+
+def _depth(node: nodes.Node) -> int:
+    inner = max((_depth(each) for each in node.iter_child_nodes()), default=0)
+    return inner + isinstance(node, nodes.For)
 
 
 @lru_cache(maxsize=256)

@@ -123,18 +123,17 @@ async def _look_again(context: Context, order: Order) -> Order:
     decided = waiting.settle(order, house, context.now)
     if decided is None:
         return order
-    order = decided.order
-    version = order.version + 1
-    changes = {"version": version}
-    accepted = order.status is OrderStatus.ACCEPTED
-    if accepted:
-        changes["status_version"] = version
-    order = order.model_copy(update=changes)
+    order, change = decided.order, what_waiting_became(decided)
     store.save(context, order)
-    change = OrderChange.ACCEPTED if accepted else OrderChange.WAITS
     journal.write(context, order, Happened(change, rules=decided.rules), await _person(context))
     await context.emit(OrderChanged(order_id=order.order_id, change=change, order=order))
     return order
+
+
+def what_waiting_became(decided: Decided) -> OrderChange:
+    """Name the change of a placed order that was looked at again."""
+    accepted = decided.order.status is OrderStatus.ACCEPTED
+    return OrderChange.ACCEPTED if accepted else OrderChange.WAITS
 
 
 async def finish_if_made(context: Context, order: Order) -> Order:

@@ -37,7 +37,15 @@ from schemas.orders import (
 from schemas.refusals import RefusalCode
 from schemas.replies import OrderPage
 from services.orders import line_changes, payments, pricing, reading, rules, store, waiting
-from services.orders.changes import changed, is_manager, load, moved, placed, receipt
+from services.orders.changes import (
+    changed,
+    is_manager,
+    load,
+    moved,
+    placed,
+    receipt,
+    what_waiting_became,
+)
 from services.orders.decided import Decided
 from services.orders.inside import ForgetGuest, WakeOrder
 from services.runtime import house_rules
@@ -200,17 +208,12 @@ async def wake_order(request: WakeOrder, context: Context) -> None:
         context.answer(receipt(order))
         return
     house = await house_rules.order_rules(context.draft, context.tenant)
-    if waiting.unpaid_too_long(order, house, context.now):
+    # A clock that was set back must not make this the only answer that it ever gets.
+    now = max(context.now, request.wake_at)
+    if waiting.unpaid_too_long(order, house, now):
         order = await moved(context, order, OrderStep.CANCEL, why="not paid in time")
-    elif (decided := waiting.settle(order, house, context.now)) is not None:
-        version = order.version + 1
-        changes: dict[str, object] = {"version": version}
-        change = OrderChange.WAITS
-        if decided.order.status is OrderStatus.ACCEPTED:
-            changes["status_version"] = version
-            change = OrderChange.ACCEPTED
-        told = Decided(decided.order.model_copy(update=changes), rules=decided.rules)
-        order = await changed(context, told, change)
+    elif (decided := waiting.settle(order, house, now)) is not None:
+        order = await changed(context, decided, what_waiting_became(decided))
     context.answer(receipt(order))
 
 

@@ -45,7 +45,6 @@ async def change_line(request: ChangeLine, context: Context) -> None:
 
 async def _altered(request: ChangeLine, line: OrderLine, context: Context) -> OrderLine:
     """The line as it shall be; what was ordered keeps the price it was ordered at."""
-    house = await house_rules.order_rules(context.draft, context.tenant)
     changes: dict[str, Any] = {
         name: value
         for name in ("quantity", "note", "seat")
@@ -64,7 +63,7 @@ async def _altered(request: ChangeLine, line: OrderLine, context: Context) -> Or
             "unit_minor": line.unit_minor - _worth(line.modifiers) + chosen.price_minor,
             "allergens": pricing.checked_allergens(chosen.allergens, line.avoid, line.name),
         }
-    return pricing.reprice(line.model_copy(update=changes), house)
+    return pricing.reprice(line.model_copy(update=changes))
 
 
 def _worth(modifiers: tuple[ChosenModifier, ...]) -> int:

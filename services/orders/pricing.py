@@ -81,6 +81,7 @@ def _price(
         total_minor=total,
         tax_minor=tax,
         tax_ppm=rate,
+        tax_included=house.prices_include_tax,
         station=item.station,
         note=line.note,
         modifiers=chosen.modifiers,
@@ -92,15 +93,13 @@ def _price(
     )
 
 
-def reprice(line: OrderLine, house: OrderRules) -> OrderLine:
-    """Reckon a line anew after its quantity or its unit price changed; its rate stays.
+def reprice(line: OrderLine) -> OrderLine:
+    """Reckon a line anew after its quantity or its unit price changed; its tax stays what it was.
 
     Raises:
         Refusal: `invalid`, for an amount out of range.
     """
-    total, tax = with_tax(
-        line.quantity * line.unit_minor, line.tax_ppm, included=house.prices_include_tax
-    )
+    total, tax = with_tax(line.quantity * line.unit_minor, line.tax_ppm, included=line.tax_included)
     _in_range(line.unit_minor, total)
     return line.model_copy(update={"total_minor": total, "tax_minor": tax})
 

@@ -14,18 +14,25 @@ from services.orders.decided import Decided
 def settle(order: Order, house: OrderRules, at: datetime) -> Decided | None:
     """Look again at what a placed order waits for; None where nothing is different.
 
-    The version is not counted on: this follows from a change that is being made.
+    Returns:
+        The order's next version: with the kitchen, or waiting for something else.
     """
     if order.status is not OrderStatus.PLACED:
         return None
     before = (order.waits_for, order.wake_at)
     order, rules = look(order, house, at)
+    version = order.version + 1
     if not order.waits_for:
-        order = order.model_copy(
-            update={"status": OrderStatus.ACCEPTED, "status_version": order.version}
-        )
-        return Decided(order, rules=("it waits for nothing any more: the kitchen has it",))
-    return None if (order.waits_for, order.wake_at) == before else Decided(order, rules=rules)
+        changes = {
+            "status": OrderStatus.ACCEPTED,
+            "version": version,
+            "status_version": version,
+        }
+        why = ("it waits for nothing any more: the kitchen has it",)
+        return Decided(order.model_copy(update=changes), rules=why)
+    if (order.waits_for, order.wake_at) == before:
+        return None
+    return Decided(order.model_copy(update={"version": version}), rules=rules)
 
 
 def unpaid_too_long(order: Order, house: OrderRules, at: datetime) -> bool:

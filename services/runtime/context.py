@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from schemas.envelope import encode, service_source
+from schemas.envelope import MAX_TOLD_BYTES, encode, service_source
 from schemas.identifiers import new_id
 from schemas.message import Message
 from schemas.replies import Result
@@ -16,6 +16,10 @@ from services.runtime.ports import Ports
 from services.runtime.work import Draft, UnitOfWork
 
 Tell = Callable[["Context", object], Awaitable[None]]
+
+
+class TooLargeToTell(Exception):
+    """A message that is larger than any broker takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +41,23 @@ def outgoing(
     causation: UUID | None = None,
     **address: str,
 ) -> Outgoing:
-    """Write a message of the services down, under a new id."""
+    """Write a message of the services down, under a new id.
+
+    Raises:
+        TooLargeToTell: no broker would take it; whatever it was to tell must not be decided,
+            for it would stand in the way of all that is told later.
+    """
+    payload = encode(
+        message,
+        id=new_id(),
+        source=service_source(tenant),
+        time=now,
+        causation=causation,
+    )
+    if len(payload) > MAX_TOLD_BYTES:
+        raise TooLargeToTell(f"{message.type_name} of {len(payload)} bytes")
     return Outgoing(
-        tenant,
-        message.topic(tenant=tenant, **address),
-        encode(
-            message,
-            id=new_id(),
-            source=service_source(tenant),
-            time=now,
-            causation=causation,
-        ),
-        message.qos,
-        message.retain,
+        tenant, message.topic(tenant=tenant, **address), payload, message.qos, message.retain
     )
 
 

@@ -144,6 +144,10 @@ def test_times_are_written_as_asked_where_the_words_are_of_that_language() -> No
         "{{ 'x' | center(1000000000) }}",
         "{% set x = namespace(a=1) %}",
         "{{ self.__init__ }}",
+        "{% set a = 'x' %}" + "{% set a = a ~ a %}" * 40,
+        "{% set a %}{{ order.number }}{% endset %}",
+        "{{ 'a' | replace('a', 'aaaaaaaaaa') }}",
+        "{% for a in lines %}" * 3 + "x" + "{% endfor %}" * 3,
         "x" * 20_001,
     ],
 )

@@ -220,7 +220,7 @@ class TheMoneyOfAnOrder(RuleBasedStateMachine):
         left = [each for each in self.order.lines if not each.voided and not each.served]
         if left and self.order.status in OPEN_ORDER:
             one = data.draw(st.sampled_from(left)).model_copy(update={"quantity": quantity})
-            self.take(rules.change_line(self.order, pricing.reprice(one, self.house)))
+            self.take(rules.change_line(self.order, pricing.reprice(one)))
 
     @invariant()
     def the_books_say_what_the_order_says(self) -> None:

@@ -155,6 +155,15 @@ def test_a_tax_that_the_house_has_no_rate_for_is_refused_and_not_left_out() -> N
     assert refused(error) is RefusalCode.INVALID
 
 
+@pytest.mark.parametrize("included", [True, False])
+def test_a_line_keeps_the_tax_it_was_ordered_with(included: bool) -> None:
+    house = OrderRules(taxes={"standard": 200_000}, prices_include_tax=included)
+    (soup,) = pricing.price_lines([line("soup")], MENU, house)
+    assert pricing.reprice(soup) == soup
+    two = pricing.reprice(soup.model_copy(update={"quantity": 2}))
+    assert two.total_minor == pricing.with_tax(2 * 777, 200_000, included=included)[0]
+
+
 def test_an_amount_beyond_what_money_can_say_is_refused() -> None:
     dear = MenuItem(item="gold", name="Gold", station="bar", price_minor=10**12, currency="GBP")
     with pytest.raises(Refusal) as error:
