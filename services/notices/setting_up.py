@@ -147,7 +147,8 @@ def checked_book(listed: Sequence[Any]) -> NoticeRules:
             at = place[1] if len(place) > 1 and isinstance(place[1], int) else None
             name = "" if at is None else f"rule {listed[at].get('rule', at + 1)}: "
             field = ".".join(str(part) for part in place[2:])
-            what = "write a time as 07:00" if place[-1] in {"start", "end"} else fault["msg"]
+            clock = bool(place) and place[-1] in {"start", "end"}
+            what = "write a time as 07:00" if clock else fault["msg"]
             told.append(f"{name}{field + ': ' if field else ''}{what}")
         raise Unusable("; ".join(told[:5])) from None
 

@@ -78,7 +78,7 @@ class Sweeper:
             topics = await _standing(session, filters)
             await _clear(session, topics)
         if topics:
-            log.debug("cleared what devices left standing", topics=len(topics), first=min(topics))
+            log.info("cleared what devices left standing", topics=len(topics), first=min(topics))
         return len(topics)
 
     async def clear_topics(self, topics: Iterable[str]) -> None:

@@ -63,7 +63,7 @@ def test_75_the_same_id_with_another_body(scene: Scene) -> None:
         scene.holds(codes == {RefusalCode.REQUEST_ID_REUSED}, "request-id-reused")
         assert own.ask(order("burger"), id_) == first
     (row,) = [row for row in tenant.rows(ORDERS) if row["order_id"] == id_]
-    scene.holds((row["total_minor"], row["status"]) == (995, "placed"), "the first stands")
+    scene.holds((row["total_minor"], row["status"]) == (995, "accepted"), "the first stands")
 
 
 @attempt(
