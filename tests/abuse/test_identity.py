@@ -265,5 +265,6 @@ def test_17_telling_users_apart_by_timing(scene: Scene) -> None:
                     times[name in known].append(time.perf_counter() - began)
                     answers.add(answer)
     scene.holds(len(answers) == 1, "the same answer to both")
-    first, second = (statistics.median(taken) for taken in times.values())
+    # The quickest tell: what else the machine does only adds, and to both alike.
+    first, second = (statistics.quantiles(taken, n=10)[0] for taken in times.values())
     scene.holds(abs(first - second) < 0.001, "their times differ by less than a millisecond")
