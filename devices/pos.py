@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final, Unpack
 from uuid import UUID
 
 from devices.connection import Received
+from devices.menu_view import MenuView
 from devices.options import DeviceOptions
 from devices.order_requests import OrderRequests
 from devices.orders_view import OrdersView
@@ -82,9 +82,7 @@ class PointOfSale(OrderRequests):
         **options: Unpack[DeviceOptions],
     ) -> None:
         super().__init__(host, port, **options)
-        self._menu: dict[str, MenuItem] = {}
-        self._menu_filter = MenuItem.route.filter(tenant=self.tenant)
-        self._menu_route = MenuItem.route
+        self._menu: Final = MenuView(self.tenant)
         self._watches: Final = watch_orders
         self._view: Final = OrdersView()
         self._view_lock: Final = threading.Lock()
@@ -96,7 +94,7 @@ class PointOfSale(OrderRequests):
         What left the menu while this till was away may still stand here; the services
         refuse it with `unknown-item`.
         """
-        return MappingProxyType(self._menu)
+        return self._menu.items
 
     @property
     def orders(self) -> Mapping[UUID, Order]:
@@ -156,27 +154,17 @@ class PointOfSale(OrderRequests):
 
     def _filters(self) -> list[str]:
         watched = [OrderState.route.filter(tenant=self.tenant)] if self._watches else []
-        return [self._menu_filter, *watched]
+        return [self._menu.filter, *watched]
 
     def _connected(self, now: float) -> None:
         with self._view_lock:
             self._view.connected(now)
 
     def _receive(self, message: Received, now: float) -> None:  # noqa: ARG002 - the hook's shape
-        if message.topic.startswith(self._menu_filter[:-1]):
-            self._receive_item(message)
+        if self._menu.owns(message.topic):
+            self._menu.receive(message.topic, message.payload)
         else:
             self._receive_order(message)
-
-    def _receive_item(self, message: Received) -> None:
-        item = self._menu_route.parse(message.topic)["item"]
-        if not message.payload:
-            self._menu.pop(item, None)
-            return
-        told: MenuItem = envelope_of(MenuItem).model_validate_json(message.payload).data
-        if told.item != item:
-            raise ValueError(f"it speaks of {told.item}")
-        self._menu[item] = told
 
     def _receive_order(self, message: Received) -> None:
         order_id = UUID(OrderState.route.parse(message.topic)["order_id"])
