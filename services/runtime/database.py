@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,6 +74,7 @@ class Database:
         self._autocommit: Final = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._standing: AsyncConnection | None = None
         self._one_writer = asyncio.Lock()
+        self._left_behind: Final[set[asyncio.Task[None]]] = set()
 
     @property
     def is_sqlite(self) -> bool:
@@ -114,7 +115,7 @@ class Database:
         async with AsyncExitStack() as stack:
             if self.is_sqlite:
                 await stack.enter_async_context(self._one_writer)
-            connection = await stack.enter_async_context(self.engine.connect())
+            connection = await stack.enter_async_context(self._connection())
             await stack.enter_async_context(connection.begin())
             yield connection
 
@@ -134,7 +135,7 @@ class Database:
         # back costs a quarter of a small decision.
         async with self._one_writer:
             if self._standing is None:
-                self._standing = await self._autocommit.connect()
+                self._standing = await self._connect(self._autocommit)
             try:
                 yield self._standing
             except (Stale, Conflict):
@@ -149,7 +150,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view of the rows; it never waits for a writer."""
-        async with self.engine.connect() as connection:
+        async with self._connection() as connection:
             await connection.execution_options(
                 **(
                     {_READS: True}
@@ -160,12 +161,45 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            connection = await self._connect(self.engine)
+            stack.push_async_exit(connection)
+            yield connection
+
+    async def _connect(self, engine: AsyncEngine) -> AsyncConnection:
+        """Take a connection of the pool.
+
+        One that is only being made must not be forgotten half made when the one who waits
+        for it is cancelled: it is finished without him, and closed.
+        """
+        opening = asyncio.ensure_future(_open(engine))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            leaving = asyncio.create_task(_close_when_open(opening))
+            self._left_behind.add(leaving)
+            leaving.add_done_callback(self._left_behind.discard)
+            raise
+
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, those too that somebody left while they were made."""
+        if self._left_behind:
+            await asyncio.wait(self._left_behind)
         standing, self._standing = self._standing, None
         if standing is not None:
             await standing.close()
         await self.engine.dispose()
+
+
+async def _open(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
+
+
+async def _close_when_open(opening: asyncio.Future[AsyncConnection]) -> None:
+    with suppress(SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        await (await opening).close()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

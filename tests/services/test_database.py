@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import random
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -102,6 +104,29 @@ async def test_a_second_process_that_migrates_waits_for_the_first(
     assert await differences(eye) == []
     for each in (one, other, eye):
         await each.close()
+
+
+def test_who_is_stopped_while_a_connection_is_made_leaves_none_behind(database_url: str) -> None:
+    chance = random.Random(7)  # noqa: S311 - a seed, so that it can be had again
+
+    async def read(database: Database) -> None:
+        while True:
+            async with database.read() as connection:
+                await connection.execute(text("SELECT 1"))
+
+    async def stopped_soon() -> None:
+        database = Database(database_url)
+        reading = asyncio.create_task(read(database))
+        await asyncio.sleep(chance.uniform(0, 0.02))
+        reading.cancel()
+        await asyncio.wait({reading})
+        assert reading.cancelled()
+        await database.close()
+
+    # What is left behind speaks up as a warning: when its loop is gone, or it is collected.
+    for _ in range(100):
+        asyncio.run(stopped_soon())
+    gc.collect()
 
 
 async def somebody_waits(eye: Database) -> None:

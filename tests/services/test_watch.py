@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from broker_config.secret import SecretHash
 from schemas.devices import Role
-from services.people import credentials, store
+from services.people import credentials, store, watch
 from services.people.credentials import DatabaseDirectory
 from services.people.store import Device, Tenant
 from services.people.watch import Seen, put_out_changed
@@ -39,9 +40,9 @@ async def broker(database: Database) -> AsyncIterator[tuple[Database, Seen, Noti
     seen, noting = Seen(DatabaseDirectory(database, [], lambda: NOW)), NotingBroker()
     watching = asyncio.create_task(put_out_changed(database, noting, lambda: NOW, seen))
     yield database, seen, noting
-    while not watching.done():  # a connection that times out just now may swallow the first
-        watching.cancel()
-        await asyncio.wait({watching}, timeout=1)
+    watching.cancel()
+    await asyncio.wait({watching}, timeout=DEADLINE_S)
+    assert watching.cancelled()
 
 
 async def admit(database: Database, name: str) -> None:
@@ -65,27 +66,24 @@ async def test_who_came_in_and_was_revoked_between_two_looks_is_put_out(
     broker: tuple[Database, Seen, NotingBroker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database, seen, noting = broker
-    monkeypatch.setattr("services.people.watch._look", _between_looks(database, seen))
+    waits, goes_on = asyncio.Event(), asyncio.Event()
+    look = watch._look
+
+    async def looking(*arguments: Any) -> Any:
+        """Stand still before a look, so that a device can come, be named and go."""
+        waits.set()
+        await goes_on.wait()
+        return await look(*arguments)
+
+    monkeypatch.setattr(watch, "_look", looking)
+    async with asyncio.timeout(DEADLINE_S):
+        await waits.wait()
+    await admit(database, "short")
+    assert await seen.find("roma:short") is not None
+    await remove(database, "short")
+    goes_on.set()
     await until(lambda: "roma:short" in noting.put)
     assert noting.put == ["roma:short"]
-
-
-def _between_looks(database: Database, seen: Seen) -> Callable[..., object]:
-    """Let a device come, be named and go before the next look can see it."""
-    from services.people import watch  # noqa: PLC0415 - what is replaced
-
-    look, done = watch._look, False
-
-    async def looking(*arguments: object) -> object:
-        nonlocal done
-        if not done:
-            await admit(database, "short")
-            assert await seen.find("roma:short") is not None
-            await remove(database, "short")
-            done = True
-        return await look(*arguments)  # type: ignore[arg-type]  # handed on as it came
-
-    return looking
 
 
 async def test_who_stays_is_left_alone_and_who_leaves_later_is_put_out(
