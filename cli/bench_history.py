@@ -11,6 +11,7 @@ from schemas.kitchen import TicketStatus
 from schemas.orders import Order, OrderChange, OrderLine, OrderStatus, PlaceOrder
 from services.kitchen import rules
 from services.kitchen import store as kitchen_store
+from services.kitchen.routing import Share
 from services.kitchen.store import TICKETS
 from services.orders import journal, ledger
 from services.orders import store as orders_store
@@ -62,7 +63,7 @@ async def fill(
             ticket = rules.cut(
                 new_id(),
                 order,
-                "bench-0",
+                Share("bench-0", 1),
                 order.lines,
                 sequence=1,
                 at=at,

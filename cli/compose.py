@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import services.alerts.handlers
 import services.kitchen.handlers
 import services.notices.handlers
 import services.orders.handlers
@@ -167,6 +168,7 @@ def area_router() -> Router:
         services.kitchen.handlers.router,
         menu_router,
         services.notices.handlers.router,
+        services.alerts.handlers.router,
     ):
         router.include(area)
     return router

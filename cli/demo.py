@@ -158,7 +158,7 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
         async with database.write() as connection:
             await store.add_tenant(connection, Tenant(TENANT, "The Demo Diner", CURRENCY, now))
             await put_menu(connection, TENANT, menu, now, replace=False)
-            rules, _ = await house_rules.read(connection, TENANT)
+            rules = (await house_rules.read(connection, TENANT)).orders
             if rules == OrderRules():  # else somebody tries others
                 taxed = OrderRules(taxes={STANDARD_TAX: TAX_PPM})
                 await house_rules.write(connection, TENANT, orders=taxed)

@@ -59,7 +59,7 @@ async def gather(connection: AsyncConnection, tenant: str, order: Order, now: da
         until=now + SKEW,
     )
     notices = await notices_of_order(connection, tenant, order.order_id)
-    house, _ = await house_rules.read(connection, tenant)
+    house = (await house_rules.read(connection, tenant)).orders
     return Sources(order, entries, tickets, answers, notices, house)
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from cli.journal_text import moved, who
 from cli.printing import after
 from cli.story import Sources, asked_at
-from schemas.kitchen import BumpTicket, HearTickets, StartTicket, Ticket, TicketStatus
+from schemas.kitchen import Ticket, TicketStatus
+from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
 from schemas.money import to_text
 from schemas.notices import NoticeStatus
 from schemas.orders import Order, OrderChange

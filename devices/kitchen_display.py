@@ -15,17 +15,13 @@ from devices.options import DeviceOptions
 from devices.pending import Pending, Unanswered
 from devices.station_view import Ask, Changes, Freshness, StationView
 from schemas.envelope import envelope_of
-from schemas.kitchen import (
+from schemas.kitchen import StationHead, Ticket, TicketEnded, TicketState, TicketStatus
+from schemas.kitchen_requests import (
     MAX_HEARD_AT_ONCE,
     BumpTicket,
     HearTickets,
     ReadStation,
     StartTicket,
-    StationHead,
-    Ticket,
-    TicketEnded,
-    TicketState,
-    TicketStatus,
 )
 from schemas.replies import HeardReceipt, StationPage, TicketReceipt
 

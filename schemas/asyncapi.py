@@ -25,7 +25,10 @@ _PARAMETERS: Final = {
     "ticket_id": "The id of the ticket.",
     "item": "An item of the menu.",
     "order_id": "The id of the order.",
-    "channel": "A channel over which the house gives notices.",
+    "channel": "A channel over which the house gives notices, or a kind of order.",
+    "alert_id": "The name of an alert.",
+    "person": "Somebody of the staff.",
+    "task_id": "The id of a task.",
 }
 
 _PLANES: Final = {

@@ -5,15 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from schemas.alerts import AcknowledgeAlert, AlertState
 from schemas.devices import DevicePresence, DeviceState, Fix, Heartbeat
-from schemas.kitchen import (
+from schemas.kitchen import PrintTicket, StationHead, TicketEnded, TicketState
+from schemas.kitchen_pace import ChannelState, PauseChannel, ResumeChannel, StationMetrics
+from schemas.kitchen_requests import (
+    AttendStation,
+    BumpLines,
     BumpTicket,
+    CloseStation,
+    FireCourse,
+    FireTicket,
     HearTickets,
+    HoldTicket,
+    LeaveStation,
+    MoveTicket,
+    OpenStation,
+    PrioritiseOrder,
     ReadStation,
+    RecallTicket,
+    ReprintTicket,
     StartTicket,
-    StationHead,
-    TicketEnded,
-    TicketState,
 )
 from schemas.limits import ReadLimits
 from schemas.menu import MenuItem
@@ -49,7 +61,19 @@ from schemas.parties import (
     SendParty,
 )
 from schemas.payments import PayOrder, RefundOrder, SplitOrder
+from schemas.quality import CheckRecorded, RecordCheck, WaiveCheck
 from schemas.replies import Reply
+from schemas.staff import (
+    AcknowledgeTask,
+    AssignPerson,
+    DutyState,
+    EndDuty,
+    ReadStaff,
+    SendTask,
+    StartDuty,
+    TaskSent,
+    TaskState,
+)
 from schemas.topics import TopicMismatch
 
 MESSAGES: Final[tuple[type[Message], ...]] = (
@@ -83,11 +107,42 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     HearTickets,
     StartTicket,
     BumpTicket,
+    BumpLines,
+    RecallTicket,
+    HoldTicket,
+    FireTicket,
+    FireCourse,
+    MoveTicket,
+    PrioritiseOrder,
+    ReprintTicket,
+    AttendStation,
+    LeaveStation,
+    CloseStation,
+    OpenStation,
+    PauseChannel,
+    ResumeChannel,
     ReadStation,
+    RecordCheck,
+    WaiveCheck,
+    CheckRecorded,
+    StartDuty,
+    EndDuty,
+    AssignPerson,
+    SendTask,
+    AcknowledgeTask,
+    ReadStaff,
+    DutyState,
+    TaskState,
+    TaskSent,
+    AcknowledgeAlert,
+    AlertState,
     ReadLimits,
     TicketState,
     TicketEnded,
+    PrintTicket,
     StationHead,
+    StationMetrics,
+    ChannelState,
     MenuItem,
     DevicePresence,
     Heartbeat,

@@ -9,11 +9,11 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
-from schemas.menu import ChosenModifier
-from schemas.message import Event, Part, Query, Request, State
+from schemas.kitchen_rules import EscalationTarget
+from schemas.menu import ChosenModifier, Component
+from schemas.message import Event, Part, State
 from schemas.orders import MAX_QUANTITY, Note, OrderKind
 
-MAX_HEARD_AT_ONCE: Final = 200
 SNAPSHOT_PAGE: Final = 200
 SNAPSHOT_BYTES: Final = 128 * 1024
 """A page of a snapshot has no more tickets than one of these, and one at least."""
@@ -24,39 +24,112 @@ MAX_SEQUENCE: Final = 2**53 - 1
 class TicketStatus(StrEnum):
     """Where a ticket stands."""
 
+    HELD = "held"
+    """Known to the station, and not to be begun: it waits for its course, its time or a word."""
     SENT = "sent"
     """Published, and nobody has said yet that they see it."""
     HEARD = "heard"
     STARTED = "started"
     BUMPED = "bumped"
     CANCELLED = "cancelled"
+    MOVED = "moved"
+    """Another station has it now, on a ticket of its own."""
 
 
 class TicketStep(StrEnum):
     """What moves a ticket on."""
 
+    HOLD = "hold"
+    FIRE = "fire"
     HEAR = "hear"
     START = "start"
     BUMP = "bump"
+    RECALL = "recall"
+    MOVE = "move"
     CANCEL = "cancel"
 
 
 TICKET_STEPS: Final[dict[tuple[TicketStatus, TicketStep], TicketStatus]] = {
+    (TicketStatus.HELD, TicketStep.FIRE): TicketStatus.SENT,
+    (TicketStatus.HELD, TicketStep.MOVE): TicketStatus.MOVED,
+    (TicketStatus.HELD, TicketStep.CANCEL): TicketStatus.CANCELLED,
     (TicketStatus.SENT, TicketStep.HEAR): TicketStatus.HEARD,
     (TicketStatus.SENT, TicketStep.START): TicketStatus.STARTED,
+    (TicketStatus.SENT, TicketStep.HOLD): TicketStatus.HELD,
+    (TicketStatus.SENT, TicketStep.MOVE): TicketStatus.MOVED,
     (TicketStatus.SENT, TicketStep.CANCEL): TicketStatus.CANCELLED,
     (TicketStatus.HEARD, TicketStep.START): TicketStatus.STARTED,
     (TicketStatus.HEARD, TicketStep.BUMP): TicketStatus.BUMPED,
+    (TicketStatus.HEARD, TicketStep.HOLD): TicketStatus.HELD,
+    (TicketStatus.HEARD, TicketStep.MOVE): TicketStatus.MOVED,
     (TicketStatus.HEARD, TicketStep.CANCEL): TicketStatus.CANCELLED,
     (TicketStatus.STARTED, TicketStep.BUMP): TicketStatus.BUMPED,
+    (TicketStatus.STARTED, TicketStep.MOVE): TicketStatus.MOVED,
     (TicketStatus.STARTED, TicketStep.CANCEL): TicketStatus.CANCELLED,
+    (TicketStatus.BUMPED, TicketStep.RECALL): TicketStatus.STARTED,
 }
 """The ticket's state machine. What is not in this table cannot happen.
 
-A cook who starts a ticket has heard it; nobody bumps what nobody has heard.
+A cook who starts a ticket has heard it; nobody bumps what nobody has heard. What is fired must
+be heard anew: while it was held, it stood there to be left alone. What is begun cannot be held.
 """
 
-OPEN_TICKET: Final = frozenset({TicketStatus.SENT, TicketStatus.HEARD, TicketStatus.STARTED})
+OPEN_TICKET: Final = frozenset(
+    {TicketStatus.HELD, TicketStatus.SENT, TicketStatus.HEARD, TicketStatus.STARTED}
+)
+ON_THE_LINE: Final = frozenset({TicketStatus.SENT, TicketStatus.HEARD, TicketStatus.STARTED})
+"""To be made now."""
+
+
+class Priority(StrEnum):
+    """How much a ticket is in a hurry; the order of the words is the order of the queue."""
+
+    NORMAL = "normal"
+    HIGH = "high"
+    RUSH = "rush"
+    """Before everything else, and without waiting for others to finish together."""
+
+
+class HoldReason(StrEnum):
+    """Why a ticket is held."""
+
+    BY_HAND = "by-hand"
+    COURSE = "course"
+    """A course before it is not done, or nobody has fired it yet."""
+    TOGETHER = "together"
+    """Others of its order take longer: it begins later, to be done at the same time."""
+
+
+class AlsoAt(Part):
+    """What another station makes for the same order and course."""
+
+    station: Slug
+    lines: Annotated[int, Field(ge=1)]
+
+
+class Plate(Part):
+    """A ticket of another station, as the expo sees it."""
+
+    ticket_id: UUID
+    station: Slug
+    course: Annotated[int, Field(ge=1)] = 1
+    status: TicketStatus
+
+
+class Hearing(Part):
+    """A display that a ticket was sent to."""
+
+    device: Slug
+    heard_at: AwareDatetime | None = None
+
+
+class Asked(Part):
+    """Somebody else who was told that nobody had heard a ticket."""
+
+    step: EscalationTarget
+    to: Slug
+    """The station or device, or ``managers``."""
+    at: AwareDatetime
 
 
 class LineMark(StrEnum):
@@ -106,6 +179,14 @@ class TicketLine(Part):
     was: WasLine | None = None
     unheard: Annotated[int, Field(ge=1)] | None = None
     """The station's sequence when it changed last; None once that is heard."""
+    components: tuple[Component, ...] = ()
+    """Of one; the line has `quantity` times as many."""
+    prep_s: Annotated[int, Field(ge=1)] | None = None
+    """How long it takes by the menu; None is as long as usual at the station."""
+    begin_at: AwareDatetime | None = None
+    """When to begin it, so that it is done with the others."""
+    bumped_at: AwareDatetime | None = None
+    """When it was done by itself, before its ticket."""
 
 
 class Ticket(Part):
@@ -135,45 +216,36 @@ class Ticket(Part):
     change_heard_by: Slug | None = None
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
-
-
-class HearTickets(Request, type="heard.ticket.hear.v1", topic="kitchen/hear"):
-    """The display says: these stand on my screen."""
-
-    ticket_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MAX_HEARD_AT_ONCE)]
-    sequence: Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] | None = None
-    """The highest sequence of the station that the screen has drawn: what changed later is
-    not yet heard. None hears new tickets alone."""
-
-
-Seen = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] | None
-"""The sequence of the ticket on the screen where the cook acts: what changed after it was
-not seen, and the step is refused. None does not say, and is refused while a change is unheard."""
-
-
-class StartTicket(Request, type="heard.ticket.start.v1", topic="kitchen/start"):
-    """A cook begins."""
-
-    ticket_id: UUID
-    sequence: Seen = None
-
-
-class BumpTicket(Request, type="heard.ticket.bump.v1", topic="kitchen/bump"):
-    """The food of this ticket is ready and leaves the station."""
-
-    ticket_id: UUID
-    sequence: Seen = None
-
-
-class ReadStation(Query, type="heard.station.read.v1", topic="kitchen/read-station"):
-    """Ask for a snapshot of a station, page by page.
-
-    Pages run by the sequence of each ticket's last change: a ticket that changes
-    while the pages are read gets a higher sequence, and so is never missed.
-    """
-
-    station: Slug
-    after: Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] = 0
+    course: Annotated[int, Field(ge=1)] = 1
+    priority: Priority = Priority.NORMAL
+    sent_at: AwareDatetime | None = None
+    """When it was to be made at once: cut, or fired. None while it was never fired."""
+    wake_at: AwareDatetime | None = None
+    """When the services look at it again by themselves: to fire it, or to ask somebody else."""
+    recalls: Annotated[int, Field(ge=0)] = 0
+    recalled_at: AwareDatetime | None = None
+    held_for: HoldReason | None = None
+    work_s: Annotated[int, Field(ge=0)] = 0
+    """The work in it, in seconds of one pair of hands."""
+    ready_p50_at: AwareDatetime | None = None
+    """When it will be ready, as likely sooner as later."""
+    ready_p90_at: AwareDatetime | None = None
+    """By when it will be ready, nine times of ten."""
+    warn_at: AwareDatetime | None = None
+    late_at: AwareDatetime | None = None
+    also_at: tuple[AlsoAt, ...] = ()
+    plates: tuple[Plate, ...] = ()
+    """At the expo: the tickets that make up the order."""
+    displays: tuple[Hearing, ...] = ()
+    """Whom it was sent to, and who of them has it on the screen."""
+    asked: tuple[Asked, ...] = ()
+    """Who else was told, since nobody heard it in time."""
+    prints: Annotated[int, Field(ge=0)] = 0
+    """How often somebody asked for it on paper again."""
+    moved_to: Slug | None = None
+    moved_from: Slug | None = None
+    why: str | None = None
+    """Why it was moved or held, where that was said."""
 
 
 class TicketState(
@@ -198,6 +270,18 @@ class TicketEnded(
     ticket: Ticket
 
 
+class PrintTicket(
+    Event, type="heard.ticket.print.v1", topic="kitchen/{station}/print", about="ticket_id"
+):
+    """A ticket is wanted on paper: once more, or because nobody has heard it on a screen."""
+
+    station: Slug
+    ticket_id: UUID
+    prints: Annotated[int, Field(ge=1)]
+    """Counts what was asked for."""
+    ticket: Ticket
+
+
 class StationHead(State, type="heard.station.head.v1", topic="kitchen/{station}", about="station"):
     """The beat of a station: how far its sequence has come, and how much is open."""
 
@@ -206,3 +290,7 @@ class StationHead(State, type="heard.station.head.v1", topic="kitchen/{station}"
     open: Annotated[int, Field(ge=0)]
     every_s: Annotated[float, Field(gt=0)]
     """The time between beats; who has missed two of them is not current."""
+    work_s: Annotated[int, Field(ge=0)] = 0
+    """The work on the line, in seconds of one pair of hands."""
+    closed: str | None = None
+    """Why it takes nothing new; None where it is open."""

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from schemas.identifiers import Slug
+from schemas.kitchen_rules import MAX_COMPONENTS, Course, PrepSeconds
 from schemas.message import Part, State
 from schemas.money import Currency, Minor
 from schemas.text import Line64, Line120
@@ -19,6 +20,16 @@ Allergens = Annotated[tuple[Slug, ...], Field(max_length=32)]
 """What is in it: ``gluten``, ``peanuts``, ``milk``; the house's own words, kept as they are."""
 
 
+class Component(Part):
+    """What one of an item is made of: a double burger has two patties."""
+
+    component: Slug
+    quantity: Annotated[int, Field(ge=1, le=MAX_COMPONENTS)] = 1
+
+
+Components = Annotated[tuple[Component, ...], Field(max_length=32)]
+
+
 class Modifier(Part):
     """Something that may be chosen with an item, or with another modifier."""
 
@@ -29,6 +40,8 @@ class Modifier(Part):
     allergens: Allergens = ()
     removes: Allergens = ()
     """Allergens that are not in the dish any more with it: ``no cheese`` removes ``milk``."""
+    components: Components = ()
+    """What comes on top with it."""
     groups: Annotated[tuple[ModifierGroup, ...], Field(max_length=16)] = ()
 
 
@@ -78,3 +91,9 @@ class MenuItem(State, type="heard.menu.item.v1", topic="menu/{item}", about="ite
     """Which of the house's taxes it bears; None bears the one called ``standard``, if any."""
     allergens: Allergens = ()
     groups: Annotated[tuple[ModifierGroup, ...], Field(max_length=16)] = ()
+    components: Components = ()
+    """What one is made of, as the kitchen counts it."""
+    prep_s: PrepSeconds | None = None
+    """How long one takes; None is as long as usual at its station."""
+    course: Course = 1
+    """In which course it comes, where the guest says nothing else."""

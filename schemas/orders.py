@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
+from schemas.kitchen_rules import Course
 from schemas.menu import ChosenModifier, ModifierRequest
 from schemas.message import Event, Part, Request, State
 from schemas.money import Currency, Minor, SignedMinor
@@ -161,6 +162,8 @@ class LineRequest(Part):
     seat: Seat | None = None
     guest: Annotated[int, Field(ge=1, le=MAX_GUESTS)] | None = None
     """Which of the participants it is for; None is for all of them."""
+    course: Course | None = None
+    """In which course it comes; None is as the menu says."""
 
 
 Lines = Annotated[tuple[LineRequest, ...], Field(min_length=1, max_length=MAX_LINES)]
@@ -230,6 +233,7 @@ class OrderLine(Part):
     avoid: tuple[Slug, ...] = ()
     seat: str | None = None
     guest: int | None = None
+    course: Course = 1
     version: Version = 1
     """The order's version that changed this line last."""
     voided: bool = False

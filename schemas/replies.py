@@ -10,13 +10,15 @@ from pydantic import Field
 
 from schemas.identifiers import Slug
 from schemas.kitchen import Ticket, TicketStatus
+from schemas.kitchen_pace import Intake
 from schemas.limits import LimitsReport
 from schemas.message import DeviceReply, Part
 from schemas.money import Currency, Minor, SignedMinor
-from schemas.orders import Order, OrderStatus, Wait
+from schemas.orders import Order, OrderKind, OrderStatus, Wait
 from schemas.parties import Party
 from schemas.payments import PaymentStatus, Share
 from schemas.refusals import RefusalCode
+from schemas.staff import OnDuty, Task
 
 
 class Outcome(StrEnum):
@@ -86,6 +88,77 @@ class HeardReceipt(Part):
     ticket_ids: tuple[UUID, ...]
 
 
+class CourseReceipt(Part):
+    """A course was fired: the tickets that are to be made now."""
+
+    kind: Literal["course"] = "course"
+    order_id: UUID
+    course: int
+    ticket_ids: tuple[UUID, ...]
+
+
+class StationReceipt(Part):
+    """How a station stands."""
+
+    kind: Literal["station-receipt"] = "station-receipt"
+    station: Slug
+    closed: str | None = None
+    displays: tuple[Slug, ...] = ()
+
+
+class ChannelReceipt(Part):
+    """How a kind of order is taken."""
+
+    kind: Literal["channel"] = "channel"
+    channel: OrderKind
+    intake: Intake
+    quoted_s: int
+    why: str
+
+
+class AlertReceipt(Part):
+    """How an alert stands."""
+
+    kind: Literal["alert"] = "alert"
+    alert: Slug
+    acknowledged: bool
+
+
+class DutyReceipt(Part):
+    """How somebody's duty stands."""
+
+    kind: Literal["duty"] = "duty"
+    person: Slug
+    on_duty: bool
+    station: Slug | None = None
+
+
+class TaskReceipt(Part):
+    """How a task stands."""
+
+    kind: Literal["task"] = "task"
+    task_id: UUID
+    waits_for: tuple[Slug, ...]
+
+
+class StaffPage(Part):
+    """Who is on duty, and what is still to be read."""
+
+    kind: Literal["staff-page"] = "staff-page"
+    on_duty: tuple[OnDuty, ...]
+    tasks: tuple[Task, ...]
+
+
+class FindingReceipt(Part):
+    """How a check came out."""
+
+    kind: Literal["finding"] = "finding"
+    finding_id: UUID
+    check: Slug
+    passed: bool
+    limits: str = ""
+
+
 class StationPage(Part):
     """One page of a station's open tickets, by the sequence of their last change."""
 
@@ -106,6 +179,14 @@ Result = Annotated[
     | TicketReceipt
     | HeardReceipt
     | StationPage
+    | CourseReceipt
+    | StationReceipt
+    | ChannelReceipt
+    | AlertReceipt
+    | DutyReceipt
+    | TaskReceipt
+    | StaffPage
+    | FindingReceipt
     | LimitsReport,
     Field(discriminator="kind"),
 ]

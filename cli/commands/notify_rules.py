@@ -41,8 +41,7 @@ def show(app: Application, *, tenant: str, as_json: bool) -> None:
         async with database.read() as connection:
             if await find_tenant(connection, tenant) is None:
                 raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            _, book = await house_rules.read(connection, tenant)
-            return book
+            return (await house_rules.read(connection, tenant)).notices
 
     book = app.run(read)
     if as_json:

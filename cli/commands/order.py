@@ -138,7 +138,7 @@ def place(
 def _due_at(app: Application, tenant: str, text: str) -> datetime:
     async def zone(database: Database) -> str:
         async with database.read() as connection:
-            rules, _ = await house_rules.read(connection, tenant)
+            rules = (await house_rules.read(connection, tenant)).orders
             return rules.time_zone
 
     try:

@@ -155,7 +155,7 @@ def orders(
 async def _house(database: Database, plan: Plan) -> House:
     """What prices rest on: the file's own, and the taxes of the house."""
     async with database.read() as connection:
-        rules, _ = await house_rules.read(connection, plan.tenant)
+        rules = (await house_rules.read(connection, plan.tenant)).orders
     menu = {item: {"price_minor": price} for (_, price), item in plan.items.items()}
     return House(menu, rules.taxes, rules.prices_include_tax)
 

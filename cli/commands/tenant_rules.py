@@ -51,8 +51,7 @@ def show(app: Application, *, tenant: str, as_json: bool) -> None:
         async with database.read() as connection:
             if await store.find_tenant(connection, tenant) is None:
                 raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            orders, _ = await house_rules.read(connection, tenant)
-            return orders
+            return (await house_rules.read(connection, tenant)).orders
 
     _show(app.run(read), as_json=as_json)
 
@@ -80,7 +79,7 @@ def set_(app: Application, *, pairs: tuple[str, ...], tenant: str, as_json: bool
         async with database.write() as connection:
             if await store.find_tenant(connection, tenant) is None:
                 raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            before, _ = await house_rules.read(connection, tenant)
+            before = (await house_rules.read(connection, tenant)).orders
             after = changed(before, pairs)
             was, is_ = dict(_rows(before)), dict(_rows(after))
             names = sorted(was.keys() | is_.keys())

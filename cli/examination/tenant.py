@@ -12,7 +12,8 @@ from cli.examination.finding import Finding, bad, good
 from schemas.devices import Heartbeat
 from schemas.envelope import device_source, encode
 from schemas.identifiers import new_id
-from schemas.kitchen import ReadStation, StationHead
+from schemas.kitchen import StationHead
+from schemas.kitchen_requests import ReadStation
 from schemas.replies import Reply
 from schemas.topics import Plane, TopicMismatch, plane_filter
 from services.people.leaving import clearing_of

@@ -9,22 +9,16 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.identifiers import new_id
 from schemas.kitchen import (
     SNAPSHOT_BYTES,
     SNAPSHOT_PAGE,
-    BumpTicket,
-    HearTickets,
     LineMark,
-    ReadStation,
-    StartTicket,
     StationHead,
     Ticket,
-    TicketEnded,
-    TicketState,
     TicketStatus,
     TicketStep,
 )
+from schemas.kitchen_requests import BumpTicket, HearTickets, ReadStation, StartTicket
 from schemas.order_changes import ChangeLine, VoidLines, VoidOrder
 from schemas.orders import (
     AddLines,
@@ -36,13 +30,10 @@ from schemas.orders import (
     OrderStatus,
     PlaceOrder,
 )
-from schemas.refusals import RefusalCode
 from schemas.replies import HeardReceipt, StationPage
-from services.kitchen import marks, rules, store
+from services.kitchen import cutting, marks, rules, showing, store
 from services.runtime.context import Context, Outgoing, outgoing
-from services.runtime.facts import TicketMoved
 from services.runtime.ports import Ports
-from services.runtime.refusal import Refusal
 from services.runtime.router import Asking, Router
 from services.runtime.work import Draft
 
@@ -113,7 +104,7 @@ router.prepare(BumpTicket)(read_ticket_to_move_ahead)
 async def cut_tickets(placed: OrderPlaced, context: Context) -> None:
     """An order becomes one ticket per station, in the transaction that accepts it."""
     if placed.order.status is OrderStatus.ACCEPTED:
-        await _cut(placed.order, context)
+        await cutting.cut(placed.order, context)
 
 
 @router.during(OrderChanged)
@@ -121,10 +112,10 @@ async def follow_the_order(changed: OrderChanged, context: Context) -> None:
     """The tickets say what the order says, from the same transaction on."""
     order = changed.order
     if changed.change is OrderChange.ACCEPTED:
-        await _cut(order, context)
+        await cutting.cut(order, context)
     elif changed.change is OrderChange.LINES_ADDED:
         if order.status is not OrderStatus.PLACED:  # else it is all cut when it is accepted
-            await _cut(order, context, changed.lines, mark=LineMark.NEW)
+            await cutting.cut(order, context, changed.lines, mark=LineMark.NEW)
     elif changed.change is OrderChange.LINES_CHANGED:
         await _follow(context, order, changed.lines, marks.changed)
     elif changed.change is OrderChange.LINES_VOIDED:
@@ -132,7 +123,7 @@ async def follow_the_order(changed: OrderChanged, context: Context) -> None:
     elif changed.change in _WITHDRAWN:
         for ticket in await store.tickets_of(context.draft, context.tenant, order.order_id):
             if rules.is_open(ticket):
-                await _move(context, ticket, TicketStep.CANCEL)
+                await showing.move(context, ticket, TicketStep.CANCEL)
     elif changed.change is OrderChange.GUEST_FORGOTTEN:
         await _forget_guest(context, order)
 
@@ -145,18 +136,18 @@ async def hear_tickets(request: HearTickets, context: Context) -> None:
     """
     known: list[UUID] = []
     for ticket_id in request.ticket_ids:
-        ticket = await _ticket(context, ticket_id)
+        ticket = await showing.the_ticket(context, ticket_id)
         if not rules.is_open(ticket):
             continue
         seen = request.sequence
         if ticket.status is TicketStatus.SENT:
-            await _move(context, ticket, TicketStep.HEAR, seen)
+            await showing.move(context, ticket, TicketStep.HEAR, seen)
         elif seen is not None and rules.has_unheard(ticket, seen):
             sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
             heard = rules.hear_change(
                 ticket, seen, sequence=sequence, at=context.now, by=context.device
             )
-            await _show(context, heard)
+            await showing.show(context, heard)
         known.append(ticket_id)
     context.answer(HeardReceipt(ticket_ids=tuple(known)))
 
@@ -164,34 +155,34 @@ async def hear_tickets(request: HearTickets, context: Context) -> None:
 @router.on(StartTicket)
 async def start_ticket(request: StartTicket, context: Context) -> None:
     """A cook begins with what stands on the screen."""
-    ticket = await _ticket(context, request.ticket_id)
+    ticket = await showing.the_ticket(context, request.ticket_id)
     rules.check_seen(ticket, TicketStep.START, request.sequence)
-    ticket = await _move(context, ticket, TicketStep.START, request.sequence)
-    await _tell_the_order(context, ticket, started=True)
+    ticket = await showing.move(context, ticket, TicketStep.START, request.sequence)
+    await showing.tell_the_order(context, ticket, started=True)
 
 
 @router.on(BumpTicket)
 async def bump_ticket(request: BumpTicket, context: Context) -> None:
     """The food is ready; with the last ticket the whole order is."""
-    ticket = await _ticket(context, request.ticket_id)
+    ticket = await showing.the_ticket(context, request.ticket_id)
     rules.check_seen(ticket, TicketStep.BUMP, request.sequence)
-    ticket = await _move(context, ticket, TicketStep.BUMP, request.sequence)
-    await _tell_the_order(context, ticket, started=False)
+    ticket = await showing.move(context, ticket, TicketStep.BUMP, request.sequence)
+    await showing.tell_the_order(context, ticket, started=False)
 
 
 @router.answer(ReadStation)
 async def read_station(query: ReadStation, asking: Asking) -> StationPage:
     """One page of a station's open tickets."""
     heads = await store.heads(asking.connection, asking.tenant, query.station)
-    sequence, open_ = (heads[0][2], heads[0][3]) if heads else (0, 0)
+    now = heads[0][1] if heads else store.StationNow(query.station)
     tickets = await store.open_page(
         asking.connection, asking.tenant, query.station, after=query.after, limit=SNAPSHOT_PAGE + 1
     )
     page = tuple(_of_one_message(tickets[:SNAPSHOT_PAGE]))
     return StationPage(
         station=query.station,
-        sequence=sequence,
-        open=open_,
+        sequence=now.sequence,
+        open=now.open,
         tickets=page,
         more=len(tickets) > len(page),
     )
@@ -211,7 +202,7 @@ def _of_one_message(tickets: Sequence[Ticket]) -> Iterator[Ticket]:
 async def open_tickets(connection: AsyncConnection, tenant: str, now: datetime) -> list[Outgoing]:
     """What stands retained on the broker: every open ticket, and the head of each station."""
     tickets = [
-        outgoing(_state(ticket), tenant=tenant, now=now)
+        outgoing(showing.state(ticket), tenant=tenant, now=now)
         for ticket in await store.open_tickets(connection, tenant)
     ]
     return tickets + await beats(connection, now, tenant)
@@ -223,33 +214,19 @@ async def beats(
     """The heads of all stations, by which displays know whether they are current."""
     return [
         outgoing(
-            StationHead(station=station, sequence=sequence, open=open_, every_s=BEAT_S),
+            StationHead(
+                station=each.station,
+                sequence=each.sequence,
+                open=each.open,
+                every_s=BEAT_S,
+                work_s=each.work_s,
+                closed=each.closed,
+            ),
             tenant=whose,
             now=now,
         )
-        for whose, station, sequence, open_ in await store.heads(connection, tenant)
+        for whose, each in await store.heads(connection, tenant)
     ]
-
-
-async def _cut(
-    order: Order,
-    context: Context,
-    chosen: Collection[int] | None = None,
-    *,
-    mark: LineMark | None = None,
-) -> None:
-    shared = rules.lines_by_station(order, chosen)
-    for station in sorted(shared):
-        ticket = rules.cut(
-            new_id(),
-            order,
-            station,
-            shared[station],
-            sequence=await store.next_sequence(context.draft, context.tenant, station),
-            at=context.now,
-            mark=mark,
-        )
-        await _show(context, ticket)
 
 
 async def _follow(
@@ -267,7 +244,7 @@ async def _follow(
         after = rules.follow(ticket, order, lines, next_line, sequence=coming, at=context.now)
         if after is not None:
             await store.next_sequence(draft, tenant, ticket.station)
-            await _show(context, after)
+            await showing.show(context, after)
 
 
 async def _forget_guest(context: Context, order: Order) -> None:
@@ -280,49 +257,6 @@ async def _forget_guest(context: Context, order: Order) -> None:
             continue
         if rules.is_open(after):
             await store.next_sequence(draft, tenant, ticket.station)
-            await _show(context, after)
+            await showing.show(context, after)
         else:  # it stands on no screen: its station has nothing to count
-            store.save(draft, tenant, after.model_copy(update={"sequence": ticket.sequence}))
-
-
-async def _ticket(context: Context, ticket_id: UUID) -> Ticket:
-    ticket = await store.ticket_of(context.draft, context.tenant, ticket_id)
-    if ticket is None:
-        raise Refusal(RefusalCode.NOT_FOUND, f"there is no ticket {ticket_id}")
-    return ticket
-
-
-async def _move(
-    context: Context, ticket: Ticket, step: TicketStep, seen: int | None = None
-) -> Ticket:
-    """Move a ticket and show it."""
-    sequence = ticket.sequence
-    if rules.may(ticket, step):
-        sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
-    ticket = rules.move(
-        ticket, step, sequence=sequence, at=context.now, by=context.device, seen=seen
-    )
-    await _show(context, ticket)
-    return ticket
-
-
-async def _show(context: Context, ticket: Ticket) -> None:
-    """Keep a ticket and show it: an open one retained, an ended one no more."""
-    store.save(context.draft, context.tenant, ticket)
-    if rules.is_open(ticket):
-        await context.emit(_state(ticket))
-    else:
-        await context.emit(TicketEnded(station=ticket.station, ticket=ticket))
-        context.clear(TicketState, station=ticket.station, ticket_id=str(ticket.ticket_id))
-
-
-async def _tell_the_order(context: Context, ticket: Ticket, *, started: bool) -> None:
-    still_open = await store.open_tickets_of(context.draft, context.tenant, ticket.order_id)
-    await context.tell(
-        TicketMoved(order_id=ticket.order_id, started=started, open_tickets=still_open)
-    )
-    context.answer(rules.receipt(ticket))
-
-
-def _state(ticket: Ticket) -> TicketState:
-    return TicketState(station=ticket.station, ticket_id=ticket.ticket_id, ticket=ticket)
+            await store.save(draft, tenant, after.model_copy(update={"sequence": ticket.sequence}))

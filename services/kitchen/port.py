@@ -12,11 +12,13 @@ from services.runtime.ports import LineWork
 from services.runtime.work import Draft
 
 _WORK: Final = {
+    TicketStatus.HELD: LineWork.WAITING,
     TicketStatus.SENT: LineWork.WAITING,
     TicketStatus.HEARD: LineWork.WAITING,
     TicketStatus.STARTED: LineWork.STARTED,
     TicketStatus.BUMPED: LineWork.COOKED,
     TicketStatus.CANCELLED: LineWork.GONE,
+    TicketStatus.MOVED: LineWork.GONE,
 }
 
 

@@ -19,6 +19,7 @@ from schemas.orders import Order, OrderLine
 from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
 from services.kitchen import marks
+from services.kitchen.routing import Share
 from services.runtime.refusal import Refusal
 
 NextLine = Callable[[Order, TicketLine, OrderLine, int], TicketLine]
@@ -26,34 +27,20 @@ NextLine = Callable[[Order, TicketLine, OrderLine, int], TicketLine]
 station's sequence; see `services.kitchen.marks`."""
 
 
-def lines_by_station(
-    order: Order, chosen: Collection[int] | None = None
-) -> dict[str, tuple[OrderLine, ...]]:
-    """Share an order's lines (all, or those of the `chosen` numbers) out to their stations.
-
-    What is voided already is not to be made, and stands nowhere.
-    """
-    shared: dict[str, list[OrderLine]] = {}
-    for line in order.lines:
-        if not line.voided and (chosen is None or line.line in chosen):
-            shared.setdefault(line.station, []).append(line)
-    return {station: tuple(lines) for station, lines in shared.items()}
-
-
 def cut(
     ticket_id: UUID,
     order: Order,
-    station: str,
+    share: Share,
     lines: Collection[OrderLine],
     *,
     sequence: int,
     at: datetime,
     mark: LineMark | None = None,
 ) -> Ticket:
-    """Make the ticket of one station; `mark` says of all its lines that they came later."""
+    """Make the ticket of one station and course; `mark` says that its lines came later."""
     return Ticket(
         ticket_id=ticket_id,
-        station=station,
+        station=share.station,
         order_id=order.order_id,
         order_number=order.number,
         status=TicketStatus.SENT,
@@ -65,6 +52,8 @@ def cut(
         guest=_guest(order),
         due_at=order.due_at,
         placed_at=at,
+        course=share.course,
+        sent_at=at,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,13 +17,13 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    Text,
     Uuid,
-    func,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.kitchen import OPEN_TICKET, Ticket, TicketLine, TicketStatus
+from schemas.kitchen import ON_THE_LINE, OPEN_TICKET, Ticket, TicketLine, TicketStatus
 from services.runtime.among import among
 from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
@@ -31,6 +32,7 @@ from services.runtime.work import SHELVED, Draft, Row, UnitOfWork
 
 _STATUSES = ", ".join(f"'{status}'" for status in TicketStatus)
 _OPEN: Final = sorted(status.value for status in OPEN_TICKET)
+_ON_THE_LINE: Final = sorted(status.value for status in ON_THE_LINE)
 _LINES: Final = TypeAdapter(list[TicketLine])
 """All lines in one call: a ticket may have sixty, and is written at every step."""
 _OF_ORDER: Final = "tickets of an order"
@@ -41,10 +43,19 @@ STATIONS: Final = Table(
     METADATA,
     Column("tenant", SLUG, primary_key=True),
     Column("station", SLUG, primary_key=True),
+    Column("version", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    Column("open", Integer, nullable=False),
+    Column("work_s", BigInteger, nullable=False),
+    Column("closed", Text),
+    Column("displays", DOCUMENT),
+    CheckConstraint("version >= 1", name="version"),
     CheckConstraint("sequence >= 0", name="sequence"),
-    info={GUARD: "sequence", SHELVED: True},
+    CheckConstraint("open >= 0 and work_s >= 0", name="load"),
+    info={GUARD: "version", SHELVED: True},
 )
+"""``open`` counts its open tickets, ``work_s`` the work of those on the line, ``closed`` says
+why it takes nothing, and ``displays`` who shows it: ``{device: since}``."""
 
 TICKETS: Final = Table(
     "tickets",
@@ -71,12 +82,20 @@ TICKETS: Final = Table(
     Column("change_heard_by", SLUG),
     Column("started_at", Moment),
     Column("ended_at", Moment),
+    Column("course", Integer, nullable=False),
+    Column("priority", String(8), nullable=False),
+    Column("sent_at", Moment),
+    Column("wake_at", Moment),
+    Column("recalls", Integer, nullable=False),
+    Column("held_for", String(16)),
+    Column("details", DOCUMENT),
     ForeignKeyConstraint(["tenant", "order_id"], ["orders.tenant", "orders.order_id"]),
     CheckConstraint(f"status in ({_STATUSES})", name="status"),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("(heard_at is null) = (heard_by is null)", name="heard"),
     CheckConstraint(
-        "heard_at is not null or status in ('sent', 'cancelled')", name="heard_before_made"
+        "heard_at is not null or status in ('held', 'sent', 'cancelled', 'moved')",
+        name="heard_before_made",
     ),
     CheckConstraint(
         "(changed_at is null) = (changed_sequence is null) and "
@@ -84,7 +103,12 @@ TICKETS: Final = Table(
         "(change_heard_at is null or changed_at is not null)",
         name="changed",
     ),
-    CheckConstraint("(ended_at is not null) = (status in ('bumped', 'cancelled'))", name="ended"),
+    CheckConstraint(
+        "(ended_at is not null) = (status in ('bumped', 'cancelled', 'moved'))", name="ended"
+    ),
+    CheckConstraint("(held_for is not null) = (status = 'held')", name="held"),
+    CheckConstraint("wake_at is null or ended_at is null", name="asleep"),
+    CheckConstraint("course >= 1 and recalls >= 0", name="counts"),
     # The order first: an index that began with the tenant might be taken, while the table is
     # small, for looking tickets up by their key, and that plan would stay.
     Index("ix_tickets_order", "order_id", "tenant"),
@@ -98,20 +122,81 @@ Index(
     sqlite_where=TICKETS.c.status.in_(_OPEN),
     postgresql_where=TICKETS.c.status.in_(_OPEN),
 )
+Index(
+    "ix_tickets_waking",
+    TICKETS.c.wake_at,
+    sqlite_where=TICKETS.c.wake_at.is_not(None),
+    postgresql_where=TICKETS.c.wake_at.is_not(None),
+)
+Index(
+    "ix_tickets_bumped",
+    TICKETS.c.tenant,
+    TICKETS.c.station,
+    TICKETS.c.ended_at,
+    sqlite_where=TICKETS.c.status == TicketStatus.BUMPED.value,
+    postgresql_where=TICKETS.c.status == TicketStatus.BUMPED.value,
+)
+
+_COLUMNS: Final = [name for name in Ticket.model_fields if name in TICKETS.c]
+_DETAILS: Final = {name for name in Ticket.model_fields if name not in TICKETS.c}
+"""What is looked at with its ticket alone stands in one document, where there is any."""
 
 
 def to_ticket(row: Row) -> Ticket:
     """Read a row."""
-    return Ticket.model_validate({name: row[name] for name in Ticket.model_fields})
+    return Ticket.model_validate({**{n: row[n] for n in _COLUMNS}, **(row["details"] or {})})
 
 
 def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
     """Write a row."""
-    row = {name: getattr(ticket, name) for name in Ticket.model_fields}
-    row["status"] = ticket.status.value
-    row["kind"] = ticket.kind.value
+    row = {name: getattr(ticket, name) for name in _COLUMNS}
+    for name in ("status", "kind", "priority", "held_for"):
+        row[name] = None if row[name] is None else row[name].value
     row["lines"] = _LINES.dump_python(list(ticket.lines), mode="json", exclude_defaults=True)
-    return {"tenant": tenant, **row}
+    details = ticket.model_dump(mode="json", include=_DETAILS, exclude_defaults=True)
+    return {"tenant": tenant, **row, "details": details or None}
+
+
+@dataclass(frozen=True, slots=True)
+class StationNow:
+    """How a station stands.
+
+    Attributes:
+        station: its name.
+        sequence: how far its changes were counted; 0 where nothing was ever made there.
+        open: its open tickets.
+        work_s: the work of those on the line, in seconds of one pair of hands.
+        closed: why it takes nothing new; None where it is open.
+        displays: since when each display shows it, as far as they said so.
+    """
+
+    station: str
+    version: int = 0
+    sequence: int = 0
+    open: int = 0
+    work_s: int = 0
+    closed: str | None = None
+    displays: Mapping[str, str] = field(default_factory=dict)
+
+
+async def station_now(draft: Draft, tenant: str, station: str) -> StationNow:
+    """How a station stands, as this message sees it."""
+    row = await draft.get(STATIONS, tenant, station)
+    if row is None:
+        return StationNow(station)
+    return _station(row)
+
+
+def _station(row: Mapping[str, Any]) -> StationNow:
+    values = {each.name: row[each.name] for each in fields(StationNow)}
+    return StationNow(**{**values, "displays": row["displays"] or {}})
+
+
+def put_station(draft: Draft, tenant: str, now: StationNow) -> None:
+    """Keep how a station stands."""
+    values = {each.name: getattr(now, each.name) for each in fields(now)}
+    values |= {"version": now.version + 1, "displays": dict(now.displays) or None}
+    draft.put(STATIONS, {"tenant": tenant, **values})
 
 
 async def sequence_of(draft: Draft, tenant: str, station: str) -> int:
@@ -122,9 +207,9 @@ async def sequence_of(draft: Draft, tenant: str, station: str) -> int:
 
 async def next_sequence(draft: Draft, tenant: str, station: str) -> int:
     """Count the station's sequence on: dense, without gaps."""
-    sequence = 1 + await sequence_of(draft, tenant, station)
-    draft.put(STATIONS, {"tenant": tenant, "station": station, "sequence": sequence})
-    return sequence
+    now = await station_now(draft, tenant, station)
+    put_station(draft, tenant, replace(now, sequence=now.sequence + 1))
+    return now.sequence + 1
 
 
 async def prepare_stations(draft: Draft, keys: Collection[tuple[str, str]]) -> None:
@@ -201,11 +286,26 @@ async def _read_orders(work: UnitOfWork, tenant: str, orders: Collection[UUID]) 
         work.notes[_OF_ORDER, tenant, row["order_id"]].append(row["ticket_id"])
 
 
-def save(draft: Draft, tenant: str, ticket: Ticket) -> None:
-    """Keep a ticket, new or changed."""
-    draft.put(TICKETS, to_row(tenant, ticket))
+async def save(draft: Draft, tenant: str, ticket: Ticket) -> None:
+    """Keep a ticket, new or changed, and count what its station has to do."""
+    before = await draft.get(TICKETS, tenant, ticket.ticket_id) if ticket.version > 1 else None
+    row = to_row(tenant, ticket)
+    opened, work_s = (after - was for after, was in zip(_load(row), _load(before), strict=True))
+    if opened or work_s:
+        now = await station_now(draft, tenant, ticket.station)
+        changed = replace(now, open=now.open + opened, work_s=now.work_s + work_s)
+        put_station(draft, tenant, changed)
+    draft.put(TICKETS, row)
     if ticket.version == 1:
         draft.work.notes.setdefault((_CUT, tenant, ticket.order_id), []).append(ticket.ticket_id)
+
+
+def _load(row: Row | None) -> tuple[int, int]:
+    """What a ticket adds to its station: one open ticket, and its work while it is to be made."""
+    if row is None or row["status"] not in _OPEN:
+        return 0, 0
+    details = row["details"] or {}
+    return 1, details.get("work_s", 0) if row["status"] in _ON_THE_LINE else 0
 
 
 async def open_page(
@@ -238,30 +338,13 @@ async def open_tickets(connection: AsyncConnection, tenant: str) -> list[Ticket]
 
 async def heads(
     connection: AsyncConnection, tenant: str | None = None, station: str | None = None
-) -> Sequence[tuple[str, str, int, int]]:
-    """``(tenant, station, sequence, open tickets)`` of every station, or of those asked for."""
-    counted = (
-        select(TICKETS.c.tenant, TICKETS.c.station, func.count().label("open"))
-        .where(TICKETS.c.status.in_(_OPEN))
-        .group_by(TICKETS.c.tenant, TICKETS.c.station)
-    )
-    if tenant is not None:
-        counted = counted.where(TICKETS.c.tenant == tenant)
-    if station is not None:
-        counted = counted.where(TICKETS.c.station == station)
-    open_ = counted.subquery()
-    query = select(
-        STATIONS.c.tenant,
-        STATIONS.c.station,
-        STATIONS.c.sequence,
-        func.coalesce(open_.c.open, 0),
-    ).outerjoin(
-        open_,
-        (STATIONS.c.tenant == open_.c.tenant) & (STATIONS.c.station == open_.c.station),
-    )
+) -> list[tuple[str, StationNow]]:
+    """``(tenant, station)`` of every station, or of those asked for."""
+    query = select(STATIONS)
     if tenant is not None:
         query = query.where(STATIONS.c.tenant == tenant)
     if station is not None:
         query = query.where(STATIONS.c.station == station)
     query = query.order_by(STATIONS.c.tenant, STATIONS.c.station)
-    return [(row[0], row[1], row[2], row[3]) for row in await connection.execute(query)]
+    rows = (await connection.execute(query)).mappings()
+    return [(row["tenant"], _station(dict(row))) for row in rows]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Integer,
     String,
     Table,
     delete,
@@ -39,7 +40,12 @@ MENU_ITEMS: Final = Table(
     Column("tax", SLUG),
     Column("allergens", DOCUMENT),
     Column("groups", DOCUMENT),
+    Column("components", DOCUMENT),
+    Column("prep_s", Integer),
+    Column("course", Integer, nullable=False),
     CheckConstraint("price_minor >= 0", name="price"),
+    CheckConstraint("prep_s >= 1", name="prep"),
+    CheckConstraint("course >= 1", name="course"),
     info={SHELVED: True},
 )
 
@@ -55,7 +61,7 @@ MENUS: Final = Table(
 """One row a menu; its version grows with every change of any of its items."""
 
 MAIN: Final = "main"
-_LISTS: Final = ("allergens", "groups")
+_LISTS: Final = ("allergens", "groups", "components")
 """Empty for most items: nothing stands in the row then."""
 
 

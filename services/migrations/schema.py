@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import services.kitchen.channels_store
 import services.kitchen.store
 import services.menu.store
 import services.notices.tables
@@ -11,8 +12,11 @@ import services.orders.providers
 import services.orders.store
 import services.people.tables
 import services.presence.store
+import services.quality.store
+import services.runtime.alerts
 import services.runtime.audit
-import services.runtime.house_rules  # noqa: F401 - each import registers its tables
+import services.runtime.house_rules
+import services.staff.store  # noqa: F401 - each import registers its tables
 from services.runtime.tables import METADATA
 
 __all__ = ["METADATA"]

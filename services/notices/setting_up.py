@@ -86,7 +86,7 @@ async def remove_channel(
     """
     if await find_channel(connection, tenant, channel) is None:
         raise Unusable(f"{tenant} has no channel {channel}: heard notify channel list")
-    _, book = await house_rules.read(connection, tenant)
+    book = (await house_rules.read(connection, tenant)).notices
     using = [each.rule for each in book.rules if each.channel == channel]
     if using:
         raise Unusable(f"rules tell over {channel}: {', '.join(using)}: change them first")

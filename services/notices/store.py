@@ -80,7 +80,7 @@ async def houses(connection: AsyncConnection, tenants: Collection[str]) -> dict[
         own[row["template"], row["language"]] = Words(row["headline"], row["body"])
     found: dict[str, House] = {}
     for tenant, name in names.items():
-        orders, notices = await house_rules.read(connection, tenant)
+        orders, notices, _ = await house_rules.read(connection, tenant)
         found[tenant] = House(
             name,
             orders,

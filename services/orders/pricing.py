@@ -89,6 +89,7 @@ def _price(
         avoid=tuple(sorted(set(line.avoid))),
         seat=line.seat,
         guest=line.guest,
+        course=item.course if line.course is None else line.course,
         version=version,
     )
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.house_rules import OrderRules
+from schemas.kitchen_rules import KitchenRules
+from schemas.message import Part
 from schemas.notices import NoticeRules
 from services.runtime.flush import GUARD
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
@@ -29,6 +31,7 @@ HOUSE_RULES: Final = Table(
     Column("version", BigInteger, nullable=False),
     Column("orders", DOCUMENT),
     Column("notices", DOCUMENT),
+    Column("kitchen", DOCUMENT),
     CheckConstraint("version >= 1", name="version"),
     info={GUARD: "version", SHELVED: True},
 )
@@ -36,6 +39,15 @@ HOUSE_RULES: Final = Table(
 MAIN: Final = "main"
 _USUAL_ORDERS: Final = OrderRules()
 _USUAL_NOTICES: Final = NoticeRules()
+_USUAL_KITCHEN: Final = KitchenRules()
+
+
+class Books(NamedTuple):
+    """All rules of one house."""
+
+    orders: OrderRules
+    notices: NoticeRules
+    kitchen: KitchenRules
 
 
 def first_row(tenant: str) -> dict[str, Any]:
@@ -49,6 +61,7 @@ def first_row(tenant: str) -> dict[str, Any]:
         "version": version,
         "orders": None,
         "notices": None,
+        "kitchen": None,
     }
 
 
@@ -66,6 +79,14 @@ async def notice_rules(draft: Draft, tenant: str) -> NoticeRules:
     if row is None or row["notices"] is None:
         return _USUAL_NOTICES
     return _notices(to_json(row["notices"]))
+
+
+async def kitchen_rules(draft: Draft, tenant: str) -> KitchenRules:
+    """How a house's kitchen works; the decision rests on it."""
+    row = await _row(draft, tenant)
+    if row is None or row["kitchen"] is None:
+        return _USUAL_KITCHEN
+    return _kitchen(to_json(row["kitchen"]))
 
 
 async def prepare(draft: Draft, tenants: set[str]) -> None:
@@ -94,15 +115,20 @@ def _notices(document: bytes) -> NoticeRules:
     return NoticeRules.model_validate_json(document)
 
 
-async def read(connection: AsyncConnection, tenant: str) -> tuple[OrderRules, NoticeRules]:
-    """Both books of a house, for whoever looks at them."""
+@lru_cache(maxsize=1024)
+def _kitchen(document: bytes) -> KitchenRules:
+    return KitchenRules.model_validate_json(document)
+
+
+async def read(connection: AsyncConnection, tenant: str) -> Books:
+    """All books of a house, for whoever looks at them."""
     query = select(HOUSE_RULES).where(HOUSE_RULES.c.tenant == tenant)
-    row = (await connection.execute(query)).mappings().one_or_none()
-    orders = row["orders"] if row is not None else None
-    notices = row["notices"] if row is not None else None
-    return (
-        _USUAL_ORDERS if orders is None else OrderRules.model_validate(orders),
-        _USUAL_NOTICES if notices is None else NoticeRules.model_validate(notices),
+    found = (await connection.execute(query)).mappings().one_or_none()
+    row: Mapping[str, Any] = first_row(tenant) if found is None else dict(found)
+    return Books(
+        _USUAL_ORDERS if row["orders"] is None else OrderRules.model_validate(row["orders"]),
+        _USUAL_NOTICES if row["notices"] is None else NoticeRules.model_validate(row["notices"]),
+        _USUAL_KITCHEN if row["kitchen"] is None else KitchenRules.model_validate(row["kitchen"]),
     )
 
 
@@ -112,13 +138,14 @@ async def write(
     *,
     orders: OrderRules | None = None,
     notices: NoticeRules | None = None,
+    kitchen: KitchenRules | None = None,
 ) -> None:
     """Put new rules in the place of the old ones; what is None stays."""
     values: dict[str, Any] = {"version": HOUSE_RULES.c.version + 1}
-    if orders is not None:
-        values["orders"] = orders.model_dump(mode="json")
-    if notices is not None:
-        values["notices"] = notices.model_dump(mode="json")
+    books: dict[str, Part | None] = {"orders": orders, "notices": notices, "kitchen": kitchen}
+    for name, book in books.items():
+        if book is not None:
+            values[name] = book.model_dump(mode="json")
     mine = HOUSE_RULES.update().where(HOUSE_RULES.c.tenant == tenant)
     if (await connection.execute(mine.values(**values))).rowcount == 0:
         row = first_row(tenant) | {k: v for k, v in values.items() if k != "version"}

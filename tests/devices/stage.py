@@ -20,7 +20,7 @@ from devices.resending import Patience
 from schemas.catalogue import BY_TYPE, locate
 from schemas.envelope import encode, envelope_of, service_source
 from schemas.identifiers import new_id
-from schemas.kitchen import HearTickets
+from schemas.kitchen_requests import HearTickets
 from schemas.message import Message, Request
 from schemas.orders import OrderStatus
 from schemas.replies import HeardReceipt, OrderReceipt, Outcome, Reply

@@ -16,18 +16,20 @@ from devices.station_view import Altered, Changes, Freshness
 from schemas.devices import Fix
 from schemas.identifiers import new_id
 from schemas.kitchen import (
-    MAX_HEARD_AT_ONCE,
-    BumpTicket,
-    HearTickets,
     LineMark,
-    ReadStation,
-    StartTicket,
     StationHead,
     Ticket,
     TicketEnded,
     TicketLine,
     TicketState,
     TicketStatus,
+)
+from schemas.kitchen_requests import (
+    MAX_HEARD_AT_ONCE,
+    BumpTicket,
+    HearTickets,
+    ReadStation,
+    StartTicket,
 )
 from schemas.menu import MenuItem
 from schemas.message import Request

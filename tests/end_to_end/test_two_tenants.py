@@ -13,7 +13,7 @@ import pytest
 
 from schemas.devices import Role
 from schemas.identifiers import new_id
-from schemas.kitchen import BumpTicket, HearTickets, ReadStation, StartTicket
+from schemas.kitchen_requests import BumpTicket, HearTickets, ReadStation, StartTicket
 from schemas.message import Request
 from schemas.orders import (
     AddLines,

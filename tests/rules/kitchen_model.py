@@ -13,7 +13,7 @@ from schemas.identifiers import new_id
 from schemas.kitchen import LineMark, Ticket, TicketLine, TicketStep
 from schemas.menu import ChosenModifier
 from schemas.orders import Guest, Order, OrderKind, OrderLine, OrderStatus, Participant
-from services.kitchen import marks, rules
+from services.kitchen import marks, routing, rules
 
 NOON: Final = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 STATIONS: Final = ("bar", "fry", "grill")
@@ -115,15 +115,15 @@ class Kitchen:
         first = len(self.order.lines) + 1
         added = [line_of(first + at, *line) for at, line in enumerate(lines)]
         self.order = self.order.model_copy(update={"lines": (*self.order.lines, *added)})
-        shared = rules.lines_by_station(self.order, {line.line for line in added})
-        for station in sorted(shared):
-            self.sequences[station] += 1
+        shared = routing.share_out(self.order, {line.line for line in added})
+        for share, of_share in shared.items():
+            self.sequences[share.station] += 1
             ticket = rules.cut(
                 new_id(),
                 self.order,
-                station,
-                shared[station],
-                sequence=self.sequences[station],
+                share,
+                of_share,
+                sequence=self.sequences[share.station],
                 at=self.now(),
                 mark=mark,
             )

@@ -20,8 +20,9 @@ from schemas.kitchen import (
 )
 from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
-from services.kitchen import rules
+from services.kitchen import routing, rules
 from services.kitchen.port import work_of
+from services.kitchen.routing import Share
 from services.runtime.ports import LineWork
 from services.runtime.refusal import Refusal
 from tests.rules.kitchen_model import (
@@ -314,5 +315,5 @@ def test_what_is_voided_already_is_never_cut(content: Content) -> None:
     kitchen.add([("grill", content, None), ("bar", content, None)])
     lines = (kitchen.order.lines[0].model_copy(update={"voided": True}), kitchen.order.lines[1])
     order = kitchen.order.model_copy(update={"lines": lines})
-    assert rules.lines_by_station(order) == {"bar": (lines[1],)}
-    assert rules.lines_by_station(order, [1]) == {}
+    assert routing.share_out(order) == {Share("bar", 1): (lines[1],)}
+    assert routing.share_out(order, [1]) == {}

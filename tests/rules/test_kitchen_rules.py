@@ -13,7 +13,8 @@ from schemas.identifiers import new_id
 from schemas.kitchen import OPEN_TICKET, TICKET_STEPS, Ticket, TicketStatus, TicketStep
 from schemas.orders import Order, OrderLine, OrderStatus
 from schemas.refusals import RefusalCode
-from services.kitchen import rules
+from services.kitchen import routing, rules
+from services.kitchen.routing import Share
 from services.runtime.refusal import Refusal
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -52,7 +53,7 @@ def order_at(stations: list[str]) -> Order:
 
 def cut(stations: list[str]) -> Ticket:
     order = order_at(stations)
-    return rules.cut(new_id(), order, stations[0], order.lines, sequence=1, at=NOON)
+    return rules.cut(new_id(), order, Share(stations[0], 1), order.lines, sequence=1, at=NOON)
 
 
 class ATicketsLife(RuleBasedStateMachine):
@@ -127,11 +128,11 @@ def test_what_is_not_in_the_table_is_refused_by_name(
 @given(stations=lines_at)
 def test_every_line_of_an_order_stands_on_exactly_one_ticket(stations: list[str]) -> None:
     order = order_at(stations)
-    shared = rules.lines_by_station(order)
-    assert set(shared) == set(stations)
+    shared = routing.share_out(order)
+    assert set(shared) == {Share(station, 1) for station in stations}
     tickets = [
-        rules.cut(new_id(), order, station, lines, sequence=1, at=NOON)
-        for station, lines in shared.items()
+        rules.cut(new_id(), order, share, lines, sequence=1, at=NOON)
+        for share, lines in shared.items()
     ]
     on_tickets = sorted(line.line for ticket in tickets for line in ticket.lines)
     assert on_tickets == [line.line for line in order.lines]
@@ -151,14 +152,14 @@ def test_every_line_of_an_order_stands_on_exactly_one_ticket(stations: list[str]
 def test_only_the_chosen_lines_are_shared_out(stations: list[str], data: st.DataObject) -> None:
     order = order_at(stations)
     chosen = data.draw(st.sets(st.sampled_from([line.line for line in order.lines])))
-    shared = rules.lines_by_station(order, chosen)
+    shared = routing.share_out(order, chosen)
     assert {line.line for lines in shared.values() for line in lines} == chosen
     assert all(shared.values()), "no station gets an empty ticket"
 
 
 def test_a_new_ticket_says_whose_it_is_and_that_nobody_has_heard_it() -> None:
     order = order_at(["grill", "bar"])
-    ticket = rules.cut(new_id(), order, "bar", order.lines[1:], sequence=9, at=NOON)
+    ticket = rules.cut(new_id(), order, Share("bar", 1), order.lines[1:], sequence=9, at=NOON)
     assert (ticket.order_id, ticket.order_number, ticket.table) == (
         order.order_id,
         order.number,

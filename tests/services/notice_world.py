@@ -90,7 +90,7 @@ class NoticeWorld:
 
     async def rules(self, *rules: NoticeRule, **orders: Any) -> None:
         async with self.database.write() as connection:
-            before, _ = await house_rules.read(connection, self.tenant)
+            before = (await house_rules.read(connection, self.tenant)).orders
             await house_rules.write(
                 connection,
                 self.tenant,

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from cli.recount import Bill, House, Recount
 from schemas.house_rules import Acceptance, OrderRules, PaymentRule
 from schemas.identifiers import derived_id, new_id
-from schemas.kitchen import OPEN_TICKET, BumpTicket, HearTickets, StartTicket, Ticket
+from schemas.kitchen import OPEN_TICKET, Ticket
+from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
 from schemas.menu import ModifierRequest
 from schemas.message import Request
 from schemas.order_changes import (

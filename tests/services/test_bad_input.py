@@ -17,7 +17,7 @@ import pytest
 
 from schemas.devices import DevicePresence, PresenceStatus, Role
 from schemas.identifiers import new_id
-from schemas.kitchen import BumpTicket, HearTickets, ReadStation
+from schemas.kitchen_requests import BumpTicket, HearTickets, ReadStation
 from schemas.message import Request
 from schemas.orders import AddLines, CancelOrder, PlaceOrder
 from schemas.refusals import RefusalCode

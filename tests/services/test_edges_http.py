@@ -23,7 +23,7 @@ from schemas.catalogue import MESSAGES
 from schemas.devices import Role
 from schemas.envelope import MAX_REQUEST_BYTES, device_source, encode, envelope_of
 from schemas.identifiers import new_id
-from schemas.kitchen import HearTickets
+from schemas.kitchen_requests import HearTickets
 from schemas.limits import Limits, ReadLimits
 from schemas.menu import MenuItem
 from schemas.message import Message, Request

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from schemas.devices import Role
 from schemas.identifiers import new_id
-from schemas.kitchen import BumpTicket, HearTickets, StartTicket
+from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
 from schemas.orders import AddLines, CancelOrder, CloseOrder, OrderStatus, PlaceOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply

@@ -11,15 +11,8 @@ from devices.kitchen_display import KitchenDisplay
 from devices.pending import Rejected
 from devices.station_view import Freshness
 from schemas.devices import Role
-from schemas.kitchen import (
-    BumpTicket,
-    HearTickets,
-    LineMark,
-    StartTicket,
-    Ticket,
-    TicketState,
-    TicketStatus,
-)
+from schemas.kitchen import LineMark, Ticket, TicketState, TicketStatus
+from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
 from schemas.menu import MenuItem, Modifier, ModifierGroup, ModifierRequest
 from schemas.order_changes import ChangeLine, VoidLines
 from schemas.orders import AddLines, CancelOrder, LineRequest, OrderKind, OrderStatus, PlaceOrder

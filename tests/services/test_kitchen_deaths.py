@@ -8,15 +8,8 @@ import pytest
 
 from schemas.house_rules import OrderRules
 from schemas.identifiers import new_id
-from schemas.kitchen import (
-    BumpTicket,
-    HearTickets,
-    LineMark,
-    StartTicket,
-    Ticket,
-    TicketState,
-    TicketStatus,
-)
+from schemas.kitchen import LineMark, Ticket, TicketState, TicketStatus
+from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
 from schemas.menu import MenuItem
 from schemas.message import Request
 from schemas.order_changes import ChangeLine, VoidLines

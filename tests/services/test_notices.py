@@ -14,7 +14,7 @@ from cli.forgetting import forget
 from schemas.devices import Role
 from schemas.house_rules import Acceptance, OrderRules
 from schemas.identifiers import new_id
-from schemas.kitchen import BumpTicket, StartTicket
+from schemas.kitchen_requests import BumpTicket, StartTicket
 from schemas.notices import (
     ChannelKind,
     NoticeGiven,

@@ -16,7 +16,7 @@ from devices.guest import PartyGuest
 from devices.pending import Rejected
 from schemas.devices import Role
 from schemas.identifiers import new_id
-from schemas.kitchen import BumpTicket, HearTickets, StartTicket
+from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
 from schemas.message import Request
 from schemas.orders import CloseOrder, LineRequest, OrderStatus, Participant, PlaceOrder
 from schemas.parties import (

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.house_rules import OrderRules
 from schemas.identifiers import new_id, reserved
-from schemas.kitchen import BumpTicket, HearTickets, StartTicket
+from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
 from schemas.message import Request
 from schemas.order_changes import VoidOrder
 from schemas.orders import CloseOrder, LineRequest

@@ -8,16 +8,8 @@ from uuid import UUID
 from broker_config.settings import BrokerLogin
 from schemas.devices import Role
 from schemas.identifiers import new_id
-from schemas.kitchen import (
-    SNAPSHOT_PAGE,
-    BumpTicket,
-    HearTickets,
-    ReadStation,
-    StationHead,
-    Ticket,
-    TicketEnded,
-    TicketState,
-)
+from schemas.kitchen import SNAPSHOT_PAGE, StationHead, Ticket, TicketEnded, TicketState
+from schemas.kitchen_requests import BumpTicket, HearTickets, ReadStation
 from schemas.menu import MenuItem
 from schemas.orders import CancelOrder, PlaceOrder
 from services.kitchen.store import STATIONS, TICKETS

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from broker_config.mosquitto_conf import MAX_PAYLOAD_BYTES
 from schemas.devices import Role
-from schemas.kitchen import SNAPSHOT_BYTES, ReadStation
+from schemas.kitchen import SNAPSHOT_BYTES
+from schemas.kitchen_requests import ReadStation
 from schemas.orders import LineRequest, PlaceOrder
 from schemas.replies import StationPage
 from tests.system import RunningTenant

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from cli.compose import area_router
 from schemas.envelope import device_source, encode
 from schemas.identifiers import new_id
-from schemas.kitchen import ReadStation
+from schemas.kitchen_requests import ReadStation
 from schemas.menu import MenuItem
 from schemas.message import Request
 from services.kitchen.port import StoredKitchen

@@ -1,0 +1,1 @@
+"""Alerts, whoever raises them: seen to by somebody, and shown while they stand."""

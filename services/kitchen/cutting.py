@@ -1,0 +1,38 @@
+"""An order becomes tickets: routed, in courses, promised, and sent to who must hear them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from schemas.identifiers import new_id
+from schemas.kitchen import LineMark, Ticket
+from schemas.orders import Order
+from services.kitchen import courses, pace, receipt, routing, rules, showing, store
+from services.runtime.context import Context
+from services.runtime.house_rules import kitchen_rules
+
+
+async def cut(
+    order: Order,
+    context: Context,
+    chosen: Collection[int] | None = None,
+    *,
+    mark: LineMark | None = None,
+) -> None:
+    """Cut the tickets of an order, or of the lines that came later, and show them."""
+    draft, tenant = context.draft, context.tenant
+    book = await kitchen_rules(draft, tenant)
+    shared = routing.share_out(order, chosen)
+    tickets: Sequence[Ticket] = [
+        rules.cut(new_id(), order, share, lines, sequence=1, at=context.now, mark=mark)
+        for share, lines in shared.items()
+    ]
+    tickets = await pace.promise(context, book, order, tickets)
+    tickets = await courses.arrange(context, book, order, tickets)
+    for ticket in tickets:
+        await _send(context, await receipt.address(context, book, ticket))
+
+
+async def _send(context: Context, ticket: Ticket) -> None:
+    sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
+    await showing.show(context, ticket.model_copy(update={"sequence": sequence}))

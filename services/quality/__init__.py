@@ -1,0 +1,1 @@
+"""Quality: what is checked, and what may not leave unchecked."""

@@ -1,0 +1,1 @@
+"""Staff: who is on duty where, and what they tell each other."""
