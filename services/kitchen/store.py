@@ -129,12 +129,12 @@ Index(
     postgresql_where=TICKETS.c.wake_at.is_not(None),
 )
 Index(
-    "ix_tickets_bumped",
+    "ix_tickets_ended",
     TICKETS.c.tenant,
     TICKETS.c.station,
     TICKETS.c.ended_at,
-    sqlite_where=TICKETS.c.status == TicketStatus.BUMPED.value,
-    postgresql_where=TICKETS.c.status == TicketStatus.BUMPED.value,
+    sqlite_where=TICKETS.c.ended_at.is_not(None),
+    postgresql_where=TICKETS.c.ended_at.is_not(None),
 )
 
 _COLUMNS: Final = [name for name in Ticket.model_fields if name in TICKETS.c]

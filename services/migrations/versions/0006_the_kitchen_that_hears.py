@@ -294,12 +294,12 @@ def _tickets() -> None:
         info={"guard": "version", "shelved": True},
     )
     op.create_index(
-        "ix_tickets_bumped",
+        "ix_tickets_ended",
         "tickets",
         ["tenant", "station", "ended_at"],
         unique=False,
-        sqlite_where=sa.text("status = 'bumped'"),
-        postgresql_where=sa.text("status = 'bumped'"),
+        sqlite_where=sa.text("ended_at IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
     )
     op.create_index(
         "ix_tickets_open",
