@@ -44,11 +44,12 @@ def import_(
 
     The file is YAML (a list of items, or `items:` with a `currency:`) or CSV, with
     these names: item (without it, made of the name), name, category, station, price,
-    currency, available, tax (one of the house's taxes) and allergens (gluten|milk).
-    A price is a decimal in the tenant's currency. In YAML an item may have groups of
-    modifiers to choose from: group, name, least, most, modifiers; each modifier has
-    modifier, name, price, allergens, removes (what is not in it any more) and may have
-    groups again.
+    currency, available, tax (one of the house's taxes), allergens (gluten|milk), and for
+    the kitchen components (2 patty|bun; in YAML also {patty: 2, bun: 1}), prep_s (how many
+    seconds one takes) and course. A price is a decimal in the tenant's currency. In YAML an
+    item may have groups of modifiers to choose from: group, name, least, most, modifiers;
+    each modifier has modifier, name, price, allergens, removes (what is not in it any
+    more), components (what comes on top) and may have groups again.
 
     Examples:
       heard menu import menu.yaml --tenant roma
@@ -151,5 +152,12 @@ def _show_item(item: MenuItem) -> None:
         say(f"  tax: {item.tax}")
     if item.allergens:
         say(f"  contains: {', '.join(item.allergens)}")
+    if item.components:
+        made_of = ", ".join(f"{each.quantity} {each.component}" for each in item.components)
+        say(f"  made of: {made_of}")
+    if item.prep_s is not None:
+        say(f"  takes: {item.prep_s} s")
+    if item.course > 1:
+        say(f"  course: {item.course}")
     for line in choices(item.groups, item.currency, "  "):
         say(line)

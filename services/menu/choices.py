@@ -15,9 +15,18 @@ from pydantic import ValidationError
 from schemas.identifiers import slug
 from schemas.menu import MAX_CHOICES, MAX_DEPTH, Modifier, ModifierGroup
 from schemas.money import to_minor
+from services.menu import making
 
 _GROUP: Final = ("group", "name", "least", "most", "modifiers")
-_MODIFIER: Final = ("modifier", "name", "price", "allergens", "removes", "groups")
+_MODIFIER: Final = (
+    "modifier",
+    "name",
+    "price",
+    "allergens",
+    "removes",
+    "components",
+    "groups",
+)
 MAX_MODIFIERS: Final = 2_000
 """Of one item, those counted twice that YAML names twice: a few lines of it can mean millions."""
 BETWEEN: Final = "|"
@@ -115,7 +124,7 @@ class Choices:
             return None
         if isinstance(value, str):  # the commonest: a word that costs nothing
             value = {"name": value}
-        lists = ("groups", "allergens", "removes")
+        lists = ("groups", "allergens", "removes", "components")
         named = self._named(value, f"{where}: modifier {number}", _MODIFIER, "modifier", lists)
         if named is None:
             return None
@@ -124,6 +133,9 @@ class Choices:
         groups = self.groups(values.get("groups", []), where, depth=depth - 1)
         allergens = self.words(values.get("allergens", ""), f"{where}: allergens")
         removes = self.words(values.get("removes", ""), f"{where}: removes")
+        components = making.components(
+            values.get("components", ""), lambda what: self._complain(where, what)
+        )
         try:
             price = to_minor(values.get("price", "0"), self._currency)
             return Modifier(
@@ -132,6 +144,7 @@ class Choices:
                 price_minor=price,
                 allergens=allergens,
                 removes=removes,
+                components=components,
                 groups=groups,
             )
         except ValidationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from schemas.menu import MenuItem, Modifier, ModifierGroup
+from schemas.menu import Component, MenuItem, Modifier, ModifierGroup
 from schemas.money import to_text
 
 
@@ -59,6 +59,8 @@ def _shown(item: MenuItem, name: str) -> str:
     value = getattr(item, name)
     if name == "price_minor":
         return to_text(value, item.currency)
+    if name == "components":
+        return _components(value)
     if isinstance(value, tuple):
         return " + ".join(value) or "none"
     return "none" if value is None else str(value)
@@ -118,4 +120,10 @@ def _modifier(modifier: Modifier, currency: str) -> str:
         told += f", with {' + '.join(modifier.allergens)}"
     if modifier.removes:
         told += f", without {' + '.join(modifier.removes)}"
+    if modifier.components:
+        told += f", made of {_components(modifier.components)}"
     return told
+
+
+def _components(components: Sequence[Component]) -> str:
+    return " + ".join(f"{each.quantity} {each.component}" for each in components) or "none"

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from schemas.identifiers import slug
 from schemas.menu import MenuItem
 from schemas.money import to_minor
+from services.menu import making
 from services.menu.choices import Choices, told
 
 FIELDS: Final = (
@@ -26,10 +27,13 @@ FIELDS: Final = (
     "available",
     "tax",
     "allergens",
+    "components",
+    "prep_s",
+    "course",
 )
 YAML_FIELDS: Final = (*FIELDS, "groups")
 """A table has no room for choices that stand in each other."""
-_LISTS: Final = ("allergens", "groups")
+_LISTS: Final = ("allergens", "groups", "components")
 _REQUIRED: Final = ("name", "station", "price")
 MAX_ITEM_BYTES: Final = 128 * 1024
 """A till with a little memory keeps the whole menu; a broker takes messages ten times as long."""
@@ -168,6 +172,13 @@ def _item(row: Row, currency: str) -> MenuItem:
     allergens = choices.words(values.get("allergens", ""), f"{row.where} ({name}): allergens")
     groups = choices.groups(values.get("groups") or [], f"{row.where} ({name})")
     complaints = choices.complaints
+
+    def complain(what: str) -> None:
+        complaints.append(f"{row.where} ({name}): {what}")
+
+    components = making.components(values.get("components", ""), complain)
+    prep_s = making.prep_s(values.get("prep_s", ""), complain)
+    course = making.course(values.get("course", ""), complain)
     said = values.get("currency") or currency
     if said != currency:
         complaints.append(f"{row.where}: the currency is {said}, the tenant's {currency}")
@@ -186,6 +197,9 @@ def _item(row: Row, currency: str) -> MenuItem:
             tax=values.get("tax") or None,
             allergens=allergens,
             groups=groups,
+            components=components,
+            prep_s=prep_s,
+            course=course,
         )
     except ValidationError as error:
         complaints += [f"{row.where}: {each}" for each in told(error)]
