@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from schemas.kitchen import TICKET_STEPS
+from schemas.kitchen import FIRST_TICKET, TICKET_STEPS, TicketStatus
 from schemas.notices import NOTICE_STEPS, NoticeStatus
 from schemas.orders import ORDER_STEPS
 from schemas.parties import PARTY_STEPS
@@ -28,22 +28,28 @@ def ended_states(steps: Mapping[tuple[State, Step], State]) -> list[State]:
     return list(dict.fromkeys(state for state in steps.values() if state not in left))
 
 
-def state_diagram(steps: Mapping[tuple[State, Step], State], first: State | None = None) -> str:
+def state_diagram(
+    steps: Mapping[tuple[State, Step], State],
+    first: Collection[State] = (),
+    last: Collection[State] = (),
+) -> str:
     """Draw a transition table as a Mermaid ``stateDiagram-v2``.
 
-    `first` says where a thing begins, for tables in which a step leads back there.
+    Args:
+        steps: the table.
+        first: where a thing begins, for tables in which a step leads back there.
+        last: where it may rest for good, though a step leads out of there.
     """
     names = list(dict.fromkeys(state for (before, _), after in steps.items()
                                for state in (before, after)))  # fmt: skip
     lines = ["stateDiagram-v2"]
     # Mermaid takes a hyphen for the beginning of an arrow.
     lines += [f'    state "{name}" as {_id(name)}' for name in names if _id(name) != name]
-    begin = initial_states(steps) if first is None else [first]
-    lines += [f"    [*] --> {_id(state)}" for state in begin]
+    lines += [f"    [*] --> {_id(state)}" for state in first or initial_states(steps)]
     lines += [
         f"    {_id(before)} --> {_id(after)}: {step}" for (before, step), after in steps.items()
     ]
-    lines += [f"    {_id(state)} --> [*]" for state in ended_states(steps)]
+    lines += [f"    {_id(state)} --> [*]" for state in [*last, *ended_states(steps)]]
     return "\n".join(lines)
 
 
@@ -58,7 +64,7 @@ def order_states() -> str:
 
 def ticket_states() -> str:
     """The diagram of a ticket's states."""
-    return state_diagram(TICKET_STEPS)
+    return state_diagram(TICKET_STEPS, FIRST_TICKET, [TicketStatus.BUMPED])
 
 
 def payment_states() -> str:
@@ -73,4 +79,4 @@ def party_states() -> str:
 
 def notice_states() -> str:
     """The diagram of a notice's states."""
-    return state_diagram(NOTICE_STEPS, NoticeStatus.WAITING)
+    return state_diagram(NOTICE_STEPS, [NoticeStatus.WAITING])

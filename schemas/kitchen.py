@@ -72,8 +72,11 @@ TICKET_STEPS: Final[dict[tuple[TicketStatus, TicketStep], TicketStatus]] = {
 
 A cook who starts a ticket has heard it; nobody bumps what nobody has heard. What is fired must
 be heard anew: while it was held, it stood there to be left alone. What is begun cannot be held.
+What is bumped has ended, for screens show it no more; for a while it can be called back.
 """
 
+FIRST_TICKET: Final = (TicketStatus.HELD, TicketStatus.SENT)
+"""Where a ticket begins: steps lead back to both."""
 OPEN_TICKET: Final = frozenset(
     {TicketStatus.HELD, TicketStatus.SENT, TicketStatus.HEARD, TicketStatus.STARTED}
 )
@@ -207,6 +210,8 @@ class Ticket(Part):
     """The name to call, where the order has one."""
     due_at: AwareDatetime | None = None
     placed_at: AwareDatetime
+    placed_by: Slug | None = None
+    """The device that placed the order: it is told where nobody hears it."""
     heard_at: AwareDatetime | None = None
     heard_by: Slug | None = None
     changed_sequence: Annotated[int, Field(ge=1)] | None = None
@@ -294,3 +299,5 @@ class StationHead(State, type="heard.station.head.v1", topic="kitchen/{station}"
     """The work on the line, in seconds of one pair of hands."""
     closed: str | None = None
     """Why it takes nothing new; None where it is open."""
+    displays: tuple[Slug, ...] = ()
+    """Who attends it: a display that does not find itself here attends anew."""

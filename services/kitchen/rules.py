@@ -9,6 +9,7 @@ from uuid import UUID
 from schemas.kitchen import (
     OPEN_TICKET,
     TICKET_STEPS,
+    HoldReason,
     LineMark,
     Ticket,
     TicketLine,
@@ -75,6 +76,7 @@ def move(
     at: datetime,
     by: str,
     seen: int | None = None,
+    restart: bool = False,
 ) -> Ticket:
     """Move the ticket one step; whoever starts a ticket has heard it, and what he has seen.
 
@@ -85,6 +87,7 @@ def move(
         at: now.
         by: the device that does it.
         seen: the sequence that stands on its screen, where it says so.
+        restart: with a recall, whether its time counts anew.
 
     Raises:
         Refusal: `wrong-state`, when the table has no such step from here.
@@ -101,13 +104,22 @@ def move(
         "status": following,
         "version": ticket.version + 1,
         "sequence": sequence,
+        "held_for": HoldReason.BY_HAND if step is TicketStep.HOLD else None,
+        "wake_at": None,
+        "ended_at": None if following in OPEN_TICKET else at,
     }
     if ticket.heard_at is None and step in {TicketStep.HEAR, TicketStep.START}:
         changes |= {"heard_at": at, "heard_by": by}
     if step is TicketStep.START:
         changes["started_at"] = at
-    if following not in OPEN_TICKET:
-        changes["ended_at"] = at
+    elif step is TicketStep.FIRE:
+        changes |= {"heard_at": None, "heard_by": None, "why": None, **_from_now(ticket, at)}
+    elif step is TicketStep.RECALL:
+        changes |= {"recalls": ticket.recalls + 1, "recalled_at": at}
+        if restart:
+            changes |= _from_now(ticket, at)
+        if restart or ticket.started_at is None:
+            changes["started_at"] = at
     if seen is not None and has_unheard(ticket, seen):
         changes |= _heard(ticket, seen, at=at, by=by)
     return ticket.model_copy(update=changes)
@@ -200,7 +212,7 @@ def follow(
     }
     if all(line.mark is LineMark.CANCELLED for line in after):
         cancelled = TICKET_STEPS[ticket.status, TicketStep.CANCEL]
-        changes |= {"status": cancelled, "ended_at": at}
+        changes |= {"status": cancelled, "ended_at": at, "held_for": None, "wake_at": None}
     return ticket.model_copy(update=changes)
 
 
@@ -230,6 +242,19 @@ def _heard(ticket: Ticket, seen: int, *, at: datetime, by: str) -> dict[str, obj
     changes: dict[str, object] = {"lines": lines}
     if all(line.unheard is None for line in lines):
         changes |= {"change_heard_at": at, "change_heard_by": by}
+    return changes
+
+
+def _from_now(ticket: Ticket, at: datetime) -> dict[str, object]:
+    """Its time counts from now on: what was promised of it comes as much later."""
+    began = ticket.sent_at or ticket.placed_at
+    if ticket.held_for is HoldReason.TOGETHER and ticket.wake_at is not None:
+        began = ticket.wake_at  # what was promised rests on its being begun then
+    later = at - began
+    changes: dict[str, object] = {"sent_at": at}
+    for name in ("ready_p50_at", "ready_p90_at", "warn_at", "late_at"):
+        promised: datetime | None = getattr(ticket, name)
+        changes[name] = None if promised is None else promised + later
     return changes
 
 

@@ -85,10 +85,15 @@ class ATicketsLife(RuleBasedStateMachine):
         assert after.status is following
         assert (after.version, after.sequence) == (before.version + 1, before.sequence + 1)
         assert after.lines == before.lines
+        if step is TicketStep.FIRE:
+            self.first_heard_by = None
         if self.first_heard_by is None and step in {TicketStep.HEAR, TicketStep.START}:
             self.first_heard_by = by
             assert after.heard_at == at
-        assert after.started_at == (at if step is TicketStep.START else before.started_at)
+        begun = step is TicketStep.START or (step is TicketStep.RECALL and not before.started_at)
+        assert after.started_at == (at if begun else before.started_at)
+        assert after.recalls == before.recalls + (step is TicketStep.RECALL)
+        assert after.sent_at == (at if step is TicketStep.FIRE else before.sent_at)
         assert after.ended_at == (None if following in OPEN_TICKET else at)
         self.ticket = after
 
@@ -101,10 +106,13 @@ class ATicketsLife(RuleBasedStateMachine):
         assert ticket.heard_by == self.first_heard_by
         assert (ticket.heard_at is None) is (ticket.heard_by is None)
         assert ticket.heard_at is not None or ticket.status in {
+            TicketStatus.HELD,
             TicketStatus.SENT,
             TicketStatus.CANCELLED,
+            TicketStatus.MOVED,
         }
         assert (ticket.ended_at is None) is rules.is_open(ticket)
+        assert (ticket.held_for is not None) is (ticket.status is TicketStatus.HELD)
         times = [ticket.placed_at, ticket.heard_at, ticket.started_at, ticket.ended_at]
         known = [at for at in times if at is not None]
         assert known == sorted(known)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.diagrams import ended_states, initial_states, state_diagram
-from schemas.kitchen import OPEN_TICKET, TICKET_STEPS, TicketStatus, TicketStep
+from schemas.kitchen import FIRST_TICKET, OPEN_TICKET, TICKET_STEPS, TicketStatus, TicketStep
 from schemas.notices import NOTICE_STEPS, NoticeStatus
 from schemas.orders import OPEN_ORDER, ORDER_STEPS, OrderStatus, OrderStep
 from schemas.parties import PARTY_STEPS, PartyStatus, PartyStep
@@ -25,7 +25,11 @@ class Machine:
     states: type[StrEnum]
     moves: type[StrEnum]
     open: frozenset[StrEnum]
-    first: StrEnum
+    first: tuple[StrEnum, ...]
+    last: tuple[StrEnum, ...] = ()
+    """Ended, and yet a step leads out."""
+    again: bool = False
+    """A step leads back to where it begins, so that the table does not show where that is."""
 
     @property
     def ended(self) -> set[StrEnum]:
@@ -44,14 +48,22 @@ class Machine:
 machines = pytest.mark.parametrize(
     "machine",
     [
-        Machine(ORDER_STEPS, OrderStatus, OrderStep, OPEN_ORDER, OrderStatus.PLACED),
-        Machine(TICKET_STEPS, TicketStatus, TicketStep, OPEN_TICKET, TicketStatus.SENT),
+        Machine(ORDER_STEPS, OrderStatus, OrderStep, OPEN_ORDER, (OrderStatus.PLACED,)),
+        Machine(
+            TICKET_STEPS,
+            TicketStatus,
+            TicketStep,
+            OPEN_TICKET,
+            FIRST_TICKET,
+            last=(TicketStatus.BUMPED,),
+            again=True,
+        ),
         Machine(
             PARTY_STEPS,
             PartyStatus,
             PartyStep,
             frozenset({PartyStatus.OPEN, PartyStatus.SENT}),
-            PartyStatus.OPEN,
+            (PartyStatus.OPEN,),
         ),
     ],
     ids=["order", "ticket", "party"],
@@ -60,22 +72,23 @@ machines = pytest.mark.parametrize(
 
 @machines
 def test_every_state_is_reached_from_the_first_and_every_step_is_used(machine: Machine) -> None:
-    assert machine.reached_from(machine.first) == set(machine.states)
+    for first in machine.first:
+        assert machine.reached_from(first) == set(machine.states)
     assert {step for _, step in machine.steps} == set(machine.moves)
-    assert initial_states(machine.steps) == [machine.first]
+    assert initial_states(machine.steps) == ([] if machine.again else [*machine.first])
 
 
 @machines
 def test_no_step_leads_out_of_an_ended_state_and_each_open_one_can_end(machine: Machine) -> None:
-    assert set(ended_states(machine.steps)) == machine.ended
-    assert {state for state, _ in machine.steps} == machine.open
+    assert {*ended_states(machine.steps), *machine.last} == machine.ended
+    assert {state for state, _ in machine.steps} == machine.open | {*machine.last}
     for state in machine.open:
         assert machine.reached_from(state) & machine.ended, f"{state} can never end"
 
 
 @machines
 def test_the_diagram_draws_every_step_and_nothing_else(machine: Machine) -> None:
-    head, *drawn = [line.strip() for line in state_diagram(machine.steps).splitlines()]
+    head, *drawn = [line.strip() for line in _drawn(machine).splitlines()]
     assert head == "stateDiagram-v2"
     # Mermaid takes a hyphen for the beginning of an arrow: such a state has an alias.
     ids = {state: str(state).replace("-", "_") for state in machine.states}
@@ -83,11 +96,16 @@ def test_the_diagram_draws_every_step_and_nothing_else(machine: Machine) -> None
     expected |= {
         f"{ids[before]} --> {ids[after]}: {step}" for (before, step), after in machine.steps.items()
     }
-    expected |= {f"[*] --> {ids[machine.first]}"} | {f"{ids[end]} --> [*]" for end in machine.ended}
+    expected |= {f"[*] --> {ids[first]}" for first in machine.first}
+    expected |= {f"{ids[end]} --> [*]" for end in machine.ended}
     assert set(drawn) == expected
     assert len(drawn) == len(expected)
 
 
+def _drawn(machine: Machine) -> str:
+    return state_diagram(machine.steps, machine.first if machine.again else (), machine.last)
+
+
 def test_a_table_that_leads_back_to_its_beginning_is_told_where_that_is() -> None:
-    assert "[*] --> waiting" in state_diagram(NOTICE_STEPS, NoticeStatus.WAITING)
+    assert "[*] --> waiting" in state_diagram(NOTICE_STEPS, [NoticeStatus.WAITING])
     assert initial_states(NOTICE_STEPS) == []
