@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from schemas.devices import Role
 from schemas.orders import (
     OPEN_ORDER,
     Order,
@@ -23,9 +22,8 @@ from services.orders.decided import Decided
 from services.orders.journal import Happened
 from services.runtime import house_rules
 from services.runtime.context import Context
-from services.runtime.names import SCREEN
 from services.runtime.refusal import Refusal
-from services.runtime.tables import DEVICES
+from services.runtime.rights import whose_screen
 
 _TOLD: Final = {
     OrderStatus.ACCEPTED: OrderChange.ACCEPTED,
@@ -59,7 +57,7 @@ async def placed(context: Context, decided: Decided) -> Order:
     order = decided.order
     store.save(context, order)
     happened = Happened(OrderChange.PLACED, rules=decided.rules, posting=decided.posting)
-    journal.write(context, order, happened, await _person(context))
+    journal.write(context, order, happened, await whose_screen(context))
     await context.emit(OrderPlaced(order_id=order.order_id, order=order))
     await context.emit(OrderState(order_id=order.order_id, order=order))
     return order
@@ -78,7 +76,7 @@ async def changed(
     order = decided.order
     store.save(context, order)
     happened = Happened(change, why, decided.rules, lines, payment_id, decided.posting)
-    journal.write(context, order, happened, await _person(context))
+    journal.write(context, order, happened, await whose_screen(context))
     await context.emit(
         OrderChanged(
             order_id=order.order_id,
@@ -125,7 +123,9 @@ async def _look_again(context: Context, order: Order) -> Order:
         return order
     order, change = decided.order, what_waiting_became(decided)
     store.save(context, order)
-    journal.write(context, order, Happened(change, rules=decided.rules), await _person(context))
+    journal.write(
+        context, order, Happened(change, rules=decided.rules), await whose_screen(context)
+    )
     await context.emit(OrderChanged(order_id=order.order_id, change=change, order=order))
     return order
 
@@ -143,23 +143,6 @@ async def finish_if_made(context: Context, order: Order) -> Order:
     if await context.ports.kitchen.open_tickets(context.draft, context.tenant, order.order_id):
         return order
     return await moved(context, order, OrderStep.FINISH, rules_=("what is left of it is cooked",))
-
-
-async def is_manager(context: Context) -> bool:
-    """Tell whether a manager's device asks.
-
-    No name gives that right: before there were reserved ones, a till may have been given any.
-    """
-    row = await context.draft.get(DEVICES, context.tenant, context.device)
-    return row is not None and row["role"] == Role.MANAGER.value
-
-
-async def _person(context: Context) -> str | None:
-    """Whose screen asks; looked up for screens alone, for only they are anybody's."""
-    if not context.device.startswith(SCREEN):
-        return None
-    row = await context.draft.get(DEVICES, context.tenant, context.device)
-    return None if row is None else row["person"]
 
 
 def receipt(

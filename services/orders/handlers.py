@@ -39,7 +39,6 @@ from schemas.replies import OrderPage
 from services.orders import line_changes, payments, pricing, reading, rules, store, waiting
 from services.orders.changes import (
     changed,
-    is_manager,
     load,
     moved,
     placed,
@@ -53,6 +52,7 @@ from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.facts import TicketMoved
 from services.runtime.ports import LineWork, Ports
 from services.runtime.refusal import Refusal
+from services.runtime.rights import is_manager
 from services.runtime.router import Asking, Router
 from services.runtime.work import Draft
 

@@ -9,12 +9,13 @@ from schemas.order_changes import ChangeLine, VoidLines
 from schemas.orders import Order, OrderChange, OrderLine, OrderStatus, OrderStep
 from schemas.refusals import RefusalCode
 from services.orders import pricing, rules
-from services.orders.changes import changed, finish_if_made, is_manager, load, receipt
+from services.orders.changes import changed, finish_if_made, load, receipt
 from services.orders.decided import Decided
 from services.runtime import house_rules
 from services.runtime.context import Context
 from services.runtime.ports import LineWork
 from services.runtime.refusal import Refusal
+from services.runtime.rights import is_manager
 from services.runtime.router import Router
 
 router: Final = Router()
