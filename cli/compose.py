@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
 import services.kitchen.handlers
@@ -20,6 +20,7 @@ from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
 from services.orders.party_store import StoredParties
 from services.orders.party_timer import PartyTimer
+from services.orders.port import StoredOrders
 from services.orders.timers import OrderTimers
 from services.people.accounts import Accounts, EmbeddedAccounts
 from services.people.admission import Admission
@@ -44,6 +45,8 @@ from services.runtime.worker import Worker
 if TYPE_CHECKING:
     from services.notices.sender import Sender, SenderSettings
 
+LOOK_EVERY_S: Final = 0.5
+"""How often what is due is looked for."""
 OURSELVES = "heard"
 """Who the services are to the audit."""
 
@@ -82,6 +85,7 @@ def assemble(
     doorkeeper: Callable[[Sweeper], Doorkeeper] | None = None,
     notices: SenderSettings | None = None,
     clock: Clock = system_clock,
+    look_every_s: float = LOOK_EVERY_S,
     checkpoint: Checkpoint = no_checkpoint,
 ) -> Served:
     """Join areas, worker, relay and bus into what serves.
@@ -94,7 +98,9 @@ def assemble(
         doorkeeper: makes what puts out who goes far over the limits; None where the broker
             reads nobody faster than allowed.
         notices: how they go out; without, no secret of a webhook can be opened.
-        clock: the time of all decisions.
+        clock: the time of all decisions. Whether a device is still there is counted by the
+            machine's own time: a simulation's clock runs fast, and its devices do not.
+        look_every_s: how often what is due is looked for.
         checkpoint: called where a crash would be worst.
     """
     # Only who serves needs them: HTTP, mail, Jinja2 and Babel are slow to import.
@@ -103,7 +109,7 @@ def assemble(
 
     relay = Relay(database, clock, checkpoint)
     sender = Sender(database, relay, clock, checkpoint, notices)
-    presence = PresenceBook(database, relay, clock)
+    presence = PresenceBook(database, relay, system_clock)
     router = area_router()
     router.include(presence.router)
     sweeper = Sweeper(address, services_secret)
@@ -114,7 +120,7 @@ def assemble(
     worker = Worker(
         database,
         router,
-        Ports(menu=StoredMenu(), kitchen=StoredKitchen()),
+        Ports(menu=StoredMenu(), kitchen=StoredKitchen(), orders=StoredOrders()),
         relay,
         clock=clock,
         guard=guard,
@@ -122,7 +128,7 @@ def assemble(
     )
     intake = Intake(worker, router, database, clock)
     systems = OtherSystems(intake, guard, clock)
-    timers = OrderTimers(database, intake, clock)
+    timers = OrderTimers(database, intake, clock, look_every_s=look_every_s)
     admission = Admission(
         database,
         accounts or EmbeddedAccounts(),

@@ -24,7 +24,7 @@ from broker_config.access import Directory, service_credentials
 from broker_config.embedded import EmbeddedBroker
 from broker_config.embedded_refusals import Kind
 from broker_config.settings import BrokerAddress
-from cli.compose import Served, assemble
+from cli.compose import LOOK_EVERY_S, Served, assemble
 from cli.failures import Failure, of_another_version
 from cli.files import admin_secret, services_secret
 from cli.gateway import gateway_of
@@ -42,7 +42,7 @@ from services.people.watch import Seen, put_out_changed
 from services.runtime.context import Outgoing, clearing, outgoing
 from services.runtime.database import Database
 from services.runtime.file_drop import FileDrop
-from services.runtime.moment import system_clock
+from services.runtime.moment import Clock, system_clock
 
 log = structlog.get_logger(__name__)
 
@@ -61,10 +61,22 @@ class System:
         settings: what runs, and where.
         migrate: bring the database to this version first; else it must be there.
         any_port: take whatever port is free.
+        clock: the time of all decisions: a simulation's runs fast.
+        look_every_s: how often what is due is looked for.
     """
 
-    def __init__(self, settings: Settings, *, migrate: bool, any_port: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        migrate: bool,
+        any_port: bool = False,
+        clock: Clock = system_clock,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
         self._settings: Final = settings
+        self._clock: Final = clock
+        self._look_every_s: Final = look_every_s
         self._migrate: Final = migrate
         self._any_port: Final = any_port
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -212,6 +224,8 @@ class System:
                 accounts=accounts,
                 doorkeeper=doorkeeper,
                 notices=sender_settings(settings),
+                clock=self._clock,
+                look_every_s=self._look_every_s,
             )
             gateway = await stack.enter_async_context(
                 gateway_of(settings, database, served, address, any_port=self._any_port)

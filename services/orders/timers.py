@@ -51,6 +51,7 @@ class OrderTimers:
         database: where orders are.
         intake: where it is done.
         clock: tells what is due.
+        look_every_s: seconds between two looks for orders to be woken.
         forget_every_s: seconds between two looks for guests to be forgotten.
     """
 
@@ -60,8 +61,10 @@ class OrderTimers:
         intake: Intake,
         clock: Clock,
         *,
+        look_every_s: float = LOOK_EVERY_S,
         forget_every_s: float = FORGET_EVERY_S,
     ) -> None:
+        self._look_every_s: Final = look_every_s
         self._database: Final = database
         self._intake: Final = intake
         self._clock: Final = clock
@@ -79,7 +82,7 @@ class OrderTimers:
                 if not is_away(error):
                     raise
                 log.warning("database away; orders are woken later", why=str(error)[:200])
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
 
     async def forget(self) -> None:
         """Erase guests' personal data when it was kept for long enough, for ever."""

@@ -1,0 +1,134 @@
+"""A station's crew in a simulation: so many hands, each busy with one line at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from devices.kitchen_display import KitchenDisplay
+from devices.pending import Pending, Rejected
+from devices.simulator import Simulated
+from schemas.kitchen import ON_THE_LINE, LineMark, Priority, Ticket, TicketLine, TicketStatus
+from schemas.refusals import RefusalCode
+from schemas.replies import TicketReceipt
+
+USUAL_S: Final = 240.0
+SPREAD: Final = 0.25
+"""Sigma of the log-normal by which one plate takes longer than another."""
+_URGENT: Final = {Priority.RUSH: 0, Priority.HIGH: 1, Priority.NORMAL: 2}
+
+
+@dataclass(slots=True)
+class _Cooking:
+    waiting: list[int] = field(default_factory=list)
+    """Numbers of lines that no hand has taken yet."""
+    done_at: dict[int, float] = field(default_factory=dict)
+    bump: Pending[TicketReceipt] | None = None
+
+
+class SimulatedLine(Simulated):
+    """Cooks who take what is next: the most urgent ticket, then the oldest.
+
+    A hand takes one line and keeps to it until it is done; a ticket is started with its first
+    line and bumped with its last. How long a line takes is drawn from a log-normal around its
+    time, times its quantity to the power of 0.7: ten pizzas are not ten times the work of one.
+
+    Args:
+        display: the station's display; started and closed by its owner.
+        hands: how many lines are worked on at once.
+        takes_s: the median time of one of a line's item; None takes what the ticket says.
+        speed: 60 makes a minute a second.
+        seed: the same seed draws the same times.
+    """
+
+    def __init__(
+        self,
+        display: KitchenDisplay,
+        *,
+        hands: int = 2,
+        takes_s: Callable[[TicketLine], float] | None = None,
+        speed: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(f"line at {display.station}")
+        self._display = display
+        self._hands = hands
+        self._takes_s = takes_s or (lambda line: float(line.prep_s or USUAL_S))
+        self._speed = speed
+        self._rng = random.Random(seed)  # noqa: S311 - cooks, not secrets
+        self._busy: list[tuple[float, UUID, int]] = []
+        self._cooking: dict[UUID, _Cooking] = {}
+        self.bumped = 0
+
+    def _run(self) -> None:
+        while not self._stopped.wait(max(0.002, 0.5 / self._speed)):
+            with contextlib.suppress(RuntimeError):  # a closed display: we are stopped soon
+                self._work(time.monotonic())
+
+    def _work(self, now: float) -> None:
+        tickets = [each for each in self._display.tickets if each.status in ON_THE_LINE]
+        tickets.sort(key=_queue)
+        standing = {each.ticket_id for each in tickets}
+        self._cooking = {id_: each for id_, each in self._cooking.items() if id_ in standing}
+        self._busy = [each for each in self._busy if each[1] in standing]
+        heapq.heapify(self._busy)
+        while self._busy and self._busy[0][0] <= now:
+            done_at, ticket_id, line = heapq.heappop(self._busy)
+            self._cooking[ticket_id].done_at[line] = done_at
+        for ticket in tickets:
+            self._take(ticket, now)
+        for ticket in tickets:
+            self._finish(ticket)
+
+    def _take(self, ticket: Ticket, now: float) -> None:
+        """Give the ticket's next lines to whoever has a hand free."""
+        if len(self._busy) >= self._hands:
+            return
+        cooking = self._cooking.get(ticket.ticket_id)
+        if cooking is None:
+            to_make = [line.line for line in ticket.lines if line.mark is not LineMark.CANCELLED]
+            cooking = self._cooking[ticket.ticket_id] = _Cooking(to_make)
+            if ticket.status is not TicketStatus.STARTED:
+                self._display.start_ticket(ticket.ticket_id)
+        lines = {line.line: line for line in ticket.lines}
+        while cooking.waiting and len(self._busy) < self._hands:
+            number = cooking.waiting.pop(0)
+            took = self._draw(lines[number]) / self._speed
+            heapq.heappush(self._busy, (now + took, ticket.ticket_id, number))
+
+    def _finish(self, ticket: Ticket) -> None:
+        cooking = self._cooking.get(ticket.ticket_id)
+        if cooking is None or cooking.waiting:
+            return
+        if any(busy[1] == ticket.ticket_id for busy in self._busy):
+            return
+        if ticket.status is TicketStatus.SENT or _under_way(cooking.bump):
+            return
+        cooking.bump = self._display.bump(ticket.ticket_id)
+        cooking.bump.then(self._count)
+
+    def _count(self, pending: Pending[TicketReceipt]) -> None:
+        self.bumped += pending.error is None
+
+    def _draw(self, line: TicketLine) -> float:
+        median = self._takes_s(line) * line.quantity**0.7
+        return self._rng.lognormvariate(math.log(median), SPREAD)
+
+
+def _under_way(bump: Pending[TicketReceipt] | None) -> bool:
+    """Whether it was asked for; one that had not seen a change is tried again."""
+    if bump is None:
+        return False
+    refused = bump.error
+    return not (isinstance(refused, Rejected) and refused.code == RefusalCode.STALE_VERSION)
+
+
+def _queue(ticket: Ticket) -> tuple[int, object, str]:
+    return _URGENT[ticket.priority], ticket.sent_at or ticket.placed_at, str(ticket.ticket_id)
