@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -119,10 +120,23 @@ class ReprintTicket(Request, type="heard.ticket.reprint.v1", topic="kitchen/repr
     ticket_id: UUID
 
 
+class Attendance(StrEnum):
+    """How a device attends a station."""
+
+    OUTPUT = "output"
+    """What is sent there stands on its screen, or comes out of it on paper."""
+    LAST_RESORT = "last-resort"
+    """A printer that prints what nobody has heard, and what is asked for on paper."""
+
+
 class AttendStation(Request, type="heard.station.attend.v1", topic="kitchen/attend"):
     """A display says: what is sent to this station stands on my screen from now on."""
 
     station: Slug
+    attendance: Attendance = Attendance.OUTPUT
+    epoch: UUID | None = None
+    """The session that attends, as its birth says it: with its end the attendance is over.
+    None is the newest one that is known."""
 
 
 class LeaveStation(Request, type="heard.station.leave.v1", topic="kitchen/leave"):

@@ -104,6 +104,8 @@ class StationReceipt(Part):
     station: Slug
     closed: str | None = None
     displays: tuple[Slug, ...] = ()
+    printers: tuple[Slug, ...] = ()
+    """Those that print what nobody has heard."""
 
 
 class ChannelReceipt(Part):
@@ -147,6 +149,9 @@ class StaffPage(Part):
     kind: Literal["staff-page"] = "staff-page"
     on_duty: tuple[OnDuty, ...]
     tasks: tuple[Task, ...]
+    """The oldest first, as many as a message may hold."""
+    more: Annotated[int, Field(ge=0)] = 0
+    """How many more tasks are still to be read."""
 
 
 class FindingReceipt(Part):

@@ -49,13 +49,17 @@ STATIONS: Final = Table(
     Column("work_s", BigInteger, nullable=False),
     Column("closed", Text),
     Column("displays", DOCUMENT),
+    Column("printers", DOCUMENT),
+    Column("unheard", DOCUMENT),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("sequence >= 0", name="sequence"),
     CheckConstraint("open >= 0 and work_s >= 0", name="load"),
     info={GUARD: "version", SHELVED: True},
 )
 """``open`` counts its open tickets, ``work_s`` the work of those on the line, ``closed`` says
-why it takes nothing, and ``displays`` who shows it: ``{device: since}``."""
+why it takes nothing. ``displays`` are those who show it, and ``printers`` those that print
+what nobody has heard: ``{device: {"since": …, "epoch": …}}``; the former is null until there is
+one. ``unheard`` counts what stands as an alert, by whom it is for."""
 
 TICKETS: Final = Table(
     "tickets",
@@ -157,6 +161,11 @@ def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
     return {"tenant": tenant, **row, "details": details or None}
 
 
+Attending = Mapping[str, str | None]
+"""``since`` when, and in which session (``epoch``), where the device says so."""
+_BY_NAME: Final = ("displays", "printers", "unheard")
+
+
 @dataclass(frozen=True, slots=True)
 class StationNow:
     """How a station stands.
@@ -167,7 +176,10 @@ class StationNow:
         open: its open tickets.
         work_s: the work of those on the line, in seconds of one pair of hands.
         closed: why it takes nothing new; None where it is open.
-        displays: since when each display shows it, as far as they said so.
+        displays: who shows it, as far as they said so.
+        printers: who prints what nobody has heard.
+        unheard: how much stands as an alert, by whom it is for.
+        attended: whether it ever had a display.
     """
 
     station: str
@@ -176,7 +188,15 @@ class StationNow:
     open: int = 0
     work_s: int = 0
     closed: str | None = None
-    displays: Mapping[str, str] = field(default_factory=dict)
+    displays: Mapping[str, Attending] = field(default_factory=dict)
+    printers: Mapping[str, Attending] = field(default_factory=dict)
+    unheard: Mapping[str, int] = field(default_factory=dict)
+    attended: bool = False
+
+    @property
+    def deserted(self) -> bool:
+        """Whether it had displays, and has none."""
+        return self.attended and not self.displays
 
 
 async def station_now(draft: Draft, tenant: str, station: str) -> StationNow:
@@ -188,14 +208,20 @@ async def station_now(draft: Draft, tenant: str, station: str) -> StationNow:
 
 
 def _station(row: Mapping[str, Any]) -> StationNow:
-    values = {each.name: row[each.name] for each in fields(StationNow)}
-    return StationNow(**{**values, "displays": row["displays"] or {}})
+    values = {each.name: row[each.name] for each in fields(StationNow) if each.name != "attended"}
+    for name in _BY_NAME:
+        values[name] = row[name] or {}
+    return StationNow(**values, attended=row["displays"] is not None)
 
 
 def put_station(draft: Draft, tenant: str, now: StationNow) -> None:
     """Keep how a station stands."""
-    values = {each.name: getattr(now, each.name) for each in fields(now)}
-    values |= {"version": now.version + 1, "displays": dict(now.displays) or None}
+    values = {each.name: getattr(now, each.name) for each in fields(now) if each.name != "attended"}
+    for name in _BY_NAME:
+        values[name] = dict(values[name]) or None
+    if now.attended:
+        values["displays"] = dict(now.displays)
+    values["version"] = now.version + 1
     draft.put(STATIONS, {"tenant": tenant, **values})
 
 

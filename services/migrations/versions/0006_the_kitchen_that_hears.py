@@ -114,6 +114,7 @@ def _new_tables() -> None:
         sa.Column("yes", sa.Boolean(), nullable=True),
         sa.Column("photo", sa.String(length=120), nullable=True),
         sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("waived", sa.Boolean(), nullable=False),
         sa.Column("limits", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("device", sa.String(length=64), nullable=False),
@@ -122,6 +123,9 @@ def _new_tables() -> None:
         sa.PrimaryKeyConstraint("tenant", "finding_id", name=op.f("pk_findings")),
     )
     op.create_index("ix_findings_at", "findings", ["tenant", "at"], unique=False)
+    op.create_index(
+        "ix_findings_check", "findings", ["check", "station", "at", "tenant"], unique=False
+    )
     op.create_index("ix_findings_ticket", "findings", ["ticket_id", "tenant"], unique=False)
     op.create_table(
         "intakes",
@@ -219,6 +223,8 @@ def _stations() -> None:
         sa.Column("work_s", sa.BigInteger(), nullable=False),
         sa.Column("closed", sa.Text(), nullable=True),
         sa.Column("displays", _DOCUMENT, nullable=True),
+        sa.Column("printers", _DOCUMENT, nullable=True),
+        sa.Column("unheard", _DOCUMENT, nullable=True),
         sa.CheckConstraint("open >= 0 and work_s >= 0", name=op.f("ck_stations_load")),
         sa.CheckConstraint("sequence >= 0", name=op.f("ck_stations_sequence")),
         sa.CheckConstraint("version >= 1", name=op.f("ck_stations_version")),
