@@ -8,6 +8,7 @@ from schemas.identifiers import new_id
 from schemas.kitchen import LineMark, Ticket
 from schemas.orders import Order
 from services.kitchen import courses, pace, receipt, routing, rules, showing, store
+from services.kitchen.floor import floor_of
 from services.runtime.context import Context
 from services.runtime.house_rules import kitchen_rules
 
@@ -22,7 +23,7 @@ async def cut(
     """Cut the tickets of an order, or of the lines that came later, and show them."""
     draft, tenant = context.draft, context.tenant
     book = await kitchen_rules(draft, tenant)
-    shared = routing.share_out(order, chosen)
+    shared = routing.share_out(order, chosen, await floor_of(context, book, order, chosen))
     tickets: Sequence[Ticket] = [
         rules.cut(new_id(), order, share, lines, sequence=1, at=context.now, mark=mark)
         for share, lines in shared.items()
