@@ -9,21 +9,16 @@ from itertools import islice
 from typing import Final, Unpack
 from uuid import UUID
 
-from devices.client import DeviceClient
+from devices.all_day import AllDay, Count
 from devices.connection import Received
 from devices.options import DeviceOptions
 from devices.pending import Pending, Unanswered
 from devices.station_view import Ask, Changes, Freshness, StationView
+from devices.ticket_requests import TicketRequests
 from schemas.envelope import envelope_of
 from schemas.kitchen import StationHead, Ticket, TicketEnded, TicketState, TicketStatus
-from schemas.kitchen_requests import (
-    MAX_HEARD_AT_ONCE,
-    BumpTicket,
-    HearTickets,
-    ReadStation,
-    StartTicket,
-)
-from schemas.replies import HeardReceipt, StationPage, TicketReceipt
+from schemas.kitchen_requests import MAX_HEARD_AT_ONCE, HearTickets, ReadStation
+from schemas.replies import HeardReceipt, StationPage
 
 _PAGE_S: Final = 10.0
 """How long a page of a snapshot may take before the snapshot begins again."""
@@ -31,7 +26,7 @@ _PAGE_S: Final = 10.0
 OnChange = Callable[[Changes, Freshness], None]
 
 
-class KitchenDisplay(DeviceClient):
+class KitchenDisplay(TicketRequests):
     """A screen at one station.
 
     It shows the station's open tickets, says of each by itself that it is heard, and of
@@ -73,6 +68,7 @@ class KitchenDisplay(DeviceClient):
         self._on_change = on_change
         self._hear_every_s = hear_every_s
         self._view = StationView(station, grace_s=grace_s)
+        self._all_day = AllDay()
         self._view_lock = threading.Lock()
         self._told = Freshness.SILENT
         self._drawn = 0  # up to here every change was given to `on_change`
@@ -88,7 +84,7 @@ class KitchenDisplay(DeviceClient):
 
     @property
     def tickets(self) -> list[Ticket]:
-        """The open tickets, the oldest order first."""
+        """The open tickets as a queue: what is held last, then the hurry, then the age."""
         with self._view_lock:
             return self._view.tickets
 
@@ -99,25 +95,28 @@ class KitchenDisplay(DeviceClient):
             return self._view.freshness(time.monotonic())
 
     @property
+    def head(self) -> StationHead | None:
+        """What the station last said of itself: its work, and why it is closed."""
+        with self._view_lock:
+            return self._view.head
+
+    @property
+    def items(self) -> list[Count]:
+        """How many of each item are still to be made here, the most first."""
+        with self._view_lock:
+            return self._all_day.items(self.station)
+
+    @property
+    def components(self) -> list[Count]:
+        """The same by component: five double burgers are ten patties."""
+        with self._view_lock:
+            return self._all_day.components(self.station)
+
+    @property
     def sequence(self) -> int:
         """Up to which of the station's changes nothing is missing."""
         with self._view_lock:
             return self._view.sequence
-
-    def start_ticket(self, ticket_id: UUID) -> Pending[TicketReceipt]:
-        """A cook begins with this ticket as it was last drawn; returns at once.
-
-        It is refused (`stale-version`) if the ticket has changed since: the cook must see it.
-        """
-        return self._request(StartTicket(ticket_id=ticket_id, sequence=self._seen(ticket_id)))
-
-    def bump(self, ticket_id: UUID) -> Pending[TicketReceipt]:
-        """The food of this ticket is ready and leaves the station; returns at once.
-
-        It is refused (`stale-version`) if the ticket has changed since it was last drawn:
-        what the cook has made is not what the guest gets.
-        """
-        return self._request(BumpTicket(ticket_id=ticket_id, sequence=self._seen(ticket_id)))
 
     def _seen(self, ticket_id: UUID) -> int | None:
         with self._view_lock:
@@ -164,6 +163,7 @@ class KitchenDisplay(DeviceClient):
     def _tick(self, now: float) -> float:
         with self._view_lock:
             changes = self._view.take_changes()
+            self._all_day.take(changes)
             drawn = self._view.sequence
             freshness = self._view.freshness(now)
             ask = self._view.ask(now)

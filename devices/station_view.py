@@ -14,7 +14,14 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from schemas.kitchen import OPEN_TICKET, StationHead, Ticket, TicketLine
+from schemas.kitchen import (
+    OPEN_TICKET,
+    Priority,
+    StationHead,
+    Ticket,
+    TicketLine,
+    TicketStatus,
+)
 from schemas.replies import StationPage
 
 _NEVER: Final = float("inf")
@@ -132,12 +139,17 @@ class StationView:
 
     @property
     def tickets(self) -> list[Ticket]:
-        """The open tickets, the oldest order first."""
-        return sorted(self._open.values(), key=_by_age)
+        """The open tickets as a queue; see `in_the_queue`."""
+        return sorted(self._open.values(), key=in_the_queue)
 
     def ticket(self, ticket_id: UUID) -> Ticket | None:
         """One open ticket."""
         return self._open.get(ticket_id)
+
+    @property
+    def head(self) -> StationHead | None:
+        """The station's last beat; None before the first."""
+        return self._head
 
     def __len__(self) -> int:
         return len(self._open)
@@ -223,8 +235,12 @@ class StationView:
         """
         self._of_this_station(ticket.station)
         if ticket.sequence > self.sequence:
-            self._remove(ticket.ticket_id)
-            self._ended[ticket.ticket_id] = ticket.sequence
+            known = self._open.get(ticket.ticket_id)
+            # One that was recalled meanwhile stands there again, at a higher number.
+            if known is None or known.sequence < ticket.sequence:
+                self._remove(ticket.ticket_id)
+                before = self._ended.get(ticket.ticket_id) or 0
+                self._ended[ticket.ticket_id] = max(before, ticket.sequence)
             self._saw(ticket.sequence, now)
 
     def cleared(self, ticket_id: UUID, now: float) -> None:
@@ -309,8 +325,17 @@ class StationView:
     def _put(self, ticket: Ticket) -> None:
         id_ = ticket.ticket_id
         known = self._open.get(id_)
-        if id_ in self._ended or (known is not None and known.version >= ticket.version):
+        if known is not None and known.version >= ticket.version:
             return
+        if id_ in self._ended:
+            ended = self._ended[id_]
+            if ended is None:
+                # Before its end, or recalled since? Only who knows the truth can say.
+                self._doubt()
+                return
+            if ticket.sequence < ended:
+                return
+            del self._ended[id_]
         self._open[id_] = ticket
         self._shown[id_] = None
         self._gone.pop(id_, None)
@@ -379,6 +404,10 @@ class StationView:
             self._ended.clear()
             self._head = None
             self._reached_at_beat = 0
+        self._doubtful = False
+        for id_ in snapshot.ended_before:
+            if self._ended.get(id_, 0) is None:
+                del self._ended[id_]  # its end was known when the snapshot was asked for
         for id_, ticket in list(self._open.items()):
             if ticket.sequence <= first and id_ not in snapshot.tickets:
                 self._remove(id_)
@@ -390,11 +419,7 @@ class StationView:
             self.sequence = first
             self._beyond = {at for at in self._beyond if at > first}
         self._highest = max(self._highest, snapshot.last, self.sequence, *self._beyond, 0)
-        for id_ in snapshot.ended_before:
-            if self._ended.get(id_, 0) is None:
-                del self._ended[id_]  # its end was known when the snapshot was asked for
         self._drop_snapshot(now + self._grace_s)
-        self._doubtful = False
         self._hole_since = None
         self._advance(now)
         self._forget_ended()
@@ -411,5 +436,16 @@ def _said(line: TicketLine) -> TicketLine:
     return line.model_copy(update={"unheard": None})
 
 
-def _by_age(ticket: Ticket) -> tuple[object, ...]:
-    return ticket.placed_at, ticket.order_number, ticket.ticket_id
+_RANK: Final = {priority: -number for number, priority in enumerate(Priority)}
+
+
+def in_the_queue(ticket: Ticket) -> tuple[object, ...]:
+    """What tickets are sorted by: what is held last, then the hurry, then the age.
+
+    Age is since it was to be made at once, so a course that is fired late does not jump the
+    queue; one that is recalled stands where it stood.
+    """
+    held = ticket.status is TicketStatus.HELD
+    since = ticket.sent_at or ticket.placed_at
+    place = (since, ticket.course, ticket.order_number, ticket.ticket_id)
+    return held, _RANK[ticket.priority], *place

@@ -19,6 +19,12 @@ from schemas.replies import StationPage
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EVERY_S = 5.0
+_NEXT = {
+    TicketStatus.HELD: TicketStatus.SENT,
+    TicketStatus.SENT: TicketStatus.HEARD,
+    TicketStatus.HEARD: TicketStatus.STARTED,
+    TicketStatus.STARTED: TicketStatus.BUMPED,
+}
 
 
 def ticket(
@@ -99,6 +105,7 @@ class Station:
     def __init__(self) -> None:
         self.history: list[frozenset[tuple[int, int]]] = [frozenset()]
         self.open: dict[int, Ticket] = {}
+        self.bumped: dict[int, Ticket] = {}
         self.born = 0
         self.changes: dict[int, list[int]] = {}
         """The sequences at which each ticket's lines changed."""
@@ -112,7 +119,9 @@ class Station:
     def happen(self, choice: int) -> None:
         """One change: a ticket is cut, or one of the open goes a step on."""
         sequence = self.sequence + 1
-        if not self.open or choice % 3 == 0:
+        if self.bumped and choice % 7 == 0:
+            changed = self.recall(choice, sequence)
+        elif not self.open or choice % 3 == 0:
             self.born += 1
             changed = ticket(self.born, sequence=sequence)
         else:
@@ -123,7 +132,8 @@ class Station:
             self.air.append(("state", changed))
         else:
             del self.open[number]
-            self.air += [("clear", changed), ("end", changed)]
+            self.bumped[number] = changed
+            self.air += [("end", changed), ("clear", changed)]
         self.history.append(self.now())
 
     def go_on(self, choice: int, sequence: int) -> Ticket:
@@ -134,10 +144,21 @@ class Station:
             return change(before, sequence=sequence)
         if choice % 5 == 2 and before.changed_at is not None and before.change_heard_at is None:
             return hear(before, sequence=sequence)
-        steps = list(TicketStatus)
-        status = steps[min(steps.index(before.status) + 1, 3)]
+        status = _NEXT[before.status]
         return before.model_copy(
             update={"status": status, "version": before.version + 1, "sequence": sequence}
+        )
+
+    def recall(self, choice: int, sequence: int) -> Ticket:
+        """One that was bumped stands on the screen again."""
+        before = self.bumped.pop(sorted(self.bumped)[choice % len(self.bumped)])
+        return before.model_copy(
+            update={
+                "status": TicketStatus.STARTED,
+                "version": before.version + 1,
+                "sequence": sequence,
+                "recalls": before.recalls + 1,
+            }
         )
 
     def now(self) -> frozenset[tuple[int, int]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.station_view import Altered, Ask, Freshness, StationView
-from schemas.kitchen import Ticket, TicketStatus
+from schemas.kitchen import Priority, Ticket, TicketStatus
 from tests.devices.station_model import Play, change, head, hear, page, ticket
 
 
@@ -120,6 +120,61 @@ def test_an_end_that_overtook_its_ticket_keeps_it_away() -> None:
     assert view.tickets == []
     assert view.freshness(1) is Freshness.CURRENT
     assert view._ended == {}
+
+
+def test_a_recalled_ticket_stands_there_again_whatever_overtook_whatever() -> None:
+    first = ticket(1, sequence=1, status=TicketStatus.STARTED)
+    bumped = ticket(1, sequence=2, version=2, status=TicketStatus.BUMPED)
+    back = ticket(1, sequence=3, version=3, status=TicketStatus.STARTED)
+    in_turn = fresh(first, sequence=1)
+    in_turn.end(bumped, 1)
+    in_turn.cleared(UUID(int=1), 1)
+    in_turn.show(back, 1)
+    overtaken = fresh(first, sequence=1)
+    overtaken.show(back, 1)
+    overtaken.end(bumped, 1)
+    behind_a_hole = fresh(first, sequence=0)
+    behind_a_hole.end(bumped, 1)
+    behind_a_hole.show(back, 1)
+    behind_a_hole.show(first, 1)
+    for view in (in_turn, overtaken, behind_a_hole):
+        assert view.tickets == [back]
+        assert view.freshness(1) is Freshness.CURRENT
+
+
+def test_a_ticket_that_may_have_been_recalled_after_its_clearing_is_asked_about() -> None:
+    view = fresh(ticket(1, sequence=1, status=TicketStatus.STARTED), sequence=1)
+    view.cleared(UUID(int=1), 1)
+    back = ticket(1, sequence=3, version=3, status=TicketStatus.STARTED)
+    view.show(back, 1)
+    assert view.freshness(1) is Freshness.BEHIND
+    ask = view.ask(1)
+    assert ask is not None
+    view.page(ask, page(3, back), 1)
+    assert view.tickets == [back]
+    assert view.freshness(1) is Freshness.CURRENT
+
+
+def test_the_queue_is_by_hurry_then_age_and_what_is_held_stands_last() -> None:
+    oldest, second, third = (ticket(n, sequence=n) for n in (1, 2, 3))
+    held = ticket(4, sequence=4, status=TicketStatus.HELD)
+    rush, high = (
+        ticket(number, sequence=number).model_copy(update={"priority": priority})
+        for number, priority in ((5, Priority.RUSH), (6, Priority.HIGH))
+    )
+    late = oldest.model_copy(update={"sent_at": third.placed_at, "ticket_id": UUID(int=7)})
+    view = fresh(held, high, late, third, second, rush, oldest, sequence=7)
+    assert view.tickets == [rush, high, oldest, second, late, third, held]
+    back = oldest.model_copy(
+        update={"sequence": 9, "version": 3, "status": TicketStatus.STARTED, "recalls": 1}
+    )
+    gone = oldest.model_copy(
+        update={"sequence": 8, "version": 2, "status": TicketStatus.MOVED, "moved_to": "fry"}
+    )
+    view.show(gone, 1)
+    assert view.tickets == [rush, high, second, late, third, held]
+    view.show(back, 1)
+    assert view.tickets == [rush, high, back, second, late, third, held]
 
 
 def test_a_cleared_ticket_is_gone_and_its_end_awaited() -> None:
