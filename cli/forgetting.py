@@ -26,6 +26,7 @@ from services.menu.store import StoredMenu
 from services.notices.forgetting import forget as forget_notices
 from services.orders import history, reading
 from services.orders.inside import ForgetGuest
+from services.orders.port import StoredOrders
 from services.runtime import audit
 from services.runtime.answers import Answer, answers_about
 from services.runtime.context import Context
@@ -84,7 +85,7 @@ async def _forget(database: Database, tenant: str, order_id: UUID, actor: str) -
             device=OURSELVES,
             request_id=new_id(),
             now=now,
-            ports=Ports(menu=StoredMenu(), kitchen=StoredKitchen()),
+            ports=Ports(menu=StoredMenu(), kitchen=StoredKitchen(), orders=StoredOrders()),
             tell=router.tell,
         )
         # Before the handler, which would leave nothing to count.

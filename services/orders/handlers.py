@@ -49,7 +49,7 @@ from services.orders.decided import Decided
 from services.orders.inside import ForgetGuest, WakeOrder
 from services.runtime import house_rules
 from services.runtime.context import Context, Outgoing, outgoing
-from services.runtime.facts import TicketMoved
+from services.runtime.facts import TicketMoved, TicketRecalled
 from services.runtime.ports import LineWork, Ports
 from services.runtime.refusal import Refusal
 from services.runtime.rights import is_manager
@@ -235,6 +235,27 @@ async def follow_the_kitchen(fact: TicketMoved, context: Context) -> None:
         await moved(context, order, OrderStep.FINISH)
     elif fact.started and order.status is OrderStatus.ACCEPTED:
         await moved(context, order, OrderStep.START)
+
+
+@router.during(TicketRecalled)
+async def take_up_again(fact: TicketRecalled, context: Context) -> None:
+    """What was ready is prepared once more.
+
+    Raises:
+        Refusal: `wrong-state`, where the guest has it already or nobody wants it any more.
+    """
+    order = await load(context, fact.order_id)
+    if order.status is OrderStatus.ACCEPTED:
+        await moved(context, order, OrderStep.START)
+    elif order.status is OrderStatus.READY:
+        await moved(context, order, OrderStep.REOPEN)
+    elif order.status is not OrderStatus.PREPARING:
+        raise Refusal(
+            RefusalCode.WRONG_STATE,
+            f"{order.number} is {order.status}: what was made of it cannot be recalled, "
+            "order it again",
+            state=receipt(order),
+        )
 
 
 @router.answer(ReadOrder)

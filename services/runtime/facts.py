@@ -23,3 +23,27 @@ class TicketMoved:
     order_id: UUID
     started: bool
     open_tickets: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRecalled:
+    """A ticket that was bumped is to be made once more, or some of it.
+
+    Attributes:
+        order_id: the order it belongs to; what was ready is so no more.
+    """
+
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TicketGiven:
+    """Others see to an open ticket than before.
+
+    Attributes:
+        ticket_id: the ticket.
+        people: all who see to it now, by name.
+    """
+
+    ticket_id: UUID
+    people: tuple[str, ...]

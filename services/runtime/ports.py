@@ -7,7 +7,10 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from schemas.kitchen import Ticket
 from schemas.menu import MenuItem
+from schemas.orders import Order
+from schemas.replies import OrderReceipt
 from services.runtime.work import Draft
 
 
@@ -48,10 +51,39 @@ class KitchenPort(Protocol):
     async def open_tickets(self, draft: Draft, tenant: str, order_id: UUID) -> int:
         """How many tickets of the order still stand on a screen."""
 
+    async def ticket(self, draft: Draft, tenant: str, ticket_id: UUID) -> Ticket | None:
+        """One ticket; None where there is none. What is decided on it holds."""
+
+
+class QualityPort(Protocol):
+    """Quality, as the kitchen needs it."""
+
+    async def blocking(self, draft: Draft, tenant: str, ticket: Ticket) -> tuple[str, ...]:
+        """The checks that a ticket must not be bumped without and that have not passed, in words.
+
+        Where the house has no such check for what is on the ticket, it reads nothing but the
+        rules of the house.
+        """
+
+
+class OrdersPort(Protocol):
+    """The orders, as the kitchen needs them: with what this same message has done to them."""
+
+    async def order(self, draft: Draft, tenant: str, order_id: UUID) -> Order | None:
+        """One order; None where there is none.
+
+        What is decided on this holds: should it change meanwhile, all is decided again.
+        """
+
+    def receipt(self, order: Order) -> OrderReceipt:
+        """How it stands, for a reply."""
+
 
 class Ports:
     """Every port, given by the composition root."""
 
-    def __init__(self, *, menu: MenuPort, kitchen: KitchenPort) -> None:
+    def __init__(self, *, menu: MenuPort, kitchen: KitchenPort, orders: OrdersPort) -> None:
         self.menu = menu
         self.kitchen = kitchen
+        self.quality = quality
+        self.orders = orders

@@ -19,6 +19,7 @@ from schemas.message import Request
 from services.kitchen.port import StoredKitchen
 from services.menu import store as menu_store
 from services.menu.store import StoredMenu
+from services.orders.port import StoredOrders
 from services.orders.store import ORDERS
 from services.people.store import Tenant, add_tenant
 from services.runtime.bus import ConnectionLost, Delivery, WaitingRoom
@@ -119,7 +120,7 @@ class Stage:
         self.worker = Worker(
             database,
             area_router(),
-            Ports(menu=StoredMenu(), kitchen=StoredKitchen()),
+            Ports(menu=StoredMenu(), kitchen=StoredKitchen(), orders=StoredOrders()),
             self.relay,
             clock=lambda: NOW,
             checkpoint=self.told.append,
