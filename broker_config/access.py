@@ -88,6 +88,15 @@ RULES: Final[tuple[Rule, ...]] = (
     *_rule({Role.KITCHEN_DISPLAY}, Verb.PUBLISH, Plane.REQUEST, "{self}/kitchen/+"),
     *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.STATE, "kitchen/#", "menu/#"),
     *_rule({Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "kitchen/#"),
+    # What is wrong in the kitchen, and how it takes orders, stands on the screens that it is for.
+    *_rule({Role.POS, Role.KITCHEN_DISPLAY}, Verb.PUBLISH, Plane.REQUEST, "{self}/alerts/+"),
+    *_rule(
+        {Role.POS, Role.KITCHEN_DISPLAY},
+        Verb.SUBSCRIBE,
+        Plane.STATE,
+        "alerts/#",
+        "kitchen-channels/#",
+    ),
     *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/+"),
     *_rule({Role.TRACKER}, Verb.SUBSCRIBE, Plane.STATE, "delivery/{self}/#"),
     *_rule({Role.MANAGER}, Verb.PUBLISH, Plane.REQUEST, "{self}/+/+"),

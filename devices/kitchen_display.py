@@ -9,12 +9,14 @@ from itertools import islice
 from typing import Final, Unpack
 from uuid import UUID
 
+from devices.alerts_view import AlertsView
 from devices.all_day import AllDay, Count
 from devices.connection import Received
 from devices.options import DeviceOptions
 from devices.pending import Pending, Unanswered
 from devices.station_view import Ask, Changes, Freshness, StationView
 from devices.ticket_requests import TicketRequests
+from schemas.alerts import Alert
 from schemas.envelope import envelope_of
 from schemas.kitchen import StationHead, Ticket, TicketEnded, TicketState, TicketStatus
 from schemas.kitchen_requests import MAX_HEARD_AT_ONCE, HearTickets, ReadStation
@@ -69,6 +71,7 @@ class KitchenDisplay(TicketRequests):
         self._hear_every_s = hear_every_s
         self._view = StationView(station, grace_s=grace_s)
         self._all_day = AllDay()
+        self._alerts = AlertsView(self.tenant, mine=frozenset({station, self.device}))
         self._view_lock = threading.Lock()
         self._told = Freshness.SILENT
         self._drawn = 0  # up to here every change was given to `on_change`
@@ -101,6 +104,12 @@ class KitchenDisplay(TicketRequests):
             return self._view.head
 
     @property
+    def alerts(self) -> list[Alert]:
+        """What is wrong here, and nobody has mended yet: critical first."""
+        with self._view_lock:
+            return self._alerts.alerts
+
+    @property
     def items(self) -> list[Count]:
         """How many of each item are still to be made here, the most first."""
         with self._view_lock:
@@ -125,11 +134,12 @@ class KitchenDisplay(TicketRequests):
     # -- on the device's own thread ---------------------------------------------------
 
     def _filters(self) -> list[str]:
-        return [self._ticket_filter, self._head_topic, self._ended_topic]
+        return [self._ticket_filter, self._head_topic, self._ended_topic, self._alerts.filter]
 
     def _connected(self, now: float) -> None:
         with self._view_lock:
             self._view.connected(now)
+            self._alerts.connected()
             self._note(self._view.tickets)
 
     def _disconnected(self, now: float) -> None:  # noqa: ARG002 - the hook's shape
@@ -148,6 +158,9 @@ class KitchenDisplay(TicketRequests):
             ended: TicketEnded = envelope_of(TicketEnded).model_validate_json(message.payload).data
             with self._view_lock:
                 self._view.end(ended.ticket, now)
+        elif self._alerts.owns(message.topic):
+            with self._view_lock:
+                self._alerts.receive(message.topic, message.payload)
         else:
             ticket_id = UUID(TicketState.route.parse(message.topic)["ticket_id"])
             if not message.payload:

@@ -39,7 +39,9 @@ FILTERS = [
     for last in (("#",), ("+",), ("a",))
 ]
 
-STATES = ("#", "+", "party/#", "party/+", "orders/#", "kitchen/#", "devices/#", "+/d-1")
+STATES = (
+    *("#", "+", "party/#", "party/+", "orders/#", "kitchen/#", "alerts/#", "devices/#", "+/d-1"),
+)
 
 filters = st.sampled_from(FILTERS)
 slugs = st.from_regex(r"[a-z0-9-]{1,8}", fullmatch=True)
@@ -137,6 +139,8 @@ def test_no_trick_widens_what_a_role_may_read(role: Role, wanted: str) -> None:
         (Role.POS, topic(Plane.REQUEST, "d-1/#"), False),
         (Role.KITCHEN_DISPLAY, topic(Plane.STATE, "kitchen/grill/#"), True),
         (Role.KITCHEN_DISPLAY, topic(Plane.STATE, "orders/#"), False),
+        (Role.KITCHEN_DISPLAY, topic(Plane.STATE, "alerts/+"), True),
+        (Role.POS, topic(Plane.STATE, "kitchen-channels/+"), True),
         (Role.TRACKER, topic(Plane.STATE, "delivery/d-1/#"), True),
         (Role.TRACKER, topic(Plane.STATE, "delivery/#"), False),
         (Role.SENSOR, topic(Plane.STATE, "menu/#"), False),
@@ -166,6 +170,7 @@ def test_each_role_reads_its_own(role: Role, wanted: str, allowed: bool) -> None
         (Role.POS, "kitchen/bump", False),
         (Role.KITCHEN_DISPLAY, "kitchen/hear", True),
         (Role.KITCHEN_DISPLAY, "orders/place", False),
+        (Role.KITCHEN_DISPLAY, "alerts/acknowledge", True),
         (Role.TRACKER, "delivery/arrive", True),
         (Role.TRACKER, "orders/place", False),
         (Role.SENSOR, "orders/place", False),
