@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
+import services.kitchen.attending
+import services.kitchen.giving
 import services.kitchen.handlers
 import services.notices.handlers
 import services.orders.handlers
 import services.orders.parties
+import services.quality.handlers
+import services.staff.handlers
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.kitchen.port import StoredKitchen
+from services.kitchen.watching import StationWatch
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
 from services.orders.party_store import StoredParties
@@ -29,6 +34,8 @@ from services.people.limit_book import LimitBook, usual_gate
 from services.people.sweeping import Sweeper
 from services.people.warden import Warden
 from services.presence.handlers import PresenceBook, device_states
+from services.presence.store import last_words
+from services.quality.port import StoredQuality
 from services.runtime.backbone import Backbone
 from services.runtime.bus import MqttBus
 from services.runtime.database import Database, is_away
@@ -120,7 +127,7 @@ def assemble(
     worker = Worker(
         database,
         router,
-        Ports(menu=StoredMenu(), kitchen=StoredKitchen(), orders=StoredOrders()),
+        stored_ports(),
         relay,
         clock=clock,
         guard=guard,
@@ -158,10 +165,26 @@ def assemble(
             sender.run,
             Tidying(database, clock).run,
         ),
-        within=(intake.run, timers.wake, timers.forget, PartyTimer(database, intake, clock).run),
+        within=(
+            intake.run,
+            timers.wake,
+            timers.forget,
+            PartyTimer(database, intake, clock).run,
+            StationWatch(database, intake, clock, last_words).run,
+        ),
     )
     return Served(
         backbone, worker, relay, presence, router, bus, intake, systems, admission, sender
+    )
+
+
+def stored_ports() -> Ports:
+    """What areas offer each other, from the rows."""
+    return Ports(
+        menu=StoredMenu(),
+        kitchen=StoredKitchen(),
+        quality=StoredQuality(),
+        orders=StoredOrders(),
     )
 
 
@@ -172,9 +195,13 @@ def area_router() -> Router:
         services.orders.handlers.router,
         services.orders.parties.router,
         services.kitchen.handlers.router,
+        services.kitchen.attending.router,
         menu_router,
         services.notices.handlers.router,
         services.alerts.handlers.router,
+        services.kitchen.giving.router,
+        services.staff.handlers.router,
+        services.quality.handlers.router,
     ):
         router.include(area)
     return router

@@ -16,17 +16,14 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.compose import area_router
+from cli.compose import area_router, stored_ports
 from schemas.identifiers import new_id
 from schemas.orders import Order
 from schemas.parties import Party
 from schemas.replies import PartyReceipt
-from services.kitchen.port import StoredKitchen
-from services.menu.store import StoredMenu
 from services.notices.forgetting import forget as forget_notices
 from services.orders import history, reading
 from services.orders.inside import ForgetGuest
-from services.orders.port import StoredOrders
 from services.runtime import audit
 from services.runtime.answers import Answer, answers_about
 from services.runtime.context import Context
@@ -35,7 +32,6 @@ from services.runtime.flush import Stale
 from services.runtime.moment import system_clock
 from services.runtime.names import OURSELVES
 from services.runtime.outbox import pack
-from services.runtime.ports import Ports
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
 from services.runtime.work import UnitOfWork
 
@@ -85,7 +81,7 @@ async def _forget(database: Database, tenant: str, order_id: UUID, actor: str) -
             device=OURSELVES,
             request_id=new_id(),
             now=now,
-            ports=Ports(menu=StoredMenu(), kitchen=StoredKitchen(), orders=StoredOrders()),
+            ports=stored_ports(),
             tell=router.tell,
         )
         # Before the handler, which would leave nothing to count.

@@ -232,6 +232,11 @@ class Ticket(Part):
     held_for: HoldReason | None = None
     work_s: Annotated[int, Field(ge=0)] = 0
     """The work in it, in seconds of one pair of hands."""
+    ahead_s: Annotated[int, Field(ge=0)] = 0
+    """The work that its station had before it, in seconds of one pair of hands."""
+    reckoned_s: Annotated[int, Field(ge=0)] = 0
+    """How long it ought to take from `sent_at` on: what predictions are drawn from, and measured
+    against. 0 where it was never reckoned."""
     ready_p50_at: AwareDatetime | None = None
     """When it will be ready, as likely sooner as later."""
     ready_p90_at: AwareDatetime | None = None
@@ -251,6 +256,8 @@ class Ticket(Part):
     moved_from: Slug | None = None
     why: str | None = None
     """Why it was moved or held, where that was said."""
+    given_to: tuple[Slug, ...] = ()
+    """Who sees to it, by name."""
 
 
 class TicketState(

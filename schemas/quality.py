@@ -28,6 +28,8 @@ class Finding(Part):
     photo: str | None = None
     """Where the picture is: a name or an address of the house's own."""
     passed: bool
+    waived: bool = False
+    """A manager let the ticket go without it; it has not passed, and blocks nothing."""
     limits: str = ""
     """What was asked for, in words, as it was then."""
     note: Remark = ""

@@ -161,6 +161,7 @@ class FindingReceipt(Part):
     finding_id: UUID
     check: Slug
     passed: bool
+    waived: bool = False
     limits: str = ""
 
 

@@ -53,7 +53,10 @@ class EndDuty(Request, type="heard.staff.end-duty.v1", topic="staff/end-duty"):
 
 
 class AssignPerson(Request, type="heard.staff.assign.v1", topic="staff/assign"):
-    """Somebody on duty goes to a station, or sees to a ticket."""
+    """Somebody on duty goes to a station, or sees to a ticket.
+
+    Who goes to another station leaves the tickets of the old one behind.
+    """
 
     person: Slug
     station: Slug | None = None
@@ -83,7 +86,8 @@ class Task(Part):
     hand_over: bool = False
     """Left by somebody who went off duty."""
     waits_for: tuple[Slug, ...] = ()
-    """Who has not read it yet, of those on duty; anybody, where it is for nobody on duty."""
+    """Who has not read it yet, of those on duty whom it is for. Where none of them is on duty, it
+    waits for whoever comes."""
     read_by: tuple[Acknowledgement, ...] = ()
     version: Annotated[int, Field(ge=1)] = 1
 
@@ -103,7 +107,10 @@ class TaskSent(Event, type="heard.staff.task-sent.v1", topic="staff/task-sent", 
 
 
 class SendTask(Request, type="heard.staff.send-task.v1", topic="staff/send-task"):
-    """Tell one, a station, or all. Its envelope's id becomes the task's id."""
+    """Tell one, a station, or all. Its envelope's id becomes the task's id.
+
+    What need not be read is said once, to whoever is there.
+    """
 
     addressee: Addressee
     to: Slug = "all"

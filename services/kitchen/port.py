@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from schemas.kitchen import LineMark, TicketStatus
-from services.kitchen.store import TICKETS, open_tickets_of, rows_of
+from schemas.kitchen import LineMark, Ticket, TicketStatus
+from services.kitchen.store import TICKETS, open_tickets_of, rows_of, ticket_of
 from services.runtime.ports import LineWork
 from services.runtime.work import Draft
 
@@ -39,6 +39,13 @@ class StoredKitchen:
     async def open_tickets(self, draft: Draft, tenant: str, order_id: UUID) -> int:
         """See `KitchenPort.open_tickets`."""
         return await open_tickets_of(draft, tenant, order_id)
+
+    async def ticket(self, draft: Draft, tenant: str, ticket_id: UUID) -> Ticket | None:
+        """See `KitchenPort.ticket`."""
+        ticket = await ticket_of(draft, tenant, ticket_id)
+        if ticket is not None:
+            draft.work.rely(TICKETS, (tenant, ticket_id))
+        return ticket
 
 
 def work_of(status: TicketStatus, marks: Mapping[int, str | None]) -> dict[int, LineWork]:

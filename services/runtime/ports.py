@@ -79,10 +79,44 @@ class OrdersPort(Protocol):
         """How it stands, for a reply."""
 
 
+class PacePort(Protocol):
+    """How quick each station was lately: learnt beside the decisions, and never written by them.
+
+    What it says may be another at the next call. Nothing that must hold may rest on it.
+    """
+
+    def speed(self, tenant: str, station: str, item: str) -> float:
+        """How long an item takes there against what is usual for it; 1 is as usual."""
+
+    def factors(
+        self, tenant: str, station: str, at: datetime, waits_s: float
+    ) -> tuple[float, float]:
+        """What the reckoned time of a ticket is to be multiplied with: for p50, and for p90.
+
+        Args:
+            tenant: whose station.
+            station: where it is made.
+            at: when it comes.
+            waits_s: how long the queue before it is reckoned to take.
+        """
+
+
+class IntakePort(Protocol):
+    """Which houses have ever paused or stretched a kind of order: most have not."""
+
+    def may_have(self, tenant: str) -> bool:
+        """False where it is certain that the house has no row of an intake."""
+
+    def note(self, tenant: str) -> None:
+        """The house may have one from now on."""
+
+
 class Ports:
     """Every port, given by the composition root."""
 
-    def __init__(self, *, menu: MenuPort, kitchen: KitchenPort, orders: OrdersPort) -> None:
+    def __init__(
+        self, *, menu: MenuPort, kitchen: KitchenPort, quality: QualityPort, orders: OrdersPort
+    ) -> None:
         self.menu = menu
         self.kitchen = kitchen
         self.quality = quality

@@ -10,21 +10,17 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from cli.compose import area_router
+from cli.compose import area_router, stored_ports
 from schemas.envelope import device_source, encode
 from schemas.identifiers import new_id
 from schemas.kitchen_requests import ReadStation
 from schemas.menu import MenuItem
 from schemas.message import Request
-from services.kitchen.port import StoredKitchen
 from services.menu import store as menu_store
-from services.menu.store import StoredMenu
-from services.orders.port import StoredOrders
 from services.orders.store import ORDERS
 from services.people.store import Tenant, add_tenant
 from services.runtime.bus import ConnectionLost, Delivery, WaitingRoom
 from services.runtime.database import Database
-from services.runtime.ports import Ports
 from services.runtime.relay import Relay
 from services.runtime.tables import INBOX, OUTBOX
 from services.runtime.work import UnitOfWork
@@ -120,7 +116,7 @@ class Stage:
         self.worker = Worker(
             database,
             area_router(),
-            Ports(menu=StoredMenu(), kitchen=StoredKitchen(), orders=StoredOrders()),
+            stored_ports(),
             self.relay,
             clock=lambda: NOW,
             checkpoint=self.told.append,

@@ -95,8 +95,10 @@ def _new_tables() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("station", sa.String(length=64), nullable=True),
         sa.Column("since", Moment(), nullable=True),
+        sa.Column("until", Moment(), nullable=True),
         sa.Column("tickets", _DOCUMENT, nullable=False),
         sa.CheckConstraint("version >= 1", name=op.f("ck_duties_version")),
+        sa.CheckConstraint("(since is null) = (until is not null)", name=op.f("ck_duties_until")),
         sa.PrimaryKeyConstraint("tenant", "person", name=op.f("pk_duties")),
         info={"guard": "version"},
     )
@@ -120,11 +122,12 @@ def _new_tables() -> None:
         sa.Column("device", sa.String(length=64), nullable=False),
         sa.Column("person", sa.String(length=64), nullable=True),
         sa.Column("at", Moment(), nullable=False),
+        sa.CheckConstraint("not (passed and waived)", name=op.f("ck_findings_waived")),
         sa.PrimaryKeyConstraint("tenant", "finding_id", name=op.f("pk_findings")),
     )
     op.create_index("ix_findings_at", "findings", ["tenant", "at"], unique=False)
     op.create_index(
-        "ix_findings_check", "findings", ["check", "station", "at", "tenant"], unique=False
+        "ix_findings_check", "findings", ["tenant", "check", "station", "at"], unique=False
     )
     op.create_index("ix_findings_ticket", "findings", ["ticket_id", "tenant"], unique=False)
     op.create_table(
