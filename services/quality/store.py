@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Float,
     Index,
+    Select,
     String,
     Table,
     Text,
@@ -91,15 +92,16 @@ async def last_of(draft: Draft, tenant: str, check: str, station: str) -> Findin
 
 async def standing_alerts(draft: Draft, tenant: str) -> list[Alert]:
     """The alerts of checks that stand, as the database has them; each is read anew when cleared."""
-    kinds = [AlertKind.CHECK_FAILED.value, AlertKind.CHECK_OVERDUE.value]
-    query = select(ALERTS).where(
-        ALERTS.c.tenant == tenant, ALERTS.c.cleared_at.is_(None), ALERTS.c.kind.in_(kinds)
-    )
-    rows = (await draft.work.connection.execute(query)).mappings()
+    rows = (await draft.work.connection.execute(_alerts(tenant))).mappings()
     return [to_alert(dict(row)) for row in rows]
 
 
 # -- for whoever looks ------------------------------------------------------------------------
+
+
+async def is_alerted(connection: AsyncConnection, tenant: str) -> bool:
+    """Tell whether any alert of a check stands."""
+    return (await connection.execute(_alerts(tenant).limit(1))).first() is not None
 
 
 async def last_at(
@@ -148,7 +150,14 @@ def to_finding(row: Row) -> Finding:
 # -- inside -----------------------------------------------------------------------------------
 
 
-def _last(tenant: str, check: str, station: str) -> Any:
+def _alerts(tenant: str) -> Select[Any]:
+    kinds = [AlertKind.CHECK_FAILED.value, AlertKind.CHECK_OVERDUE.value]
+    return select(ALERTS).where(
+        ALERTS.c.tenant == tenant, ALERTS.c.cleared_at.is_(None), ALERTS.c.kind.in_(kinds)
+    )
+
+
+def _last(tenant: str, check: str, station: str) -> Select[Any]:
     return (
         select(FINDINGS)
         .where(

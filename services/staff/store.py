@@ -185,10 +185,11 @@ async def _all(
     key = list(table.primary_key)[1]
     if note not in work.notes:
         query = select(table).where(table.c.tenant == tenant, standing_)
-        found = [dict(row) for row in (await work.connection.execute(query)).mappings()]
-        for row in found:
-            work.adopt(table, row)
-        work.notes[note] = [row[key.name] for row in found]
+        found = (await work.connection.execute(query)).mappings()
+        work.notes[note] = []
+        for each in found:
+            work.adopt(table, dict(each))
+            work.notes[note].append(each[key.name])
     names = {*work.notes[note], *work.notes.get(("made", *note), ())}
     rows: list[Row] = []
     for name in sorted(names):
