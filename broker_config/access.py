@@ -97,6 +97,18 @@ RULES: Final[tuple[Rule, ...]] = (
         "alerts/#",
         "kitchen-channels/#",
     ),
+    # Every device of the house is one at which staff say that they are there, and what they found.
+    *_rule(
+        {Role.POS, Role.KITCHEN_DISPLAY},
+        Verb.PUBLISH,
+        Plane.REQUEST,
+        "{self}/staff/+",
+        "{self}/quality/+",
+    ),
+    *_rule(
+        {Role.POS, Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.STATE, "staff/#", "staff-tasks/#"
+    ),
+    *_rule({Role.POS, Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "staff/#"),
     *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/+"),
     *_rule({Role.TRACKER}, Verb.SUBSCRIBE, Plane.STATE, "delivery/{self}/#"),
     *_rule({Role.MANAGER}, Verb.PUBLISH, Plane.REQUEST, "{self}/+/+"),

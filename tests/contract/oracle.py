@@ -1,11 +1,14 @@
 """What may pass, said once more: from the table of planes, and from nothing of the policy's."""
 
-ASKS = {"pos": "orders party", "kitchen-display": "kitchen", "tracker": "delivery"}
-ASKS["guest"] = "party"
+FLOOR = "alerts staff quality"
+ASKS = {"pos": f"orders party {FLOOR}", "kitchen-display": f"kitchen {FLOOR}"}
+ASKS |= {"tracker": "delivery", "guest": "party"}
+SEEN = {"state/menu", "state/alerts", "state/kitchen-channels"}
+SEEN |= {"state/staff", "state/staff-tasks", "event/staff"}
 READS = {
     "guest": {"state/menu"},
-    "pos": {"state/menu", "state/orders", "event/orders"},
-    "kitchen-display": {"state/menu", "state/kitchen", "event/kitchen"},
+    "pos": {"state/orders", "event/orders"} | SEEN,
+    "kitchen-display": {"state/kitchen", "event/kitchen"} | SEEN,
 }
 
 

@@ -40,7 +40,18 @@ FILTERS = [
 ]
 
 STATES = (
-    *("#", "+", "party/#", "party/+", "orders/#", "kitchen/#", "alerts/#", "devices/#", "+/d-1"),
+    *(
+        "#",
+        "+",
+        "party/#",
+        "party/+",
+        "orders/#",
+        "kitchen/#",
+        "alerts/#",
+        "staff/#",
+        "devices/#",
+        "+/d-1",
+    ),
 )
 
 filters = st.sampled_from(FILTERS)
@@ -141,6 +152,7 @@ def test_no_trick_widens_what_a_role_may_read(role: Role, wanted: str) -> None:
         (Role.KITCHEN_DISPLAY, topic(Plane.STATE, "orders/#"), False),
         (Role.KITCHEN_DISPLAY, topic(Plane.STATE, "alerts/+"), True),
         (Role.POS, topic(Plane.STATE, "kitchen-channels/+"), True),
+        (Role.POS, topic(Plane.STATE, "staff-tasks/+"), True),
         (Role.TRACKER, topic(Plane.STATE, "delivery/d-1/#"), True),
         (Role.TRACKER, topic(Plane.STATE, "delivery/#"), False),
         (Role.SENSOR, topic(Plane.STATE, "menu/#"), False),
@@ -171,6 +183,9 @@ def test_each_role_reads_its_own(role: Role, wanted: str, allowed: bool) -> None
         (Role.KITCHEN_DISPLAY, "kitchen/hear", True),
         (Role.KITCHEN_DISPLAY, "orders/place", False),
         (Role.KITCHEN_DISPLAY, "alerts/acknowledge", True),
+        *((Role.POS, tail, True) for tail in ("staff/start-duty", "quality/record")),
+        *((Role.KITCHEN_DISPLAY, tail, True) for tail in ("staff/acknowledge", "quality/record")),
+        *((Role.GUEST, tail, False) for tail in ("staff/read", "quality/record")),
         (Role.TRACKER, "delivery/arrive", True),
         (Role.TRACKER, "orders/place", False),
         (Role.SENSOR, "orders/place", False),
