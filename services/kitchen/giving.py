@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.kitchen import rules, showing, store
+from services.kitchen import rules, showing
 from services.runtime.context import Context
 from services.runtime.facts import TicketGiven
 from services.runtime.router import Router
@@ -18,6 +18,4 @@ async def give_ticket(fact: TicketGiven, context: Context) -> None:
     ticket = await showing.the_ticket(context, fact.ticket_id)
     if not rules.is_open(ticket) or ticket.given_to == fact.people:
         return
-    sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
-    given = {"given_to": fact.people, "version": ticket.version + 1, "sequence": sequence}
-    await showing.show(context, ticket.model_copy(update=given))
+    await showing.again(context, ticket.model_copy(update={"given_to": fact.people}))

@@ -60,8 +60,12 @@ def called(name: str, check: CheckRules) -> str:
 
 
 def items_of(check: CheckRules, ticket: Ticket) -> tuple[str, ...]:
-    """What on a ticket a check is for: nothing where it goes by the clock or elsewhere."""
-    if check.every_s is not None or (check.stations and ticket.station not in check.stations):
+    """What on a ticket a check is for: nothing where it goes by the clock or is made elsewhere.
+
+    An expo sees whole orders: food is checked where it is made, unless a check names the expo.
+    """
+    here = ticket.station in check.stations
+    if check.every_s is not None or (not here and (check.stations or ticket.plates)):
         return ()
     made = {line.item for line in ticket.lines if line.mark is not LineMark.CANCELLED}
     return tuple(sorted(made.intersection(check.items)))
