@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
@@ -19,6 +20,8 @@ import services.staff.handlers
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
+from services.kitchen.intake_book import IntakeBook
+from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.port import StoredKitchen
 from services.kitchen.watching import StationWatch
 from services.menu.handlers import router as menu_router
@@ -36,6 +39,7 @@ from services.people.warden import Warden
 from services.presence.handlers import PresenceBook, device_states
 from services.presence.store import last_words
 from services.quality.port import StoredQuality
+from services.quality.timers import CheckTimers
 from services.runtime.backbone import Backbone
 from services.runtime.bus import MqttBus
 from services.runtime.database import Database, is_away
@@ -54,6 +58,12 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S: Final = 0.5
 """How often what is due is looked for."""
+_LEARN_SELDOMER = 10
+"""How quick a station is changes more slowly than what is due."""
+
+_CHECK_SELDOMER = 10
+"""Checks are made every so many minutes or hours."""
+
 OURSELVES = "heard"
 """Who the services are to the audit."""
 
@@ -124,10 +134,12 @@ def assemble(
     guard = Guard(usual_gate(), relay, clock, keeper)
     book = LimitBook(database, guard.gate)
     router.include(book.router)
+    pace = LearntPace()
+    intakes = IntakeBook()
     worker = Worker(
         database,
         router,
-        stored_ports(),
+        stored_ports(pace, intakes),
         relay,
         clock=clock,
         guard=guard,
@@ -152,7 +164,7 @@ def assemble(
         relay,
         worker,
         clock=clock,
-        first=(worker.begin, presence.start, book.read),
+        first=(worker.begin, presence.start, book.read, partial(intakes.read, database)),
         beside=(
             presence.run,
             _beating(database, relay, clock),
@@ -164,12 +176,14 @@ def assemble(
             Housekeeping(database, clock).run,
             sender.run,
             Tidying(database, clock).run,
+            Learner(database, pace, look_every_s=_LEARN_SELDOMER * look_every_s).run,
         ),
         within=(
             intake.run,
             timers.wake,
             timers.forget,
             PartyTimer(database, intake, clock).run,
+            CheckTimers(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StationWatch(database, intake, clock, last_words).run,
         ),
     )
@@ -178,13 +192,20 @@ def assemble(
     )
 
 
-def stored_ports() -> Ports:
-    """What areas offer each other, from the rows."""
+def stored_ports(pace: LearntPace | None = None, intakes: IntakeBook | None = None) -> Ports:
+    """What areas offer each other, from the rows.
+
+    Args:
+        pace: what was learnt of the stations; nothing, where nobody learns.
+        intakes: which houses have intakes; where nobody knows, all may.
+    """
     return Ports(
         menu=StoredMenu(),
         kitchen=StoredKitchen(),
         quality=StoredQuality(),
         orders=StoredOrders(),
+        pace=pace or LearntPace(),
+        intakes=intakes or IntakeBook(),
     )
 
 

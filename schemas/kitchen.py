@@ -246,6 +246,8 @@ class Ticket(Part):
     also_at: tuple[AlsoAt, ...] = ()
     plates: tuple[Plate, ...] = ()
     """At the expo: the tickets that make up the order."""
+    expos: tuple[Slug, ...] = ()
+    """Where its plate is waited for."""
     displays: tuple[Hearing, ...] = ()
     """Whom it was sent to, and who of them has it on the screen."""
     asked: tuple[Asked, ...] = ()
@@ -307,4 +309,6 @@ class StationHead(State, type="heard.station.head.v1", topic="kitchen/{station}"
     closed: str | None = None
     """Why it takes nothing new; None where it is open."""
     displays: tuple[Slug, ...] = ()
-    """Who attends it: a display that does not find itself here attends anew."""
+    """Who shows it: a display that does not find itself here attends anew."""
+    printers: tuple[Slug, ...] = ()
+    """Those that print what nobody has heard."""

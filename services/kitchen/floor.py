@@ -55,7 +55,7 @@ async def floor_of(
 
 def away(now: StationNow) -> str | None:
     """Why a station takes nothing new; None where it does."""
-    return now.closed
+    return now.closed or ("its displays are gone" if now.deserted else None)
 
 
 def on_the_wall(at: datetime, time_zone: str) -> datetime:

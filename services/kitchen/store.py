@@ -326,6 +326,11 @@ async def save(draft: Draft, tenant: str, ticket: Ticket) -> None:
         draft.work.notes.setdefault((_CUT, tenant, ticket.order_id), []).append(ticket.ticket_id)
 
 
+async def counted_work(draft: Draft, tenant: str, ticket_id: UUID) -> int:
+    """The work that the ticket's station counts of it, in seconds of one pair of hands."""
+    return _load(await draft.get(TICKETS, tenant, ticket_id))[1]
+
+
 def _load(row: Row | None) -> tuple[int, int]:
     """What a ticket adds to its station: one open ticket, and its work while it is to be made."""
     if row is None or row["status"] not in _OPEN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -115,9 +116,18 @@ class Ports:
     """Every port, given by the composition root."""
 
     def __init__(
-        self, *, menu: MenuPort, kitchen: KitchenPort, quality: QualityPort, orders: OrdersPort
+        self,
+        *,
+        menu: MenuPort,
+        kitchen: KitchenPort,
+        quality: QualityPort,
+        orders: OrdersPort,
+        pace: PacePort,
+        intakes: IntakePort,
     ) -> None:
         self.menu = menu
         self.kitchen = kitchen
         self.quality = quality
         self.orders = orders
+        self.pace = pace
+        self.intakes = intakes
