@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Final, Unpack
+from typing import ClassVar, Final, Unpack
 from uuid import UUID
 
 from devices.alerts_view import AlertsView
 from devices.all_day import AllDay, Count
+from devices.attending import PATIENCE_S as ATTEND_S
+from devices.attending import Attending
 from devices.connection import Received
 from devices.options import DeviceOptions
 from devices.pending import Pending, Unanswered
@@ -18,9 +20,9 @@ from devices.station_view import Ask, Changes, Freshness, StationView
 from devices.ticket_requests import TicketRequests
 from schemas.alerts import Alert
 from schemas.envelope import envelope_of
-from schemas.kitchen import StationHead, Ticket, TicketEnded, TicketState, TicketStatus
-from schemas.kitchen_requests import MAX_HEARD_AT_ONCE, HearTickets, ReadStation
-from schemas.replies import HeardReceipt, StationPage
+from schemas.kitchen import ON_THE_LINE, StationHead, Ticket, TicketEnded, TicketState, TicketStatus
+from schemas.kitchen_requests import MAX_HEARD_AT_ONCE, Attendance, HearTickets, ReadStation
+from schemas.replies import HeardReceipt, StationPage, StationReceipt
 
 _PAGE_S: Final = 10.0
 """How long a page of a snapshot may take before the snapshot begins again."""
@@ -54,6 +56,10 @@ class KitchenDisplay(TicketRequests):
         options: see `DeviceClient`.
     """
 
+    attends: ClassVar = True
+    """Whether it counts as a display of its station; one that merely looks does not."""
+    attendance: ClassVar = Attendance.OUTPUT
+
     def __init__(
         self,
         host: str,
@@ -72,6 +78,7 @@ class KitchenDisplay(TicketRequests):
         self._view = StationView(station, grace_s=grace_s)
         self._all_day = AllDay()
         self._alerts = AlertsView(self.tenant, mine=frozenset({station, self.device}))
+        self._attending = Attending(station, self.device, self.attendance)
         self._view_lock = threading.Lock()
         self._told = Freshness.SILENT
         self._drawn = 0  # up to here every change was given to `on_change`
@@ -141,8 +148,11 @@ class KitchenDisplay(TicketRequests):
             self._view.connected(now)
             self._alerts.connected()
             self._note(self._view.tickets)
+        if self.attends:
+            self._attending.connected(self._epoch)
 
     def _disconnected(self, now: float) -> None:  # noqa: ARG002 - the hook's shape
+        self._attending.disconnected()
         with self._view_lock:
             self._view.disconnected()
 
@@ -154,6 +164,8 @@ class KitchenDisplay(TicketRequests):
                 )
                 with self._view_lock:
                     self._view.beat(head, now, retained=message.retained)
+                if not message.retained:
+                    self._attending.beat(head, now)
         elif message.topic == self._ended_topic:
             ended: TicketEnded = envelope_of(TicketEnded).model_validate_json(message.payload).data
             with self._view_lock:
@@ -195,11 +207,28 @@ class KitchenDisplay(TicketRequests):
         self._drawn = drawn
         if ask is not None:
             self._read(ask)
-        return min(look, self._hear(now))
+        return min(look, self._attend(now), self._hear(now))
+
+    def _attend(self, now: float) -> float:
+        """Say that it attends its station, where that is not known; returns when to look again."""
+        request = self._attending.due(now)
+        if request is not None:
+            asked: Pending[StationReceipt] = self._ask(request, expires_s=ATTEND_S)
+
+            def answered(pending: Pending[StationReceipt]) -> None:
+                refused = pending.error is not None and not isinstance(pending.error, Unanswered)
+                self._attending.answered(
+                    request, time.monotonic(), accepted=pending.error is None, refused=refused
+                )
+                if refused:
+                    self._report(f"{self.station} cannot be attended: {pending.error}")
+
+            asked.then(answered)
+        return self._attending.next_due()
 
     def _note(self, tickets: Iterable[Ticket]) -> None:
         for ticket in tickets:
-            wanted = _to_hear(ticket)
+            wanted = _to_hear(ticket, self.device)
             if wanted is None:
                 self._unheard.pop(ticket.ticket_id, None)
             elif self._hearing.get(ticket.ticket_id, -1) < wanted:
@@ -253,8 +282,15 @@ class KitchenDisplay(TicketRequests):
         pending.then(answered)
 
 
-def _to_hear(ticket: Ticket) -> int | None:
+def _to_hear(ticket: Ticket, device: str) -> int | None:
     """Up to which sequence a ticket is to be heard; 0 is that it is there, None is nothing."""
     if ticket.changed_sequence is not None and ticket.change_heard_at is None:
         return ticket.changed_sequence
-    return 0 if ticket.status is TicketStatus.SENT else None
+    if ticket.status is TicketStatus.SENT:
+        return 0
+    # Another display was quicker: this one was sent it too, and says so for itself.
+    on_the_line = ticket.status in ON_THE_LINE
+    mine = on_the_line and any(
+        each.device == device and each.heard_at is None for each in ticket.displays
+    )
+    return 0 if mine else None

@@ -31,7 +31,7 @@ from schemas.orders import (
     PlaceOrder,
 )
 from schemas.replies import HeardReceipt, StationPage
-from services.kitchen import cutting, marks, rules, showing, store
+from services.kitchen import checking, cutting, hearing, marks, rules, showing, store, unheard
 from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.ports import Ports
 from services.runtime.router import Asking, Router
@@ -147,7 +147,13 @@ async def hear_tickets(request: HearTickets, context: Context) -> None:
             heard = rules.hear_change(
                 ticket, seen, sequence=sequence, at=context.now, by=context.device
             )
+            heard = hearing.after_step(
+                ticket, heard, TicketStep.HEAR, at=context.now, by=context.device
+            )
             await showing.show(context, heard)
+        elif hearing.hears_now(ticket, context.device):
+            await showing.again(context, hearing.hear(ticket, at=context.now, by=context.device))
+        await unheard.display_heard(context, ticket.station, context.device)
         known.append(ticket_id)
     context.answer(HeardReceipt(ticket_ids=tuple(known)))
 
@@ -166,6 +172,8 @@ async def bump_ticket(request: BumpTicket, context: Context) -> None:
     """The food is ready; with the last ticket the whole order is."""
     ticket = await showing.the_ticket(context, request.ticket_id)
     rules.check_seen(ticket, TicketStep.BUMP, request.sequence)
+    if rules.may(ticket, TicketStep.BUMP):
+        await checking.refuse_unchecked(context, ticket)
     ticket = await showing.move(context, ticket, TicketStep.BUMP, request.sequence)
     await showing.tell_the_order(context, ticket, started=False)
 
@@ -221,6 +229,8 @@ async def beats(
                 every_s=BEAT_S,
                 work_s=each.work_s,
                 closed=each.closed,
+                displays=tuple(sorted(each.displays)),
+                printers=tuple(sorted(each.printers)),
             ),
             tenant=whose,
             now=now,

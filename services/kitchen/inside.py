@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from schemas.identifiers import Slug
 from schemas.message import Request
 
 
@@ -14,3 +15,14 @@ class WakeTicket(Request, type="heard.inside.wake-ticket.v1", topic="inside/wake
 
     ticket_id: UUID
     wake_at: AwareDatetime
+
+
+class LoseDisplay(Request, type="heard.inside.lose-display.v1", topic="inside/lose-display"):
+    """A device that attends a station is offline, silent, or was removed."""
+
+    station: Slug
+    device: Slug
+    since: str
+    """Which of its attendances is over, by its beginning."""
+    removed: bool = False
+    """There is no such device any more."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, String, Table, Uuid, select
+from sqlalchemy import CheckConstraint, Column, String, Table, Uuid, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.devices import DeviceState, PresenceStatus, Role
@@ -23,6 +26,42 @@ PRESENCE: Final = Table(
     Column("since", Moment, nullable=False),
     CheckConstraint(f"status in ({_STATUSES})", name="status"),
 )
+
+
+class LastWord(NamedTuple):
+    """What is believed of a device.
+
+    Attributes:
+        offline: it has said goodbye, its connection broke, or it fell silent.
+        epoch: the session that was heard last.
+        since: when it was last found to be there, or not.
+    """
+
+    offline: bool
+    epoch: UUID
+    since: datetime
+
+
+async def last_words(
+    connection: AsyncConnection, devices: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], LastWord | None]:
+    """What is believed of these devices, by tenant and device.
+
+    None is for one that was never heard; one that is removed is absent.
+    """
+    same = (DEVICES.c.tenant == PRESENCE.c.tenant) & (DEVICES.c.device == PRESENCE.c.device)
+    query = (
+        select(DEVICES.c.tenant, DEVICES.c.device, PRESENCE.c.status, PRESENCE.c.epoch)
+        .add_columns(PRESENCE.c.since)
+        .select_from(DEVICES.outerjoin(PRESENCE, same))
+        .where(tuple_(DEVICES.c.tenant, DEVICES.c.device).in_(devices))
+    )
+    found: dict[tuple[str, str], LastWord | None] = {}
+    for row in await connection.execute(query):
+        gone = row.status == PresenceStatus.OFFLINE.value
+        word = None if row.status is None else LastWord(gone, row.epoch, row.since)
+        found[row.tenant, row.device] = word
+    return found
 
 
 async def keep(connection: AsyncConnection, row: dict[str, Any]) -> None:

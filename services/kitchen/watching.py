@@ -1,0 +1,188 @@
+"""Watches over the stations: a display that is gone attends its station no more.
+
+Presence knows which devices are there, and the stations' rows who attends them. What does not
+fit is asked of ourselves, under an id that always belongs to that one attendance: so a display
+is lost once, whatever dies meanwhile, and one that attends anew is not lost by the old news.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.identifiers import derived_id
+from services.kitchen.inside import LoseDisplay
+from services.kitchen.store import STATIONS, Attending
+from services.runtime.database import Database, is_away
+from services.runtime.intake import Intake, NotServing
+from services.runtime.moment import Clock
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+AT_ONCE: Final = 200
+TO_ATTEND_ANEW: Final = timedelta(seconds=5)
+"""A display whose newer session is heard says within this that it attends; or it does not."""
+TO_BE_HEARD: Final = timedelta(seconds=60)
+"""Who attends is heard by presence within this, or was never there."""
+
+
+class Word(Protocol):
+    """What presence believes of a device; see `services.presence.store.LastWord`."""
+
+    @property
+    def offline(self) -> bool:
+        """It is not there."""
+
+    @property
+    def epoch(self) -> UUID:
+        """The session that was heard last."""
+
+    @property
+    def since(self) -> datetime:
+        """When it was last found to be there, or not."""
+
+
+Words = Mapping[tuple[str, str], Word | None]
+LastWords = Callable[[AsyncConnection, Collection[tuple[str, str]]], Awaitable[Words]]
+
+
+class Attendance(NamedTuple):
+    """One device at one station."""
+
+    tenant: str
+    station: str
+    device: str
+    since: str
+    epoch: str | None
+
+
+def is_over(attendance: Attendance, word: Word | None, now: datetime) -> bool:
+    """Tell whether a device attends no more, by what presence last believed of it. Pure.
+
+    Presence may not have heard yet of the session that attends: what it believes of an older
+    one says nothing.
+    """
+    since = datetime.fromisoformat(attendance.since)
+    if word is None:
+        return now - since > TO_BE_HEARD
+    if attendance.epoch is None:
+        return word.offline and word.since >= since
+    epoch = UUID(attendance.epoch)
+    if word.epoch < epoch:
+        return now - since > TO_BE_HEARD
+    if word.offline:
+        return True
+    return word.epoch > epoch and now - word.since > TO_ATTEND_ANEW and now - since > TO_ATTEND_ANEW
+
+
+class StationWatch:
+    """Looks at who attends, for as long as this process serves.
+
+    Args:
+        database: where stations are kept.
+        intake: takes what the services ask of themselves.
+        clock: the time.
+        last_words: what presence believes.
+        every_s: seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        intake: Intake,
+        clock: Clock,
+        last_words: LastWords,
+        *,
+        every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        self._database: Final = database
+        self._intake: Final = intake
+        self._clock: Final = clock
+        self._last_words: Final = last_words
+        self._every_s: Final = every_s
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        while True:
+            try:
+                await self.look()
+            except NotServing:
+                pass  # the next look asks again, under the same ids
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.warning("database away; displays are looked after later", why=str(error)[:200])
+            await asyncio.sleep(self._every_s)
+
+    async def look(self) -> int:
+        """Take those off their stations who are gone; returns how many there were.
+
+        Raises:
+            NotServing: this process does not serve; later, or elsewhere.
+        """
+        lost = await self._lost()
+        for start in range(0, len(lost), AT_ONCE):
+            page = lost[start : start + AT_ONCE]
+            answers = await asyncio.gather(
+                *(self._lose(each, removed=removed) for each, removed in page),
+                return_exceptions=True,
+            )
+            failed = next((each for each in answers if isinstance(each, BaseException)), None)
+            if failed is not None:
+                raise NotServing("not now") from failed
+        return len(lost)
+
+    async def _lost(self) -> list[tuple[Attendance, bool]]:
+        async with self._database.read() as connection:
+            attending = await _attending(connection)
+            if not attending:
+                return []
+            now = self._clock()
+            words: dict[tuple[str, str], Word | None] = {}
+            devices = sorted({(each.tenant, each.device) for each in attending})
+            for start in range(0, len(devices), AT_ONCE):
+                words.update(await self._last_words(connection, devices[start : start + AT_ONCE]))
+        lost = []
+        for each in attending:
+            known = (each.tenant, each.device) in words
+            if not known or is_over(each, words[each.tenant, each.device], now):
+                lost.append((each, not known))
+        return lost
+
+    async def _lose(self, each: Attendance, *, removed: bool) -> None:
+        at = datetime.fromisoformat(each.since)
+        parts = ("lose-display", each.tenant, each.station, each.device, each.since)
+        message = LoseDisplay(
+            station=each.station, device=each.device, since=each.since, removed=removed
+        )
+        request_id = derived_id(at, *parts, "removed" if removed else "gone")
+        await self._intake.ask_of_ourselves(each.tenant, message, request_id)
+        log.info("a display is gone", tenant=each.tenant, station=each.station, device=each.device)
+
+
+async def _attending(connection: AsyncConnection) -> list[Attendance]:
+    """Who attends any station."""
+    query = select(
+        STATIONS.c.tenant, STATIONS.c.station, STATIONS.c.displays, STATIONS.c.printers
+    ).where(or_(STATIONS.c.displays.is_not(None), STATIONS.c.printers.is_not(None)))
+    found: list[Attendance] = []
+    for tenant, station, displays, printers in await connection.execute(query):
+        for each in (displays, printers):
+            found += [
+                Attendance(tenant, station, device, since, epoch)
+                for device, since, epoch in _sessions(each or {})
+            ]
+    return found
+
+
+def _sessions(attending: Mapping[str, Attending]) -> Iterator[tuple[str, str, str | None]]:
+    for device, each in attending.items():
+        yield device, each["since"] or "", each["epoch"]
