@@ -34,6 +34,8 @@ LATE_S = 600
 class Onlooker(KitchenDisplay):
     """A display that looks and says nothing: that is left to the one in the kitchen."""
 
+    attends = False
+
     def _hear(self, now: float) -> float:  # noqa: ARG002 - the hook's shape
         self._unheard.clear()
         return float("inf")
