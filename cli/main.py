@@ -43,6 +43,7 @@ def _places() -> dict[str, Place]:
         "tail": at("tail", "Show messages as they pass, decoded, one line each, until Ctrl-C."),
         "tracker": at("tracker", "Be a tracker."),
         "replay": at("replay", "Send what a file holds, as it was."),
+        "simulate": at("simulate", "Try a house out before there is one."),
         "quarantine": at(
             "quarantine", "Look at messages that nobody could understand; they are kept whole."
         ),

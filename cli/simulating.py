@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Unpack
@@ -28,13 +28,14 @@ from devices.kitchen_display import KitchenDisplay
 from devices.options import DeviceOptions
 from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
-from devices.simulated_line import SimulatedLine
+from devices.simulated_line import SimulatedExpo, SimulatedLine
 from devices.station_view import Freshness
 from schemas.devices import Role
 from schemas.kitchen import TicketEnded, TicketState
 from schemas.kitchen_rules import KitchenRules, StationKind
 from schemas.replies import OrderReceipt
 from services.kitchen import store as kitchen
+from services.people.limits import UNLIMITED
 from services.runtime.database import Database
 
 ONLINE_S: Final = 30.0
@@ -245,13 +246,15 @@ def evening(
     names = {f"kds-{name}": name for name in book.stations}
     names |= {f"kds-{name}-2": name for name in two_at}
     wanted = [
-        a_device(tenant, TILL, Role.POS, transient=True),
-        a_device(tenant, WITNESS, Role.MANAGER, transient=True),
+        a_device(tenant, TILL, Role.POS),
+        a_device(tenant, WITNESS, Role.MANAGER),
         *(
-            a_device(tenant, name, Role.KITCHEN_DISPLAY, station=station, transient=True)
+            a_device(tenant, name, Role.KITCHEN_DISPLAY, station=station)
             for name, station in names.items()
         ),
     ]
+    # Not for a while, as a command's own devices are: by this clock that is over at once.
+    wanted = [replace(each, limits=UNLIMITED) for each in wanted]
     secrets = app.run(lambda database: admit(app, database, wanted))
     address = system.address
     at = {
@@ -284,8 +287,13 @@ def evening(
         judge = Judge(app.database_url, tenant, displays, 60 / clock.speed)
         judge.start()
         stack.callback(judge.stop)
-        for line in lines:
-            stack.enter_context(line)
+        expos = [
+            SimulatedExpo(each, speed=clock.speed)
+            for each in displays
+            if book.station(each.station).kind is StationKind.EXPO
+        ]
+        for crew in (*lines, *expos):
+            stack.enter_context(crew)
         yield Evening(app, tenant, clock, till, displays, lines, recount, judge)
 
 

@@ -1,4 +1,4 @@
-"""A station's crew in a simulation: so many hands, each busy with one line at a time."""
+"""Crews in a simulation: so many hands, each busy with one line at a time; and an expediter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from uuid import UUID
 from devices.kitchen_display import KitchenDisplay
 from devices.pending import Pending, Rejected
 from devices.simulator import Simulated
-from schemas.kitchen import ON_THE_LINE, LineMark, Priority, Ticket, TicketLine, TicketStatus
+from schemas.kitchen import (
+    ON_THE_LINE,
+    OPEN_TICKET,
+    LineMark,
+    Priority,
+    Ticket,
+    TicketLine,
+    TicketStatus,
+)
 from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
 
@@ -132,3 +140,33 @@ def _under_way(bump: Pending[TicketReceipt] | None) -> bool:
 
 def _queue(ticket: Ticket) -> tuple[int, object, str]:
     return _URGENT[ticket.priority], ticket.sent_at or ticket.placed_at, str(ticket.ticket_id)
+
+
+class SimulatedExpo(Simulated):
+    """An expediter: hands an order out as soon as all of its plates are there.
+
+    Args:
+        display: the expo's display; started and closed by its owner.
+        speed: 60 makes a minute a second.
+    """
+
+    def __init__(self, display: KitchenDisplay, *, speed: float = 1.0) -> None:
+        super().__init__(f"expo at {display.station}")
+        self._display = display
+        self._speed = speed
+        self._asked: dict[UUID, Pending[TicketReceipt]] = {}
+
+    def _run(self) -> None:
+        while not self._stopped.wait(max(0.005, 2.0 / self._speed)):
+            with contextlib.suppress(RuntimeError):  # a closed display: we are stopped soon
+                self._work()
+
+    def _work(self) -> None:
+        tickets = self._display.tickets
+        for ticket in tickets:
+            there = all(plate.status not in OPEN_TICKET for plate in ticket.plates)
+            asked = self._asked.get(ticket.ticket_id)
+            if there and ticket.status is TicketStatus.HEARD and (asked is None or asked.error):
+                self._asked[ticket.ticket_id] = self._display.bump(ticket.ticket_id)
+        standing = {each.ticket_id for each in tickets}
+        self._asked = {id_: each for id_, each in self._asked.items() if id_ in standing}

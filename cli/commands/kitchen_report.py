@@ -94,9 +94,9 @@ def _day(text: str) -> date:
 
 def _show(on: date, done: KitchenDone, *, items: bool) -> None:
     if not done.stations:
-        note(f"nothing was made on {on}")
+        note(f"nothing was made on {on}: name another day with --day")
         return
-    show_table(_HEADINGS, [_row(each) for each in done.stations])
+    show_table(_HEADINGS, [_row(each) for each in done.stations], empty="")
     if items:
         show_table(
             ("station", "item", "lines", "prep p50", "prep p90"),
@@ -105,10 +105,12 @@ def _show(on: date, done: KitchenDone, *, items: bool) -> None:
                 for each in done.stations
                 for item, took in each.items.items()
             ],
+            empty="",
         )
     show_table(
         ("hour", "orders", "tickets", "lines"),
         [(each.hour, str(each.orders), str(each.tickets), str(each.lines)) for each in done.hours],
+        empty="",
     )
     say(f"{done.orders} orders, {done.tickets} tickets, {done.lines} lines")
     if done.unheard:
@@ -127,7 +129,7 @@ def _row(each: StationDone) -> tuple[str, ...]:
 def _s(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"  # noqa: PLR2004 - a minute
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
 
 
 def _write(done: KitchenDone) -> None:
