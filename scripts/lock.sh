@@ -13,5 +13,6 @@ lock() {
         --custom-compile-command "make lock"
 }
 lock heard --extra build
-# The tests must run what users run: the second lock starts from the first.
-lock dev --extra build --extra dev --constraint requirements/heard.txt
+# The tests must run what users run: the other locks start from the first.
+lock printer --extra build --extra printer --constraint requirements/heard.txt
+lock dev --extra build --extra dev --constraint requirements/printer.txt

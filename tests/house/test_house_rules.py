@@ -14,7 +14,7 @@ from schemas.topics import ROOT as TOPIC_ROOT
 
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("schemas", "broker_config", "services", "devices", "cli", "tests", "benchmarks")
-LOCKS = (ROOT / "requirements" / "heard.txt", ROOT / "requirements" / "dev.txt")
+LOCKS = tuple(ROOT / "requirements" / f"{name}.txt" for name in ("heard", "printer", "dev"))
 MOST_LINES = 500
 
 
