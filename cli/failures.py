@@ -81,11 +81,11 @@ def _of_ours(error: BaseException) -> str | None:
 
 def _refused(error: Rejected) -> str:
     """What the services refused, and how the thing stands that it was about."""
-    from cli.standing import standing  # noqa: PLC0415 - only where something went wrong
-    from schemas.replies import OrderReceipt  # noqa: PLC0415 - the same
+    from cli.standing import told  # noqa: PLC0415 - only where something went wrong
+    from schemas.replies import OrderReceipt, TicketReceipt  # noqa: PLC0415 - the same
 
     state = error.state
-    now = f" (now {standing(state)})" if isinstance(state, OrderReceipt) else ""
+    now = f" (now {told(state)})" if isinstance(state, OrderReceipt | TicketReceipt) else ""
     return f"{error}{now}"
 
 

@@ -1,9 +1,17 @@
-"""How an order stands, in a few words."""
+"""How an order, a ticket, a station stands, in a few words."""
 
 from __future__ import annotations
 
 from schemas.money import to_text
-from schemas.replies import OrderReceipt
+from schemas.replies import (
+    AlertReceipt,
+    ChannelReceipt,
+    CourseReceipt,
+    OrderReceipt,
+    Result,
+    StationReceipt,
+    TicketReceipt,
+)
 
 
 def standing(receipt: OrderReceipt) -> str:
@@ -20,3 +28,23 @@ def standing(receipt: OrderReceipt) -> str:
     elif receipt.due_minor < 0:
         told.append(f"{to_text(-receipt.due_minor, receipt.currency)} owed to the guests")
     return ", ".join(told)
+
+
+def told(result: Result) -> str:  # noqa: PLR0911 - one for each kind of answer
+    """What an answer says, on one line; the name of its kind where people need no more."""
+    match result:
+        case OrderReceipt():
+            return standing(result)
+        case TicketReceipt():
+            return f"{result.status.value}, version {result.version}"
+        case CourseReceipt():
+            number = len(result.ticket_ids)
+            return f"course {result.course}: {number} ticket{'' if number == 1 else 's'} fired"
+        case StationReceipt():
+            return f"closed: {result.closed}" if result.closed else "open"
+        case ChannelReceipt():
+            return f"{result.intake.value}, quoted {result.quoted_s // 60} min: {result.why}"
+        case AlertReceipt():
+            return "acknowledged" if result.acknowledged else "stands"
+        case _:
+            return result.kind

@@ -10,19 +10,31 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
 from rich.text import Text
 
 from cli.printing import age
-from schemas.kitchen import LineMark, Ticket, TicketLine, TicketStatus
+from devices.ticket_lines import merged
+from schemas.kitchen import (
+    ON_THE_LINE,
+    HoldReason,
+    LineMark,
+    Priority,
+    Ticket,
+    TicketLine,
+    TicketStatus,
+)
 from schemas.menu import ChosenModifier
 from schemas.orders import OrderKind
 
 _STATUS: Final = {
+    TicketStatus.HELD: ("HELD", "blue"),
     TicketStatus.SENT: ("new", "bold red"),
     TicketStatus.HEARD: ("heard", "cyan"),
     TicketStatus.STARTED: ("cooking", "yellow"),
+    TicketStatus.BUMPED: ("done", "green"),
 }
 _KIND: Final = {
     OrderKind.DINE_IN: "take away",  # nobody sits anywhere
@@ -37,26 +49,125 @@ _MARK: Final = {
 _DEEPER: Final = "  "
 
 
-def ticket_lines(ticket: Ticket, *, width: int, late_s: float) -> Text:
+class Lateness(StrEnum):
+    """How a ticket does against its times."""
+
+    AHEAD = ""
+    WARN = "hurry"
+    LATE = "LATE"
+
+
+_LATENESS: Final = {
+    Lateness.AHEAD: "bold",
+    Lateness.WARN: "bold yellow",
+    Lateness.LATE: "bold red",
+}
+
+
+def ticket_lines(
+    ticket: Ticket,
+    *,
+    width: int,
+    late_s: float,
+    merge: bool = False,
+    now: datetime | None = None,
+) -> Text:
     """One ticket: how long it waits, where it goes, what to make.
 
     Args:
         ticket: the ticket.
         width: how many columns there are.
-        late_s: after so many seconds the wait is shown as too long.
+        late_s: after so many seconds the wait is too long, where the ticket itself says
+            nothing of that.
+        merge: whether identical lines are shown as one.
+        now: the time; None is this moment.
     """
-    waits = (datetime.now(UTC) - ticket.placed_at).total_seconds()
+    now = datetime.now(UTC) if now is None else now
+    waits = (now - since(ticket)).total_seconds()
+    late = lateness(ticket, now, late_s=late_s)
     word, colour = _STATUS.get(ticket.status, (ticket.status.value, "white"))
     text = Text()
-    text.append(f"{age(waits):>6} ", style="bold red" if waits > late_s else "bold")
+    text.append(f"{age(waits):>6} ", style=_LATENESS[late])
     text.append(place(ticket), style="bold")
-    text.append(f"  {word}\n", style=colour)
+    text.append(f"  {word}", style=colour)
+    if late:
+        text.append(f"  {late.value}", style=_LATENESS[late])
+    text.append("\n")
     for said in _whose(ticket):
         _wrapped(text, said, width, "       ", "bold")
-    for line in ticket.lines:
-        _line(text, line, width)
+    for said in standing(ticket, now):
+        _wrapped(text, said, width, "       ", "italic")
+    lines = [each.line for each in merged(ticket.lines)] if merge else ticket.lines
+    for line in lines:
+        _line(text, line, width, now)
     text.right_crop(1)
     return text
+
+
+def since(ticket: Ticket) -> datetime:
+    """From when its wait counts: when it was to be made at once."""
+    return ticket.sent_at or ticket.placed_at
+
+
+def lateness(ticket: Ticket, now: datetime, *, late_s: float) -> Lateness:
+    """How a ticket does against its own times, or against `late_s` where it has none."""
+    if ticket.status not in ON_THE_LINE:
+        return Lateness.AHEAD
+    if ticket.late_at is None:
+        waits = (now - since(ticket)).total_seconds()
+        return Lateness.LATE if waits > late_s else Lateness.AHEAD
+    if now >= ticket.late_at:
+        return Lateness.LATE
+    if ticket.warn_at is not None and now >= ticket.warn_at:
+        return Lateness.WARN
+    return Lateness.AHEAD
+
+
+def standing(ticket: Ticket, now: datetime) -> Iterator[str]:
+    """What a cook has to know of a ticket beside its lines, a short saying each."""
+    if ticket.priority is not Priority.NORMAL:
+        yield f"** {ticket.priority.value.upper()} **"
+    if ticket.course > 1:
+        yield f"course {ticket.course}"
+    if ticket.status is TicketStatus.HELD:
+        yield _held(ticket)
+    if ticket.recalls and ticket.status is TicketStatus.STARTED:
+        yield "RECALLED" if ticket.recalls == 1 else f"RECALLED {ticket.recalls} times"
+    if ticket.moved_from:
+        yield f"from {ticket.moved_from}"
+    if ticket.why:
+        yield f"why: {ticket.why}"
+    if ticket.ready_p50_at is not None and ticket.status in ON_THE_LINE:
+        yield _ready(ticket.ready_p50_at, ticket.ready_p90_at, now)
+    if ticket.also_at:
+        yield f"also at {', '.join(f'{each.station} ({each.lines})' for each in ticket.also_at)}"
+    for plate in ticket.plates:
+        yield f"{plate.station}: {_STATUS.get(plate.status, (plate.status.value, ''))[0]}"
+    if ticket.asked and ticket.status is TicketStatus.SENT:
+        told = ", ".join(f"{each.step.value} {each.to}" for each in ticket.asked)
+        yield f"nobody has heard it: told {told}"
+
+
+def _held(ticket: Ticket) -> str:
+    match ticket.held_for:
+        case HoldReason.COURSE:
+            return "waits for the course before"
+        case HoldReason.TOGETHER:
+            until = f" until {_clock(ticket.wake_at)}" if ticket.wake_at else ""
+            return f"waits{until}, to be done with the others"
+        case _:
+            return "waits for a word"
+
+
+def _ready(p50: datetime, p90: datetime | None, now: datetime) -> str:
+    if p50 <= now:
+        return f"should be ready since {_clock(p50)}"
+    by = f", by {_clock(p90)} at the latest" if p90 is not None else ""
+    return f"ready about {_clock(p50)}{by}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone():%H:%M:%S}"
 
 
 def place(ticket: Ticket) -> str:
@@ -69,6 +180,8 @@ def line_text(line: TicketLine) -> str:
     told = f"{line.quantity} {line.name}"
     if line.mark is not None:
         told = f"{line.mark.upper()} {told}"
+    if line.bumped_at is not None:
+        told = f"DONE {told}"
     more = [_inline(each) for each in line.modifiers]
     more += [line.note] if line.note else []
     more += [was(line)] if line.was is not None else []
@@ -107,9 +220,12 @@ def _whose(ticket: Ticket) -> Iterator[str]:
         yield ">> LOOK: IT HAS CHANGED <<"
 
 
-def _line(text: Text, line: TicketLine, width: int) -> None:
+def _line(text: Text, line: TicketLine, width: int, now: datetime) -> None:
     struck = line.mark is LineMark.CANCELLED
     style = "dim strike" if struck else "bold" if line.mark else ""
+    if line.bumped_at is not None and not struck:
+        _wrapped(text, f"{line.quantity} x {line.name} (done)", width, "   ", "dim")
+        return
     if line.mark is not None:
         word, colour = _MARK[line.mark]
         text.append("  ")
@@ -118,6 +234,8 @@ def _line(text: Text, line: TicketLine, width: int) -> None:
     _wrapped(text, f"{line.quantity} x {line.name}", width, "   ", style)
     if struck:
         return  # nothing of it is to be made: more words would only hide the others
+    if line.begin_at is not None and line.begin_at > now:
+        _wrapped(text, f"begin at {_clock(line.begin_at)}", width, "       ", "italic")
     if line.was is not None:
         _wrapped(text, f"({was(line)})", width, "       ", "italic")
     for said in _nested(line.modifiers):

@@ -8,6 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen import Ticket
+from schemas.kitchen_pace import ChannelState
+from services.kitchen.channels_store import INTAKES
 from services.kitchen.store import TICKETS, to_ticket
 
 
@@ -21,3 +23,21 @@ async def tickets_of_order(
         .order_by(TICKETS.c.station, TICKETS.c.placed_at)
     )
     return [to_ticket(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def ticket_of_id(
+    connection: AsyncConnection, tenant: str, ticket_id: UUID | None
+) -> Ticket | None:
+    """One ticket by its id; None where there is none."""
+    query = select(TICKETS).where(TICKETS.c.tenant == tenant, TICKETS.c.ticket_id == ticket_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else to_ticket(dict(row))
+
+
+async def intakes(connection: AsyncConnection, tenant: str) -> list[ChannelState]:
+    """How each kind of order is taken, as far as that was ever anything but freely."""
+    query = select(INTAKES).where(INTAKES.c.tenant == tenant).order_by(INTAKES.c.channel)
+    return [
+        ChannelState.model_validate({name: row[name] for name in ChannelState.model_fields})
+        for row in (await connection.execute(query)).mappings()
+    ]

@@ -88,13 +88,17 @@ async def clear(context: Context, alert: str) -> bool:
 
 async def states(connection: AsyncConnection, tenant: str, now: datetime) -> list[Outgoing]:
     """What stands retained on the broker: every alert that is not over."""
-    query = select(ALERTS).where(ALERTS.c.tenant == tenant, ALERTS.c.cleared_at.is_(None))
-    rows = (await connection.execute(query.order_by(ALERTS.c.alert))).mappings()
-    alerts = [to_alert(dict(row)) for row in rows]
     return [
         outgoing(AlertState(alert_id=each.alert, alert=each), tenant=tenant, now=now)
-        for each in alerts
+        for each in await every(connection, tenant)
     ]
+
+
+async def every(connection: AsyncConnection, tenant: str) -> list[Alert]:
+    """All alerts that stand, by name."""
+    query = select(ALERTS).where(ALERTS.c.tenant == tenant, ALERTS.c.cleared_at.is_(None))
+    rows = (await connection.execute(query.order_by(ALERTS.c.alert))).mappings()
+    return [to_alert(dict(row)) for row in rows]
 
 
 def to_alert(row: Row) -> Alert:
