@@ -23,6 +23,7 @@ from schemas.topics import Plane, plane_filter
 from services.kitchen.intake_book import IntakeBook
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.port import StoredKitchen
+from services.kitchen.timers import KitchenTimers
 from services.kitchen.watching import StationWatch
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
@@ -182,6 +183,7 @@ def assemble(
             intake.run,
             timers.wake,
             timers.forget,
+            KitchenTimers(database, intake, clock, look_every_s=look_every_s).wake,
             PartyTimer(database, intake, clock).run,
             CheckTimers(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StationWatch(database, intake, clock, last_words).run,

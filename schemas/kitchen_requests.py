@@ -20,6 +20,9 @@ MAX_HEARD_AT_ONCE: Final = 200
 Seen = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)] | None
 """The sequence of the ticket on the screen where the cook acts: what changed after it was
 not seen, and the step is refused. None does not say, and is refused while a change is unheard."""
+At = Slug | None
+"""The station on whose screen the cook acts: a ticket of another one is refused. None does not
+say."""
 LineNumbers = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=MAX_LINES)
 ]
@@ -40,6 +43,7 @@ class StartTicket(Request, type="heard.ticket.start.v1", topic="kitchen/start"):
 
     ticket_id: UUID
     sequence: Seen = None
+    station: At = None
 
 
 class BumpTicket(Request, type="heard.ticket.bump.v1", topic="kitchen/bump"):
@@ -47,6 +51,7 @@ class BumpTicket(Request, type="heard.ticket.bump.v1", topic="kitchen/bump"):
 
     ticket_id: UUID
     sequence: Seen = None
+    station: At = None
 
 
 class ReadStation(Query, type="heard.station.read.v1", topic="kitchen/read-station"):
@@ -66,6 +71,7 @@ class BumpLines(Request, type="heard.ticket.bump-lines.v1", topic="kitchen/bump-
     ticket_id: UUID
     lines: LineNumbers
     sequence: Seen = None
+    station: At = None
 
 
 class RecallTicket(Request, type="heard.ticket.recall.v1", topic="kitchen/recall"):
@@ -77,6 +83,7 @@ class RecallTicket(Request, type="heard.ticket.recall.v1", topic="kitchen/recall
     restart: bool = False
     """Whether its time counts anew."""
     why: Why = None
+    station: At = None
 
 
 class HoldTicket(Request, type="heard.ticket.hold.v1", topic="kitchen/hold"):

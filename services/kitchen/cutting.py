@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 
 from schemas.identifiers import new_id
 from schemas.kitchen import LineMark, Ticket
+from schemas.kitchen_rules import KitchenRules
 from schemas.orders import Order
-from services.kitchen import courses, pace, receipt, routing, rules, showing, store
+from services.kitchen import beside, courses, expo, pace, receipt, routing, rules, showing, store
 from services.kitchen.floor import floor_of
 from services.runtime.context import Context
 from services.runtime.house_rules import kitchen_rules
@@ -29,11 +30,21 @@ async def cut(
         for share, lines in shared.items()
     ]
     tickets = await pace.promise(context, book, order, tickets)
-    tickets = await courses.arrange(context, book, order, tickets)
+    tickets = beside.tell(await courses.arrange(context, book, order, tickets))
+    expos = [
+        name
+        for name in expo.expos(book)
+        if (await store.station_now(draft, tenant, name)).closed is None
+    ]
     for ticket in tickets:
-        await _send(context, await receipt.address(context, book, ticket))
+        known = ticket.model_copy(update={"expos": tuple(expos)}) if expos else ticket
+        await _send(context, book, known)
+    for name in expos if tickets else ():
+        at_expo = expo.cut(new_id(), name, order, tickets, at=context.now, mark=mark)
+        await _send(context, book, at_expo)
 
 
-async def _send(context: Context, ticket: Ticket) -> None:
+async def _send(context: Context, book: KitchenRules, ticket: Ticket) -> None:
+    ticket = await receipt.address(context, book, ticket)
     sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
     await showing.show(context, ticket.model_copy(update={"sequence": sequence}))

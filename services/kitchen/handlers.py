@@ -18,7 +18,7 @@ from schemas.kitchen import (
     TicketStatus,
     TicketStep,
 )
-from schemas.kitchen_requests import BumpTicket, HearTickets, ReadStation, StartTicket
+from schemas.kitchen_requests import BumpLines, BumpTicket, HearTickets, ReadStation, StartTicket
 from schemas.order_changes import ChangeLine, VoidLines, VoidOrder
 from schemas.orders import (
     AddLines,
@@ -31,8 +31,23 @@ from schemas.orders import (
     PlaceOrder,
 )
 from schemas.replies import HeardReceipt, StationPage
-from services.kitchen import checking, cutting, hearing, marks, rules, showing, store, unheard
+from services.kitchen import (
+    courses,
+    cutting,
+    expo,
+    hearing,
+    leaving,
+    marks,
+    pace,
+    rules,
+    showing,
+    steps,
+    store,
+    unheard,
+    waking,
+)
 from services.runtime.context import Context, Outgoing, outgoing
+from services.runtime.house_rules import kitchen_rules
 from services.runtime.ports import Ports
 from services.runtime.router import Asking, Router
 from services.runtime.work import Draft
@@ -90,7 +105,7 @@ async def read_tickets_ahead(
 
 
 async def read_ticket_to_move_ahead(
-    draft: Draft, _ports: Ports, asked: Sequence[tuple[str, StartTicket | BumpTicket]]
+    draft: Draft, _ports: Ports, asked: Sequence[tuple[str, StartTicket | BumpTicket | BumpLines]]
 ) -> None:
     """Read all tickets of the orders in question, since these move with them."""
     await store.prepare_siblings(draft, {(tenant, request.ticket_id) for tenant, request in asked})
@@ -98,6 +113,7 @@ async def read_ticket_to_move_ahead(
 
 router.prepare(StartTicket)(read_ticket_to_move_ahead)
 router.prepare(BumpTicket)(read_ticket_to_move_ahead)
+router.prepare(BumpLines)(read_ticket_to_move_ahead)
 
 
 @router.during(OrderPlaced)
@@ -121,7 +137,9 @@ async def follow_the_order(changed: OrderChanged, context: Context) -> None:
     elif changed.change is OrderChange.LINES_VOIDED:
         await _follow(context, order, changed.lines, marks.cancelled)
     elif changed.change in _WITHDRAWN:
-        for ticket in await store.tickets_of(context.draft, context.tenant, order.order_id):
+        tickets = await store.tickets_of(context.draft, context.tenant, order.order_id)
+        # The expo first: it need not follow each of its plates.
+        for ticket in sorted(tickets, key=lambda each: not expo.is_expo(each)):
             if rules.is_open(ticket):
                 await showing.move(context, ticket, TicketStep.CANCEL)
     elif changed.change is OrderChange.GUEST_FORGOTTEN:
@@ -161,7 +179,8 @@ async def hear_tickets(request: HearTickets, context: Context) -> None:
 @router.on(StartTicket)
 async def start_ticket(request: StartTicket, context: Context) -> None:
     """A cook begins with what stands on the screen."""
-    ticket = await showing.the_ticket(context, request.ticket_id)
+    ticket = await showing.the_ticket(context, request.ticket_id, request.station)
+    expo.check_makes(ticket, TicketStep.START)
     rules.check_seen(ticket, TicketStep.START, request.sequence)
     ticket = await showing.move(context, ticket, TicketStep.START, request.sequence)
     await showing.tell_the_order(context, ticket, started=True)
@@ -170,12 +189,11 @@ async def start_ticket(request: StartTicket, context: Context) -> None:
 @router.on(BumpTicket)
 async def bump_ticket(request: BumpTicket, context: Context) -> None:
     """The food is ready; with the last ticket the whole order is."""
-    ticket = await showing.the_ticket(context, request.ticket_id)
+    ticket = await showing.the_ticket(context, request.ticket_id, request.station)
     rules.check_seen(ticket, TicketStep.BUMP, request.sequence)
-    if rules.may(ticket, TicketStep.BUMP):
-        await checking.refuse_unchecked(context, ticket)
+    await leaving.check(context, ticket)
     ticket = await showing.move(context, ticket, TicketStep.BUMP, request.sequence)
-    await showing.tell_the_order(context, ticket, started=False)
+    await leaving.tell_the_order(context, ticket, started=False)
 
 
 @router.answer(ReadStation)
@@ -247,14 +265,20 @@ async def _follow(
 ) -> None:
     """Bring the open tickets that hold these lines to what the order says of them."""
     draft, tenant = context.draft, context.tenant
-    for ticket in await store.tickets_of(draft, tenant, order.order_id):
-        if not rules.is_open(ticket):
+    book = await kitchen_rules(draft, tenant)
+    for row in await store.rows_of(draft, tenant, order.order_id):
+        # Looked at anew: an expo's ticket has followed those before it.
+        ticket = await store.ticket_of(draft, tenant, row["ticket_id"])
+        if ticket is None or not rules.is_open(ticket):
             continue
         coming = 1 + await store.sequence_of(draft, tenant, ticket.station)
         after = rules.follow(ticket, order, lines, next_line, sequence=coming, at=context.now)
         if after is not None:
+            if rules.is_open(after) and not expo.is_expo(after):
+                after = await pace.followed(context, book, ticket, after)
             await store.next_sequence(draft, tenant, ticket.station)
             await showing.show(context, after)
+    await courses.follow(context, book, order.order_id)
 
 
 async def _forget_guest(context: Context, order: Order) -> None:
@@ -270,3 +294,8 @@ async def _forget_guest(context: Context, order: Order) -> None:
             await showing.show(context, after)
         else:  # it stands on no screen: its station has nothing to count
             await store.save(draft, tenant, after.model_copy(update={"sequence": ticket.sequence}))
+
+
+router.include(courses.router)
+router.include(steps.router)
+router.include(waking.router)

@@ -14,6 +14,9 @@ from schemas.orders import Order, OrderLine
 _CONTENT: Final = ("quantity", "note", "modifiers", "allergens", "avoid", "seat")
 """What may change of a line, and stands in `WasLine` too."""
 
+_MAKING: Final = ("prep_s", "components", "begin_at", "bumped_at")
+"""What the kitchen says of a line, and its order knows nothing of."""
+
 
 def ticket_line(order: Order, line: OrderLine, *, mark: LineMark | None = None) -> TicketLine:
     """A line of an order as its station sees it."""
@@ -54,6 +57,7 @@ def changed(order: Order, shown: TicketLine, line: OrderLine, sequence: int) -> 
             "mark": was.mark if back else LineMark.CHANGED,
             "was": None if back else was,
             "unheard": sequence,
+            **{name: getattr(shown, name) for name in _MAKING},
         }
     )
 

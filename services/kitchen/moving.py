@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.identifiers import new_id
 from schemas.kitchen import Ticket, TicketStatus, TicketStep
 from schemas.kitchen_rules import KitchenRules
-from services.kitchen import beside, hearing, rules, showing, store
+from services.kitchen import beside, hearing, pace, rules, showing, store
 from services.runtime.context import Context
 
 
@@ -54,6 +54,7 @@ async def pass_on(
         }
     )
     if not held:
+        there = await pace.anew(context, book, there)
         now = await store.station_now(draft, tenant, to)
         there = hearing.address(there, now.displays, book.escalation, context.now)
     await showing.show(context, there)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -29,9 +29,13 @@ class StoredKitchen:
         """See `KitchenPort.work`."""
         found: dict[int, LineWork] = {}
         for row in await rows_of(draft, tenant, order_id):
+            status = TicketStatus(row["status"])
+            if status is TicketStatus.MOVED or (row["details"] or {}).get("plates"):
+                continue  # another ticket says how far these lines are
             # Two words of each line, not all of them: a ticket may have sixty.
             lines = {line["line"]: line.get("mark") for line in row["lines"]}
-            found |= work_of(TicketStatus(row["status"]), lines)
+            done = {line["line"] for line in row["lines"] if line.get("bumped_at")}
+            found |= work_of(status, lines, done)
             # What is allowed because nobody cooks it yet must not be kept once somebody does.
             draft.work.rely(TICKETS, (tenant, row["ticket_id"]))
         return found
@@ -48,9 +52,15 @@ class StoredKitchen:
         return ticket
 
 
-def work_of(status: TicketStatus, marks: Mapping[int, str | None]) -> dict[int, LineWork]:
-    """How far each line of a ticket is, by its number and how it is marked."""
-    return {
-        line: LineWork.GONE if mark == LineMark.CANCELLED else _WORK[status]
-        for line, mark in marks.items()
-    }
+def work_of(
+    status: TicketStatus, marks: Mapping[int, str | None], done: Collection[int] = ()
+) -> dict[int, LineWork]:
+    """How far each line of a ticket is, by its number and how it is marked.
+
+    Those that are `done` were bumped by themselves.
+    """
+    found = {}
+    for line, mark in marks.items():
+        work = LineWork.COOKED if line in done else _WORK[status]
+        found[line] = LineWork.GONE if mark == LineMark.CANCELLED else work
+    return found

@@ -53,6 +53,7 @@ def cut(
         guest=_guest(order),
         due_at=order.due_at,
         placed_at=at,
+        placed_by=order.device,
         course=share.course,
         sent_at=at,
     )
@@ -61,6 +62,20 @@ def cut(
 def may(ticket: Ticket, step: TicketStep) -> bool:
     """Tell whether the table has this step from where the ticket stands."""
     return (ticket.status, step) in TICKET_STEPS
+
+
+def wrong_state(ticket: Ticket, but: str) -> Refusal:
+    """The refusal of what cannot be done with a ticket as it stands."""
+    return Refusal(
+        RefusalCode.WRONG_STATE,
+        f"the ticket of {ticket.order_number} at {ticket.station} is {ticket.status}: {but}",
+        state=receipt(ticket),
+    )
+
+
+def is_made(line: TicketLine) -> bool:
+    """Tell whether nothing is left to do for a line: it is done, or not wanted any more."""
+    return line.bumped_at is not None or line.mark is LineMark.CANCELLED
 
 
 def is_open(ticket: Ticket) -> bool:
@@ -94,12 +109,7 @@ def move(
     """
     following = TICKET_STEPS.get((ticket.status, step))
     if following is None:
-        raise Refusal(
-            RefusalCode.WRONG_STATE,
-            f"the ticket of {ticket.order_number} at {ticket.station} is {ticket.status}: "
-            f"cannot {step}",
-            state=receipt(ticket),
-        )
+        raise wrong_state(ticket, f"cannot {step}")
     changes: dict[str, object] = {
         "status": following,
         "version": ticket.version + 1,
@@ -113,11 +123,11 @@ def move(
     if step is TicketStep.START:
         changes["started_at"] = at
     elif step is TicketStep.FIRE:
-        changes |= {"heard_at": None, "heard_by": None, "why": None, **_from_now(ticket, at)}
+        changes |= {"heard_at": None, "heard_by": None, "why": None, **from_now(ticket, at)}
     elif step is TicketStep.RECALL:
         changes |= {"recalls": ticket.recalls + 1, "recalled_at": at}
         if restart:
-            changes |= _from_now(ticket, at)
+            changes |= from_now(ticket, at)
         if restart or ticket.started_at is None:
             changes["started_at"] = at
     if seen is not None and has_unheard(ticket, seen):
@@ -184,7 +194,8 @@ def follow(
 ) -> Ticket | None:
     """Bring an open ticket to what its order now says; None where it says that already.
 
-    With its last line cancelled the ticket is cancelled, by the same change.
+    With its last line cancelled the ticket is cancelled, by the same change; where all others
+    are done, it is bumped.
 
     Args:
         ticket: as it stands.
@@ -213,6 +224,9 @@ def follow(
     if all(line.mark is LineMark.CANCELLED for line in after):
         cancelled = TICKET_STEPS[ticket.status, TicketStep.CANCEL]
         changes |= {"status": cancelled, "ended_at": at, "held_for": None, "wake_at": None}
+    elif all(map(is_made, after)) and may(ticket, TicketStep.BUMP):
+        bumped = TICKET_STEPS[ticket.status, TicketStep.BUMP]
+        changes |= {"status": bumped, "ended_at": at, "wake_at": None}
     return ticket.model_copy(update=changes)
 
 
@@ -245,7 +259,7 @@ def _heard(ticket: Ticket, seen: int, *, at: datetime, by: str) -> dict[str, obj
     return changes
 
 
-def _from_now(ticket: Ticket, at: datetime) -> dict[str, object]:
+def from_now(ticket: Ticket, at: datetime) -> dict[str, object]:
     """Its time counts from now on: what was promised of it comes as much later."""
     began = ticket.sent_at or ticket.placed_at
     if ticket.held_for is HoldReason.TOGETHER and ticket.wake_at is not None:

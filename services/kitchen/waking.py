@@ -1,0 +1,30 @@
+"""What happens to a ticket because time passes, with nobody asking."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.kitchen import TicketStatus
+from services.kitchen import courses, receipt, rules, showing
+from services.kitchen.inside import WakeTicket
+from services.runtime.context import Context
+from services.runtime.house_rules import kitchen_rules
+from services.runtime.router import Router
+
+router: Final = Router()
+
+
+@router.on(WakeTicket)
+async def wake_ticket(request: WakeTicket, context: Context) -> None:
+    """Look at a ticket again: it is to begin, or has not been heard; one that went on is left."""
+    ticket = await showing.the_ticket(context, request.ticket_id)
+    if ticket.wake_at == request.wake_at:
+        book = await kitchen_rules(context.draft, context.tenant)
+        if ticket.status is TicketStatus.HELD:
+            await courses.wake(context, book, ticket)
+        else:
+            await receipt.wake(context, book, ticket)
+        ticket = await showing.the_ticket(context, request.ticket_id)
+        if ticket.wake_at == request.wake_at:  # it would be asked for again, for ever
+            ticket = await showing.again(context, ticket.model_copy(update={"wake_at": None}))
+    context.answer(rules.receipt(ticket))
