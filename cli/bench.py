@@ -31,6 +31,7 @@ from cli.bench_floor import (
     serve_floor,
 )
 from cli.bench_history import fill
+from cli.bench_kitchen import Crowd, measure
 from cli.bench_orders import (
     Burst,
     Paced,
@@ -102,7 +103,7 @@ def orders(
       heard bench orders
       heard bench orders --json --broker mosquitto --history 1000000
     """
-    with _bench(app) as field:
+    with benched(app) as field:
         field.round(rate, min(seconds, 3.0))  # caches, plans and sockets become warm
         found = [field.round(rate, seconds) for _ in range(rounds)]
         figures = _paced_figures(found)
@@ -120,6 +121,54 @@ def orders(
     else:
         for name, value in figures.items():
             say(f"{name:24} {value}")
+
+
+@bench.command(cls=Command)
+@click.option("--stations", type=click.IntRange(STATIONS, 200), default=50, show_default=True,
+              help="Stations of the kitchen.")  # fmt: skip
+@click.option("--open", "open_", type=click.IntRange(200, 100_000), default=10_000,
+              show_default=True, help="Tickets that stand open all the while.")  # fmt: skip
+@click.option("--rate", type=click.FloatRange(1, 10_000), default=50.0, show_default=True,
+              help="Orders a second, while times are taken.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0.5, 600), default=6.0, show_default=True,
+              help="How long each round at that rate lasts.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True,
+              help="Rounds; floor and orders in turn, medians are printed.")  # fmt: skip
+@json_option
+@pass_application
+def kitchen(
+    app: Application,
+    *,
+    stations: int,
+    open_: int,
+    rate: float,
+    seconds: float,
+    rounds: int,
+    as_json: bool,
+) -> None:
+    """Measure a large, full kitchen: tickets, displays that connect, all-day counts.
+
+    Times from the till to the display are taken with few tickets open and with many, each
+    against the floor of its own rounds. Then displays connect to a station with 200 open
+    tickets, over and over; and all-day counts of as many open lines follow single changes.
+
+    Examples:
+      heard bench kitchen
+      heard bench kitchen --json --broker mosquitto --stations 50 --open 10000
+    """
+    with benched(app, stations=stations) as field:
+
+        def paced() -> dict[str, Any]:
+            field.round(rate, min(seconds, 3.0))
+            return _paced_figures([field.round(rate, seconds) for _ in range(rounds)])
+
+        others = [elsewhere(number) for number in range(STATIONS, stations)] or list(ITEMS)
+        figures = measure(app, field.tenant, field.tills, Crowd(others, open_), paced)
+    if as_json:
+        show_json(figures)
+    else:
+        for name, value in figures.items():
+            say(f"{name:28} {value}")
 
 
 @bench.command("floor-server", cls=Command, hidden=True)
@@ -148,6 +197,8 @@ class Field:
     shown: Shown
     sender: FloorSender
     receiver: FloorReceiver
+    items: tuple[str, ...]
+    """What is ordered: made at the stations that have a display."""
 
     def round(self, rate: float, seconds: float) -> tuple[Paced, Paced]:
         """Floor and orders, one after the other, at the same rate."""
@@ -155,16 +206,22 @@ class Field:
         gc.collect()
         floor = floor_at(rate, seconds, self.sender, self.receiver, seed=seed)
         gc.collect()
-        return floor, orders_at(rate, seconds, self.tills, self.shown, ITEMS, seed=seed)
+        return floor, orders_at(rate, seconds, self.tills, self.shown, self.items, seed=seed)
 
 
 @contextmanager
-def _bench(app: Application) -> Iterator[Field]:
+def benched(app: Application, *, stations: int = STATIONS) -> Iterator[Field]:
+    """A tenant of its own with tills, a menu, and displays at its first stations.
+
+    Args:
+        app: where it is.
+        stations: how many there are.
+    """
     tenant = f"bench-{new_id().hex[-8:]}"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="heard-bench-")))
         stack.enter_context(_serving(app, folder))
-        app.run(lambda database: _open(database, tenant))
+        app.run(lambda database: _open(database, tenant, stations))
         stack.callback(lambda: app.run(lambda database: _close(app, database, tenant)))
         admitted = _admit(app, tenant)
         stack.enter_context(_floor(app, admitted[SERVER], folder))
@@ -198,24 +255,31 @@ def _bench(app: Application) -> Iterator[Field]:
         for device in (*tills, *displays, sender, receiver):
             if not device.wait_online(START_S):
                 raise Failure(f"{device.device} cannot connect to {app.address()}")
-        yield Field(tenant, tills, shown, sender, receiver)
+        yield Field(tenant, tills, shown, sender, receiver, ITEMS)
 
 
-async def _open(database: Database, tenant: str) -> None:
+async def _open(database: Database, tenant: str, stations: int) -> None:
     now = system_clock()
+    made_at = [(item, number % STATIONS) for number, item in enumerate(ITEMS)]
+    made_at += [(elsewhere(number), number) for number in range(STATIONS, stations)]
     menu = [
         MenuItem(
             item=item,
             name=item.replace("-", " ").title(),
-            station=f"bench-{number % STATIONS}",
+            station=f"bench-{number}",
             price_minor=100 + number,
             currency="GBP",
         )
-        for number, item in enumerate(ITEMS)
+        for item, number in made_at
     ]
     async with database.write() as connection:
         await add_tenant(connection, Tenant(tenant, "Bench", "GBP", now))
         await put_menu(connection, tenant, menu, now, replace=True)
+
+
+def elsewhere(station: int) -> str:
+    """The item of a station without a display."""
+    return f"elsewhere-{station}"
 
 
 async def _close(app: Application, database: Database, tenant: str) -> None:
