@@ -76,7 +76,7 @@ def differences(before: KitchenRules, after: KitchenRules) -> dict[str, str]:
     return {
         name: is_.get(name, "")
         for name in sorted(was.keys() | is_.keys())
-        if was.get(name) != is_.get(name)
+        if was.get(name, "") != is_.get(name, "")
     }
 
 
@@ -266,8 +266,6 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield from _flat(each, f"{path}.{key}" if path else str(key))
-        if not value and path:
-            yield path, "none"
     elif isinstance(value, list):
         for number, each in enumerate(value, 1):
             called = _called(each, number)

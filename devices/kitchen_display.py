@@ -53,12 +53,12 @@ class KitchenDisplay(TicketRequests):
         hear_every_s: the least time between two requests that say which are heard:
             the first goes at once, a burst costs few.
         grace_s: how long a message may be out of order before a snapshot is asked for.
+        attendance: how it attends its station.
         options: see `DeviceClient`.
     """
 
     attends: ClassVar = True
     """Whether it counts as a display of its station; one that merely looks does not."""
-    attendance: ClassVar = Attendance.OUTPUT
 
     def __init__(
         self,
@@ -69,10 +69,12 @@ class KitchenDisplay(TicketRequests):
         on_change: OnChange | None = None,
         hear_every_s: float = 0.03,
         grace_s: float = 1.0,
+        attendance: Attendance = Attendance.OUTPUT,
         **options: Unpack[DeviceOptions],
     ) -> None:
         super().__init__(host, port, **options)
         self.station: Final = station
+        self.attendance: Final = attendance
         self._on_change = on_change
         self._hear_every_s = hear_every_s
         self._view = StationView(station, grace_s=grace_s)
@@ -133,6 +135,9 @@ class KitchenDisplay(TicketRequests):
         """Up to which of the station's changes nothing is missing."""
         with self._view_lock:
             return self._view.sequence
+
+    def _at(self) -> str | None:
+        return self.station
 
     def _seen(self, ticket_id: UUID) -> int | None:
         with self._view_lock:

@@ -53,6 +53,10 @@ class TicketRequests(DeviceClient):
         """The sequence of a ticket as it was last drawn; None where none is."""
         return None
 
+    def _at(self) -> str | None:
+        """The station on whose screen the cook acts: a ticket of another one is refused."""
+        return None
+
     def _as_seen(self, ticket_id: UUID, seen: int | None) -> int | None:
         return self._seen(ticket_id) if seen is None else seen
 
@@ -63,14 +67,16 @@ class TicketRequests(DeviceClient):
     ) -> Pending[TicketReceipt]:
         """A cook begins with this ticket as it was last drawn (or `seen`)."""
         sequence = self._as_seen(ticket_id, seen)
-        return self._request(StartTicket(ticket_id=ticket_id, sequence=sequence), request_id)
+        wanted = StartTicket(ticket_id=ticket_id, sequence=sequence, station=self._at())
+        return self._request(wanted, request_id)
 
     def bump(
         self, ticket_id: UUID, *, seen: int | None = None, request_id: UUID | None = None
     ) -> Pending[TicketReceipt]:
         """The food of this ticket is ready and leaves the station."""
         sequence = self._as_seen(ticket_id, seen)
-        return self._request(BumpTicket(ticket_id=ticket_id, sequence=sequence), request_id)
+        wanted = BumpTicket(ticket_id=ticket_id, sequence=sequence, station=self._at())
+        return self._request(wanted, request_id)
 
     def bump_lines(
         self,
@@ -82,7 +88,9 @@ class TicketRequests(DeviceClient):
     ) -> Pending[TicketReceipt]:
         """These lines are ready; with the last of them the ticket is bumped."""
         sequence = self._as_seen(ticket_id, seen)
-        wanted = BumpLines(ticket_id=ticket_id, lines=tuple(lines), sequence=sequence)
+        wanted = BumpLines(
+            ticket_id=ticket_id, lines=tuple(lines), sequence=sequence, station=self._at()
+        )
         return self._request(wanted, request_id)
 
     def recall(
@@ -108,6 +116,7 @@ class TicketRequests(DeviceClient):
             lines=None if lines is None else tuple(lines),
             restart=restart,
             why=why,
+            station=self._at(),
         )
         return self._request(wanted, request_id)
 
