@@ -18,6 +18,7 @@ from services.runtime.refusal import Refusal
 
 MANAGERS: Final = "managers"
 _NAME: Final = 64
+_DIGEST: Final = 8
 _GONE: Final = frozenset({TicketStatus.CANCELLED, TicketStatus.MOVED})
 _WANTED: Final = {
     CheckKind.TEMPERATURE: ("celsius", "a temperature"),
@@ -264,10 +265,11 @@ def waive(
 def alert_name(kind: AlertKind, check: str, where: str) -> str:
     """The name of the alert of a check at a station, or of a ticket: always the same one."""
     name = f"{kind.value}-{check}-{where}"
-    if len(name) <= _NAME:
+    # With hyphens in it, another check at another station might read the same.
+    if len(name) <= _NAME and "-" not in check + where:
         return name
-    digest = hashlib.sha256(f"{check}/{where}".encode()).hexdigest()[:12]
-    return f"{name[: _NAME - 13]}-{digest}"
+    digest = hashlib.sha256(f"{check}/{where}".encode()).hexdigest()[:_DIGEST]
+    return f"{name[: _NAME - _DIGEST - 1]}-{digest}"
 
 
 def failed_name(finding: Finding) -> str:
@@ -279,7 +281,7 @@ def failed_name(finding: Finding) -> str:
 
 def ticket_alert(check: str, ticket_id: UUID) -> str:
     """The same, for the food of a ticket."""
-    return alert_name(AlertKind.CHECK_FAILED, check, f"ticket-{ticket_id.hex[-12:]}")
+    return alert_name(AlertKind.CHECK_FAILED, check, ticket_id.hex[-12:])
 
 
 def failed(finding: Finding, check: CheckRules) -> Alert:
