@@ -12,6 +12,7 @@ import services.alerts.handlers
 import services.kitchen.attending
 import services.kitchen.giving
 import services.kitchen.handlers
+import services.kitchen.metrics
 import services.notices.handlers
 import services.orders.handlers
 import services.orders.parties
@@ -22,6 +23,7 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.kitchen.intake_book import IntakeBook
 from services.kitchen.learning import Learner, LearntPace
+from services.kitchen.metrics import MetricsBook
 from services.kitchen.port import StoredKitchen
 from services.kitchen.timers import KitchenTimers
 from services.kitchen.watching import StationWatch
@@ -177,6 +179,7 @@ def assemble(
             Housekeeping(database, clock).run,
             sender.run,
             Tidying(database, clock).run,
+            MetricsBook(database, relay, clock).run,
             Learner(database, pace, look_every_s=_LEARN_SELDOMER * look_every_s).run,
         ),
         within=(
@@ -218,6 +221,7 @@ def area_router() -> Router:
         services.orders.handlers.router,
         services.orders.parties.router,
         services.kitchen.handlers.router,
+        services.kitchen.metrics.router,
         services.kitchen.attending.router,
         menu_router,
         services.notices.handlers.router,

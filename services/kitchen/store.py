@@ -367,6 +367,17 @@ async def open_tickets(connection: AsyncConnection, tenant: str) -> list[Ticket]
     return [to_ticket(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
+async def recalled(connection: AsyncConnection, tenant: str, station: str) -> list[UUID]:
+    """Open tickets of a station that were bumped before."""
+    query = select(TICKETS.c.ticket_id).where(
+        TICKETS.c.tenant == tenant,
+        TICKETS.c.station == station,
+        TICKETS.c.status.in_(_OPEN),
+        TICKETS.c.recalls > 0,
+    )
+    return list(await connection.scalars(query))
+
+
 async def heads(
     connection: AsyncConnection, tenant: str | None = None, station: str | None = None
 ) -> list[tuple[str, StationNow]]:

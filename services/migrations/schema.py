@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import services.kitchen.channels_store
+import services.kitchen.metrics
 import services.kitchen.store
 import services.menu.store
 import services.notices.tables

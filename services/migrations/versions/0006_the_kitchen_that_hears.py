@@ -161,6 +161,13 @@ def _new_tables() -> None:
         info={"guard": "version", "shelved": True},
     )
     op.create_table(
+        "station_metrics",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("station", sa.String(length=64), nullable=False),
+        sa.Column("figures", _DOCUMENT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "station", name=op.f("pk_station_metrics")),
+    )
+    op.create_table(
         "tasks",
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("task_id", sa.Uuid(), nullable=False),
