@@ -90,7 +90,7 @@ async def recall_ticket(request: RecallTicket, context: Context) -> None:
         ticket = ticket.model_copy(update={"why": request.why})
     await store.next_sequence(context.draft, context.tenant, ticket.station)
     await showing.show(context, ticket)
-    ticket = await _catch_up(context, ticket)
+    ticket = await _catch_up(context, before, ticket)
     await courses.follow(context, book, ticket.order_id)
     context.answer(rules.receipt(ticket))
 
@@ -212,8 +212,12 @@ async def _check_last(context: Context, book: KitchenRules, ticket: Ticket) -> N
         )
 
 
-async def _catch_up(context: Context, ticket: Ticket) -> Ticket:
-    """Strike out of a recalled ticket what was voided while it was bumped."""
+async def _catch_up(context: Context, before: Ticket, ticket: Ticket) -> Ticket:
+    """Strike out of a recalled ticket what was voided while it was bumped.
+
+    Raises:
+        Refusal: `wrong-state`, where that is all there is on it.
+    """
     order = await context.ports.orders.order(context.draft, context.tenant, ticket.order_id)
     voided = set() if order is None else _voided(order)
     gone = [each.line for each in ticket.lines if each.line in voided]
@@ -224,7 +228,7 @@ async def _catch_up(context: Context, ticket: Ticket) -> Ticket:
     if after is None:
         return ticket
     if not rules.is_open(after):
-        raise rules.wrong_state(ticket, "nothing of it is wanted any more")
+        raise rules.wrong_state(before, "nothing of it is wanted any more")
     await store.next_sequence(context.draft, context.tenant, ticket.station)
     await showing.show(context, after)
     return after

@@ -23,6 +23,7 @@ from schemas.devices import Role
 from schemas.envelope import device_source, encode, envelope_of
 from schemas.house_rules import OrderRules
 from schemas.identifiers import new_id, reserved
+from schemas.kitchen import PrintTicket
 from schemas.menu import MenuItem
 from schemas.message import Message, Query, Request
 from schemas.orders import Order, OrderChanged, OrderPlaced
@@ -70,6 +71,7 @@ class Wire:
         self.retained: Final[dict[str, bytes]] = {}
         self.replies: Final[dict[UUID, list[Reply]]] = {}
         self.orders: Final[dict[tuple[UUID, int], Order]] = {}
+        self.prints: Final[list[PrintTicket]] = []
         self.takes: int | None = None
         """After so many messages more the connection breaks."""
         self._tenant = tenant
@@ -93,6 +95,8 @@ class Wire:
         said = envelope_of(located.message).model_validate_json(payload).data
         if isinstance(said, Reply) and said.request is not None:
             self.replies.setdefault(said.request, []).append(said)
+        elif isinstance(said, PrintTicket):
+            self.prints.append(said)
         elif isinstance(said, OrderPlaced | OrderChanged):
             key = (said.order_id, said.order.version)
             assert self.orders.setdefault(key, said.order) == said.order, "one version, two orders"
@@ -141,7 +145,7 @@ class OrderWorld:
     def __init__(self, database: Database, rules: OrderRules, menu: Sequence[MenuItem]) -> None:
         self.database: Final = database
         self.tenant: Final = f"t-{new_id().hex[-12:]}"
-        self.rules: Final = rules
+        self.rules = rules
         self.menu: Final = menu
         self.now = BEGAN
         self.wire: Final = Wire(self.tenant)
