@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.house_rules import OrderRules
-from schemas.kitchen import Ticket
+from schemas.kitchen import Ticket, TicketStatus
+from schemas.kitchen_rules import KitchenRules
 from schemas.orders import Order, OrderChange
 from services.kitchen.reading import tickets_of_order
 from services.notices.reading import notices_of_order
@@ -20,6 +22,38 @@ from services.orders.journal import Entry
 from services.orders.ledger import NOTHING, Posting
 from services.runtime import house_rules
 from services.runtime.answers import Answer, answers_about
+
+
+class Kind(StrEnum):
+    """What kind of thing happened."""
+
+    REQUEST = "request"
+    REFUSED = "refused"
+    CHANGE = "change"
+    TICKET = "ticket"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing that happened.
+
+    Attributes:
+        at: when.
+        kind: what kind of thing.
+        text: in words.
+        by: who did it; None where nobody did.
+        more: what follows from it or explains it, a line each.
+        details: the same for programs.
+    """
+
+    at: datetime
+    kind: Kind
+    text: str
+    by: str | None = None
+    more: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
 
 SKEW: Final = timedelta(days=1)
 """So far a device's clock, by which ids are made, may be off."""
@@ -36,6 +70,7 @@ class Sources:
         answers: what was asked about it and its tickets, with the answers.
         notices: whom the house told, as rows.
         house: its rules of now.
+        kitchen: how its kitchen works now.
     """
 
     order: Order
@@ -44,6 +79,7 @@ class Sources:
     answers: Sequence[Answer]
     notices: Sequence[Mapping[str, Any]]
     house: OrderRules
+    kitchen: KitchenRules
 
 
 async def gather(connection: AsyncConnection, tenant: str, order: Order, now: datetime) -> Sources:
@@ -59,8 +95,8 @@ async def gather(connection: AsyncConnection, tenant: str, order: Order, now: da
         until=now + SKEW,
     )
     notices = await notices_of_order(connection, tenant, order.order_id)
-    house = (await house_rules.read(connection, tenant)).orders
-    return Sources(order, entries, tickets, answers, notices, house)
+    books_ = await house_rules.read(connection, tenant)
+    return Sources(order, entries, tickets, answers, notices, books_.orders, books_.kitchen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +166,7 @@ def promises(sources: Sources) -> list[Promise]:
             max(heard) if sources.tickets and len(heard) == len(sources.tickets) else None,
         ),
         Promise("ready", order.due_at, real.get(OrderChange.READY)),
+        *(each for ticket in sources.tickets for each in _predicted(ticket)),
     ]
     for what, change in (
         ("served", OrderChange.SERVED),
@@ -142,6 +179,18 @@ def promises(sources: Sources) -> list[Promise]:
     if order.closed_at is not None:
         told.append(Promise(order.status.value, None, order.closed_at))
     return told
+
+
+def _predicted(ticket: Ticket) -> Iterator[Promise]:
+    """When a ticket was predicted to be ready, and when it was."""
+    if ticket.ready_p50_at is None or ticket.status is TicketStatus.MOVED:
+        return
+    done = ticket.ended_at if ticket.status is TicketStatus.BUMPED else None
+    course = f", course {ticket.course}" if ticket.course > 1 else ""
+    yield Promise(f"ready at {ticket.station}{course}", ticket.ready_p50_at, done)
+    if ticket.ready_p90_at is not None:
+        what = f"ready at {ticket.station}{course}, nine times of ten"
+        yield Promise(what, ticket.ready_p90_at, done)
 
 
 def asked_at(request_id: UUID) -> datetime | None:

@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from typing import Any, Final
 
 from cli.journal_text import moved, who
 from cli.printing import after
-from cli.story import Sources, asked_at
-from schemas.kitchen import Ticket, TicketStatus
-from schemas.kitchen_requests import BumpTicket, HearTickets, StartTicket
+from cli.standing import told as told_of
+from cli.story import Kind, Sources, Told, asked_at
+from cli.story_kitchen import BY_TICKET, ticket_story
 from schemas.money import to_text
 from schemas.notices import NoticeStatus
 from schemas.orders import Order, OrderChange
 from schemas.payments import Payment
-from schemas.replies import HeardReceipt, OrderReceipt, Outcome, TicketReceipt
+from schemas.replies import OrderReceipt, Outcome, TicketReceipt
 from services.orders.journal import Entry
 from services.runtime.answers import Answer
 
 _ON_ITS_WAY: Final = timedelta(days=1)
 """An id that is older than this tells nothing of how long a request was on its way."""
-
-
-class Kind(StrEnum):
-    """What kind of thing happened."""
-
-    REQUEST = "request"
-    REFUSED = "refused"
-    CHANGE = "change"
-    TICKET = "ticket"
-    NOTICE = "notice"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One thing that happened.
-
-    Attributes:
-        at: when.
-        kind: what kind of thing.
-        text: in words.
-        by: who did it; None where nobody did.
-        more: what follows from it or explains it, a line each.
-        details: the same for programs.
-    """
-
-    at: datetime
-    kind: Kind
-    text: str
-    by: str | None = None
-    more: tuple[str, ...] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 _REFUNDS: Final = frozenset(
@@ -65,9 +32,9 @@ _RANK: Final = {kind: number for number, kind in enumerate(Kind)}
 def tell(sources: Sources) -> list[Told]:
     """Everything that happened to an order, in the order of its times."""
     told = [
-        *_requests(sources.answers),
+        *_requests(sources),
         *(_change(sources.order, entry) for entry in sources.entries),
-        *(each for ticket in sources.tickets for each in _ticket(ticket, sources.answers)),
+        *(each for ticket in sources.tickets for each in ticket_story(ticket, sources)),
         *(each for notice in sources.notices for each in _notice(notice)),
     ]
     # What was decided in one instant is told in this order: asked, changed, cut, told.
@@ -77,8 +44,9 @@ def tell(sources: Sources) -> list[Told]:
 # -- what was asked, and what the answer was ------------------------------------------------
 
 
-def _requests(answers: Iterable[Answer]) -> Iterator[Told]:
-    for each in answers:
+def _requests(sources: Sources) -> Iterator[Told]:
+    stations = {ticket.ticket_id: ticket.station for ticket in sources.tickets}
+    for each in sources.answers:
         reply = each.reply
         details = {
             "request_id": each.request_id,
@@ -88,11 +56,13 @@ def _requests(answers: Iterable[Answer]) -> Iterator[Told]:
             "asked_at": asked_at(each.request_id),
         }
         name = _short(each.kind)
+        result = reply.result
+        if isinstance(result, TicketReceipt) and result.ticket_id in stations:
+            name = f"{name} at {stations[result.ticket_id]}"
         if reply.outcome is Outcome.REJECTED:
-            now = reply.result
             standing = (
-                (f"it was {now.status.value}, version {now.version}",)
-                if isinstance(now, OrderReceipt)
+                (f"it was {result.status.value}, version {result.version}",)
+                if isinstance(result, OrderReceipt | TicketReceipt)
                 else ()
             )
             yield Told(
@@ -103,9 +73,10 @@ def _requests(answers: Iterable[Answer]) -> Iterator[Told]:
                 standing,
                 details,
             )
-        elif not _of_kitchen(each):
+        elif each.kind not in BY_TICKET:
+            stands = "accepted" if isinstance(result, OrderReceipt | None) else told_of(result)
             yield Told(
-                each.at, Kind.REQUEST, f"{name}{_way(each)}: accepted", each.device, (), details
+                each.at, Kind.REQUEST, f"{name}{_way(each)}: {stands}", each.device, (), details
             )
 
 
@@ -120,10 +91,6 @@ def _way(answer: Answer) -> str:
     if made is None or not timedelta() <= answer.at - made < _ON_ITS_WAY:
         return ""
     return f", asked {after(made, answer.at)} before"
-
-
-def _of_kitchen(answer: Answer) -> bool:
-    return answer.kind in {each.type_name for each in (HearTickets, StartTicket, BumpTicket)}
 
 
 # -- what changed ---------------------------------------------------------------------------
@@ -186,71 +153,6 @@ def _paid(payment: Payment, currency: str) -> str:
     tip = f" and a tip of {to_text(payment.tip_minor, currency)}" if payment.tip_minor else ""
     guest = f" by guest {payment.guest}" if payment.guest is not None else ""
     return f"{to_text(payment.amount_minor, currency)}{tip} in {payment.method}{guest}"
-
-
-# -- the kitchen ----------------------------------------------------------------------------
-
-
-def _ticket(ticket: Ticket, answers: Iterable[Answer]) -> Iterator[Told]:
-    """A ticket's life: published, heard, changed, begun, ended."""
-    said = {
-        kind.type_name: [each for each in answers if each.kind == kind.type_name]
-        for kind in (StartTicket, BumpTicket, HearTickets)
-    }
-
-    def by(kind: type[StartTicket | BumpTicket]) -> str | None:
-        for each in said[kind.type_name]:
-            result = each.reply.result
-            if (
-                each.reply.outcome is Outcome.ACCEPTED
-                and isinstance(result, TicketReceipt)
-                and result.ticket_id == ticket.ticket_id
-            ):
-                return each.device
-        return None
-
-    what = ", ".join(f"{line.quantity} {line.name}" for line in ticket.lines)
-    details = {"ticket_id": ticket.ticket_id, "station": ticket.station}
-
-    def told(at: datetime | None, step: str, text: str, by: str | None = None) -> Iterator[Told]:
-        if at is not None:
-            yield Told(at, Kind.TICKET, text, by, (), details | {"step": step})
-
-    name, began = f"ticket {ticket.station}", ticket.placed_at
-    yield from told(began, "published", f"{name} published: {what}")
-    yield from told(
-        ticket.heard_at,
-        "heard",
-        f"{name} heard after {after(began, ticket.heard_at)}",
-        ticket.heard_by,
-    )
-    for each in said[HearTickets.type_name]:
-        result = each.reply.result
-        again = ticket.heard_at is not None and each.at > ticket.heard_at
-        again = again and each.at != ticket.change_heard_at
-        if again and isinstance(result, HeardReceipt) and ticket.ticket_id in result.ticket_ids:
-            yield from told(each.at, "heard-again", f"{name} heard again", each.device)
-    yield from told(ticket.changed_at, "changed", f"{name} shows what changed")
-    if ticket.changed_at is not None:
-        yield from told(
-            ticket.change_heard_at,
-            "change-heard",
-            f"{name}: the change heard after {after(ticket.changed_at, ticket.change_heard_at)}",
-            ticket.change_heard_by,
-        )
-    yield from told(
-        ticket.started_at,
-        "started",
-        f"{name} started after {after(began, ticket.started_at)}",
-        by(StartTicket),
-    )
-    bumped = ticket.status is TicketStatus.BUMPED
-    yield from told(
-        ticket.ended_at,
-        ticket.status.value,
-        f"{name} {ticket.status.value} after {after(began, ticket.ended_at)}",
-        by(BumpTicket) if bumped else None,
-    )
 
 
 # -- whom the house told --------------------------------------------------------------------

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from cli.printing import after, age, when
-from cli.story import Books, Promise, Sources, books, promises
-from cli.story_chapters import Kind, Told, tell
+from cli.story import Books, Kind, Promise, Sources, Told, books, promises
+from cli.story_chapters import tell
 from schemas.money import digits, to_text
 from services.orders.ledger import ACCOUNTS, Posting
 

@@ -186,7 +186,13 @@ def move(app: Application, *, to: str, why: str | None, **named: Any) -> None:
     Examples:
       heard kitchen move A1B2 --tenant demo --station grill --to grill-2 --why "broken fan"
     """
-    _ask(app, _is_open, lambda it: lambda hand: hand.move_ticket(it.ticket_id, to, why), **named)
+    _ask(
+        app,
+        _is_open,
+        lambda it: lambda hand: hand.move_ticket(it.ticket_id, to, why),
+        then_at=to,
+        **named,
+    )
 
 
 @click.command(cls=Command)
@@ -236,12 +242,13 @@ def _ask(
     patience: float,
     as_manager: bool,
     as_json: bool,
+    then_at: str | None = None,
 ) -> None:
-    """Find the ticket that is meant, ask, and print how it stands then."""
+    """Find the ticket that is meant, ask, and print how it stands then, and where."""
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         ticket = asker.ticket(name, station, course, fits)
         result = asker.ask(question(ticket))
-        show_result(result, f"{ticket.order_number}  {ticket.station}", as_json=as_json)
+        show_result(result, f"{ticket.order_number}  {then_at or ticket.station}", as_json=as_json)
 
 
 def _ask_of_order(
