@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from devices.receipt_paper import Row
+from devices.receipt_paper import CODE_PAGES, Row
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 3.0
@@ -25,6 +25,7 @@ PRINT_S: Final = 15.0
 USUAL_PORT: Final = 9100
 USUAL_PROFILE: Final = "default"
 
+_CODE_PAGES: Final = frozenset(page.upper() for page in CODE_PAGES)
 _ASK_OFFLINE: Final = b"\x10\x04\x01"
 _ASK_PAPER: Final = b"\x10\x04\x04"
 """DLE EOT: answered at once, whatever is still to be printed."""
@@ -206,6 +207,10 @@ def slip_bytes(rows: Iterable[Row], *, profile: str = USUAL_PROFILE) -> bytes:
         made = _library().Dummy(profile=profile)
     except KeyError:
         raise NoPrinting(f"python-escpos knows no printer {profile!r}") from None
+    # Only code pages that nearly every printer has: what is plain needs no other.
+    encoder = made.magic.encoder
+    known = {name: number for name, number in encoder.codepages.items() if name in _CODE_PAGES}
+    encoder.codepages = known or encoder.codepages
     made.hw("INIT")
     for row in rows:
         made.set(

@@ -21,7 +21,7 @@ from schemas.orders import OrderKind
 
 USUAL_COLUMNS: Final = 42
 LEAST_COLUMNS: Final = 20
-_CODE_PAGES: Final = ("cp437", "cp850", "cp852", "cp858", "cp866", "cp1252")
+CODE_PAGES: Final = ("cp437", "cp850", "cp852", "cp858", "cp866", "cp1252")
 """What nearly every printer knows; other letters are written in the nearest plain ones."""
 _UNREADABLE: Final = "?"
 
@@ -191,7 +191,7 @@ def _letter(letter: str) -> str:
 
 def _known() -> frozenset[str]:
     letters = set()
-    for page in _CODE_PAGES:
+    for page in CODE_PAGES:
         for code in range(128, 256):
             letter = bytes([code]).decode(page, errors="ignore")
             if letter.isprintable():

@@ -22,7 +22,7 @@ _BEING_MADE: Final = frozenset({TicketStatus.HEARD, TicketStatus.STARTED})
 _TOLD: Final = frozenset({EscalationTarget.EXPO, EscalationTarget.POS, EscalationTarget.MANAGER})
 """Steps that end in an alert."""
 _LONGEST_NAME: Final = 64
-_ROUND: Final = (1_000_000, *(lead * 10**zeros for zeros in (5, 4, 3, 2) for lead in (5, 2, 1)))
+_ROUND: Final = (1_000_000, *(lead * 10**zeros for zeros in (5, 4, 3, 2) for lead in (5, 2, 1)), 50)
 
 
 def address(

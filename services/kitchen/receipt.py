@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from schemas.kitchen import Asked, PrintTicket, Ticket, TicketStatus
 from schemas.kitchen_rules import EscalationTarget, KitchenRules, StationKind
-from services.kitchen import hearing, moving, showing, store, unheard
+from services.kitchen import expo, hearing, moving, showing, store, unheard
 from services.runtime.context import Context
 
 
@@ -69,6 +69,8 @@ async def _whom(
         now = await store.station_now(context.draft, context.tenant, ticket.station)
         return ticket.station if now.printers else None
     if target is EscalationTarget.FALLBACK:
+        if expo.is_expo(ticket):
+            return None  # whoever makes things cannot see to whole orders
         other = book.station(ticket.station).fallback
         return other if other is not None and await _is_there(context, other) else None
     for name in sorted(book.stations):
