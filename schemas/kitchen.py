@@ -225,9 +225,6 @@ class Ticket(Part):
     priority: Priority = Priority.NORMAL
     sent_at: AwareDatetime | None = None
     """When it was to be made at once: cut, or fired. None while it was never fired."""
-    queue_at: AwareDatetime | None = None
-    """Since when it stands in the queue, where that is not `sent_at`: what was held to be done
-    together with others keeps its place."""
     wake_at: AwareDatetime | None = None
     """When the services look at it again by themselves: to fire it, or to ask somebody else."""
     recalls: Annotated[int, Field(ge=0)] = 0

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from schemas.kitchen import HoldReason, Ticket, TicketStep
+from schemas.kitchen import HoldReason, Ticket, TicketStatus, TicketStep
 from schemas.kitchen_requests import FireCourse, FireTicket, HoldTicket
 from schemas.kitchen_rules import KitchenRules
 from schemas.orders import Order, OrderStatus
 from schemas.refusals import RefusalCode
-from services.kitchen import course_rules, expo, pace, receipt, rules, showing, store
+from services.kitchen import course_rules, expo, pace, receipt, rules, showing, store, together
 from services.runtime.context import Context
+from services.runtime.facts import TicketMoved
 from services.runtime.house_rules import kitchen_rules
 from services.runtime.refusal import Refusal
 from services.runtime.router import Router
@@ -25,6 +26,7 @@ async def arrange(
     context: Context, book: KitchenRules, order: Order, tickets: Sequence[Ticket]
 ) -> Sequence[Ticket]:
     """Hold what is not to be begun yet; everything else is sent as it is."""
+    tickets = together.plan(book, tickets, context.now)
     if all(each.course == 1 for each in tickets):
         return tickets  # nothing comes before it
     known = await _of_order(context, order.order_id)
@@ -76,12 +78,10 @@ async def fire(context: Context, book: KitchenRules, ticket: Ticket) -> Ticket:
     sequence = ticket.sequence
     if rules.may(ticket, TicketStep.FIRE):
         sequence = await store.next_sequence(context.draft, context.tenant, ticket.station)
-    planned = ticket.held_for is HoldReason.TOGETHER
     ticket = rules.move(
         ticket, TicketStep.FIRE, sequence=sequence, at=context.now, by=context.device
     )
-    if not planned:  # what was held to be done together with others was promised with them
-        ticket = await pace.anew(context, book, ticket)
+    ticket = await pace.anew(context, book, ticket)
     ticket = await receipt.address(context, book, ticket.model_copy(update={"asked": ()}))
     await showing.show(context, ticket)
     return ticket
@@ -92,7 +92,7 @@ async def wake(context: Context, book: KitchenRules, ticket: Ticket) -> None:
     # A clock that was set back must not make this the only answer that it ever gets.
     now = context.now if ticket.wake_at is None else max(context.now, ticket.wake_at)
     if ticket.held_for is HoldReason.TOGETHER:
-        await fire(context, book, ticket)
+        await _look(context, book, ticket, now)
     await follow(context, book, ticket.order_id, at=now)
 
 
@@ -114,7 +114,50 @@ async def follow(
                     after = ticket.model_copy(update={"wake_at": begins})
                     await showing.again(context, after)
             return
-        for ticket in waiting:
+        await _begin(context, book, waiting)
+
+
+@router.during(TicketMoved)
+async def look_at_the_others(fact: TicketMoved, context: Context) -> None:
+    """A ticket was begun or is done: what waits to be done with it is looked at again."""
+    rows = await store.rows_of(context.draft, context.tenant, fact.order_id)
+    if not any(row["held_for"] == HoldReason.TOGETHER for row in rows):
+        return
+    book = await kitchen_rules(context.draft, context.tenant)
+    for ticket in await _of_order(context, fact.order_id):
+        if ticket.held_for is HoldReason.TOGETHER:
+            await _look(context, book, ticket, context.now)
+
+
+async def _look(context: Context, book: KitchenRules, ticket: Ticket, at: datetime) -> None:
+    """Begin what was held to be done together with others, or hold it for a while longer."""
+    station = await store.station_now(context.draft, context.tenant, ticket.station)
+    others = [
+        each
+        for each in await _of_order(context, ticket.order_id)
+        if each.ticket_id != ticket.ticket_id
+    ]
+    held = together.still(book, ticket, others, station.work_s, at)
+    if held is None:
+        await fire(context, book, ticket)
+    elif held != ticket:
+        await showing.again(context, held)
+
+
+async def _begin(context: Context, book: KitchenRules, waiting: Sequence[Ticket]) -> None:
+    """Begin a course: all its tickets at once, or so that they are done together."""
+    held: dict[UUID, Ticket] = {}
+    if book.finish_together and len(waiting) > 1:
+        begun = {"status": TicketStatus.SENT, "held_for": None, "sent_at": context.now}
+        promised = [
+            await pace.anew(context, book, each.model_copy(update=begun)) for each in waiting
+        ]
+        planned = together.plan(book, promised, context.now)
+        held = {each.ticket_id: each for each in planned if each.status is TicketStatus.HELD}
+    for ticket in waiting:
+        if ticket.ticket_id in held:
+            await showing.again(context, held[ticket.ticket_id])
+        else:
             await fire(context, book, ticket)
 
 

@@ -27,11 +27,11 @@ _FADES: Final = 3
 _OF_ITS_KIND: Final = 40
 """With so many tickets of the same hours and queue, they count as much as all others."""
 _OF_AN_ITEM: Final = 5
-_STEP: Final = 0.01
+_STEP: Final = 0.03
 """How far the level goes after each promise."""
 _LEVELS: Final = (0.6, 0.995)
 _RATIOS: Final = (0.05, 20.0)
-_WAITS_S: Final = (1, 240, 720)
+_WAITS_S: Final = (1, 240, 600, 1200, 2400)
 _HOURS: Final = 3
 
 
