@@ -7,9 +7,12 @@ from schemas.replies import (
     AlertReceipt,
     ChannelReceipt,
     CourseReceipt,
+    DutyReceipt,
+    FindingReceipt,
     OrderReceipt,
     Result,
     StationReceipt,
+    TaskReceipt,
     TicketReceipt,
 )
 
@@ -46,5 +49,13 @@ def told(result: Result) -> str:  # noqa: PLR0911 - one for each kind of answer
             return f"{result.intake.value}, quoted {result.quoted_s // 60} min: {result.why}"
         case AlertReceipt():
             return "acknowledged" if result.acknowledged else "stands"
+        case DutyReceipt():
+            where = f" at {result.station}" if result.station else ""
+            return f"on duty{where}" if result.on_duty else "off duty"
+        case TaskReceipt():
+            return f"waits for {', '.join(result.waits_for)}" if result.waits_for else "told"
+        case FindingReceipt():
+            how = "waived" if result.waived else "passed" if result.passed else "FAILED"
+            return f"{how} ({result.limits})"
         case _:
             return result.kind

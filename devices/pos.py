@@ -11,6 +11,7 @@ from typing import Final, Unpack
 from uuid import UUID
 
 from devices.connection import Received
+from devices.floor import FloorRequests
 from devices.menu_view import MenuView
 from devices.options import DeviceOptions
 from devices.order_requests import OrderRequests
@@ -59,7 +60,7 @@ class NewOrder:
         )
 
 
-class PointOfSale(OrderRequests):
+class PointOfSale(OrderRequests, FloorRequests):
     """A till, a tablet, a kiosk or a web shop: it places orders and knows the menu.
 
     Give it an outbox. What is asked is written to the outbox, and sent once it is safe

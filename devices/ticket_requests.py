@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from devices.client import DeviceClient
+from devices.floor import FloorRequests
 from devices.pending import Pending
 from schemas.alerts import AcknowledgeAlert
 from schemas.kitchen import Priority
@@ -35,7 +35,7 @@ from schemas.replies import (
 )
 
 
-class TicketRequests(DeviceClient):
+class TicketRequests(FloorRequests):
     """A device that asks the kitchen for something.
 
     Requests are written to the outbox and return at once; the handle says what became of

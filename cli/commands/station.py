@@ -128,7 +128,7 @@ def set_(
       heard station set pass --tenant roma kind=expo
       heard station set grill --tenant roma fallback= --dry-run
     """
-    book = _change(
+    book = change_book(
         app, tenant, lambda book: changed_station(book, name, pairs), name, dry_run=dry_run
     )
     if as_json:
@@ -148,7 +148,7 @@ def remove(app: Application, *, name: str, tenant: str, dry_run: bool) -> None:
     Examples:
       heard station remove grill-2 --tenant roma
     """
-    _change(app, tenant, lambda book: without_station(book, name), name, dry_run=dry_run)
+    change_book(app, tenant, lambda book: without_station(book, name), name, dry_run=dry_run)
 
 
 @station.command()
@@ -192,7 +192,7 @@ def import_(app: Application, *, file: Path, tenant: str, dry_run: bool, as_json
         raise Failure(f"{file} is no UTF-8 text: {error.reason} at byte {error.start}") from None
     except BookBroken as error:
         raise Failure(f"{file}: {error} (nothing was changed)") from None
-    book = _change(app, tenant, lambda _: wanted, None, dry_run=dry_run)
+    book = change_book(app, tenant, lambda _: wanted, None, dry_run=dry_run)
     if as_json:
         show_json(book.model_dump(mode="json"))
 
@@ -247,7 +247,7 @@ def open_(
         show_result(receipt, name, as_json=as_json)
 
 
-def _change(
+def change_book(
     app: Application,
     tenant: str,
     change: Callable[[KitchenRules], KitchenRules],

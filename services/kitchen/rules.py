@@ -125,7 +125,8 @@ def move(
     elif step is TicketStep.FIRE:
         changes |= {"heard_at": None, "heard_by": None, "why": None, **from_now(ticket, at)}
     elif step is TicketStep.RECALL:
-        changes |= {"recalls": ticket.recalls + 1, "recalled_at": at}
+        # Who saw to it was done with it.
+        changes |= {"recalls": ticket.recalls + 1, "recalled_at": at, "given_to": ()}
         if restart:
             changes |= from_now(ticket, at)
         if restart or ticket.started_at is None:
