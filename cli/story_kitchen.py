@@ -52,6 +52,9 @@ class _Teller:
         self._details = {"ticket_id": ticket.ticket_id, "station": ticket.station}
         # From when its hearing and its work count: it may have been held before.
         self._sent = ticket.sent_at or ticket.placed_at
+        self._anew = ticket.recalled_at is not None and self._sent == ticket.recalled_at
+        if self._anew:  # what came before its recall is told from the beginning
+            self._sent = ticket.placed_at
 
     def cut(self) -> Iterator[Told]:
         """When it was cut, why there, and when it was to be made."""
@@ -140,7 +143,7 @@ class _Teller:
         yield from self._told(
             ticket.recalled_at if here else None,
             "recalled",
-            f"{self._name} recalled{times}",
+            f"{self._name} recalled{times}{'; its time counts anew' if self._anew else ''}",
             more=[f'why: "{ticket.why}"'] if ticket.why and ticket.recalls else (),
         )
         moved = ticket.status is TicketStatus.MOVED
