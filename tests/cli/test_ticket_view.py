@@ -8,9 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.ticket_view import line_text, ticket_lines
+from cli.ticket_view import Lateness, lateness, line_text, standing, ticket_lines
 from schemas.identifiers import new_id
-from schemas.kitchen import LineMark, Ticket, TicketLine, TicketStatus, WasLine
+from schemas.kitchen import (
+    AlsoAt,
+    Asked,
+    HoldReason,
+    LineMark,
+    Plate,
+    Priority,
+    Ticket,
+    TicketLine,
+    TicketStatus,
+    WasLine,
+)
+from schemas.kitchen_rules import EscalationTarget
 from schemas.menu import ChosenModifier
 from schemas.orders import OrderKind
 
@@ -136,3 +148,86 @@ def test_on_one_line_the_mark_and_the_allergy_stand_in_capitals() -> None:
         "contains egg, gluten; AVOID peanuts)"
     )
     assert line_text(TicketLine(line=1, item="ale", name="Ale", quantity=1)) == "1 Ale"
+
+
+NOW = datetime(2026, 3, 14, 18, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        ({"priority": Priority.RUSH}, "** RUSH **"),
+        ({"course": 2}, "course 2"),
+        ({"recalls": 1, "status": TicketStatus.STARTED}, "RECALLED"),
+        ({"recalls": 3, "status": TicketStatus.STARTED}, "RECALLED 3 times"),
+        ({"moved_from": "grill-2"}, "from grill-2"),
+        ({"why": "no fan"}, "why: no fan"),
+        ({"also_at": (AlsoAt(station="fry", lines=2),)}, "also at fry (2)"),
+        (
+            {"plates": (Plate(ticket_id=new_id(), station="fry", status=TicketStatus.BUMPED),)},
+            "fry: done",
+        ),
+        (
+            {"status": TicketStatus.HELD, "held_for": HoldReason.COURSE},
+            "waits for the course before",
+        ),
+        ({"status": TicketStatus.HELD, "held_for": HoldReason.BY_HAND}, "waits for a word"),
+        (
+            {
+                "status": TicketStatus.SENT,
+                "asked": (Asked(step=EscalationTarget.EXPO, to="pass", at=NOW),),
+            },
+            "nobody has heard it: told expo pass",
+        ),
+    ],
+)
+def test_a_ticket_says_in_words_what_is_special_about_it(
+    update: dict[str, object], says: str
+) -> None:
+    told = ticket(BURGER).model_copy(update=update)
+    assert says in list(standing(told, NOW))
+    assert says in ticket_lines(told, width=80, late_s=60, now=NOW).plain
+
+
+def test_when_it_will_be_ready_is_told_while_it_is_made() -> None:
+    p50, p90 = NOW + timedelta(minutes=2), NOW + timedelta(minutes=4)
+    made = ticket(BURGER).model_copy(update={"ready_p50_at": p50, "ready_p90_at": p90})
+    clock = [f"{at.astimezone():%H:%M:%S}" for at in (p50, p90)]
+    assert list(standing(made, NOW)) == [f"ready about {clock[0]}, by {clock[1]} at the latest"]
+    assert list(standing(made, p90)) == [f"should be ready since {clock[0]}"]
+    held = made.model_copy(
+        update={"status": TicketStatus.HELD, "held_for": HoldReason.TOGETHER, "wake_at": p50}
+    )
+    assert list(standing(held, NOW)) == [f"waits until {clock[0]}, to be done with the others"]
+
+
+def test_a_ticket_warns_and_is_late_by_its_own_times_and_says_so() -> None:
+    timed = ticket(BURGER).model_copy(
+        update={"warn_at": NOW, "late_at": NOW + timedelta(minutes=2), "sent_at": NOW}
+    )
+    told = [
+        lateness(timed, NOW + timedelta(minutes=minutes), late_s=1) for minutes in (-1, 0, 1, 2)
+    ]
+    assert told == [Lateness.AHEAD, Lateness.WARN, Lateness.WARN, Lateness.LATE]
+    assert "LATE" in ticket_lines(timed, width=60, late_s=1, now=NOW + timedelta(minutes=3)).plain
+    assert lateness(ticket(BURGER), datetime.now(UTC), late_s=60) is Lateness.LATE
+    held = timed.model_copy(update={"status": TicketStatus.HELD})
+    assert lateness(held, NOW + timedelta(hours=1), late_s=1) is Lateness.AHEAD
+
+
+def test_identical_lines_are_one_where_the_house_wants_that_and_done_ones_stay_apart() -> None:
+    plain = TicketLine(line=1, item="ale", name="Ale", quantity=1)
+    lines = [plain.model_copy(update={"line": n}) for n in (1, 2)]
+    done = plain.model_copy(update={"line": 3, "bumped_at": NOW})
+    merged = ticket_lines(ticket(*lines, done), width=38, late_s=60, merge=True).plain
+    assert [each.strip() for each in merged.splitlines() if "Ale" in each] == [
+        "2 x Ale", "1 x Ale (done)",
+    ]  # fmt: skip
+    assert drawn(*lines).count("1 x Ale") == 2
+    assert line_text(done) == "DONE 1 Ale"
+
+
+def test_a_line_that_is_to_begin_later_says_when() -> None:
+    later = BURGER.model_copy(update={"begin_at": NOW + timedelta(minutes=1)})
+    text = ticket_lines(ticket(later), width=38, late_s=60, now=NOW).plain
+    assert f"begin at {(NOW + timedelta(minutes=1)).astimezone():%H:%M:%S}" in text
