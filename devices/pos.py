@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, Unpack
 from uuid import UUID
 
+from devices.alerts_view import AlertsView
 from devices.connection import Received
 from devices.floor import FloorRequests
 from devices.menu_view import MenuView
@@ -17,6 +18,7 @@ from devices.options import DeviceOptions
 from devices.order_requests import OrderRequests
 from devices.orders_view import OrdersView
 from devices.pending import Pending, Rejected
+from schemas.alerts import Alert
 from schemas.envelope import envelope_of
 from schemas.menu import MenuItem
 from schemas.orders import (
@@ -87,6 +89,7 @@ class PointOfSale(OrderRequests, FloorRequests):
         self._watches: Final = watch_orders
         self._view: Final = OrdersView()
         self._view_lock: Final = threading.Lock()
+        self._alerts: Final = AlertsView(self.tenant, mine=frozenset({self.device}))
 
     @property
     def menu(self) -> Mapping[str, MenuItem]:
@@ -96,6 +99,12 @@ class PointOfSale(OrderRequests, FloorRequests):
         refuse it with `unknown-item`.
         """
         return self._menu.items
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """What this till is told: whose orders the kitchen has not heard, critical first."""
+        with self._view_lock:
+            return self._alerts.alerts
 
     @property
     def orders(self) -> Mapping[UUID, Order]:
@@ -155,15 +164,19 @@ class PointOfSale(OrderRequests, FloorRequests):
 
     def _filters(self) -> list[str]:
         watched = [OrderState.route.filter(tenant=self.tenant)] if self._watches else []
-        return [self._menu.filter, *watched]
+        return [self._menu.filter, self._alerts.filter, *watched]
 
     def _connected(self, now: float) -> None:
         with self._view_lock:
             self._view.connected(now)
+            self._alerts.connected()
 
     def _receive(self, message: Received, now: float) -> None:  # noqa: ARG002 - the hook's shape
         if self._menu.owns(message.topic):
             self._menu.receive(message.topic, message.payload)
+        elif self._alerts.owns(message.topic):
+            with self._view_lock:
+                self._alerts.receive(message.topic, message.payload)
         else:
             self._receive_order(message)
 
