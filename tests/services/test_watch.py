@@ -71,6 +71,8 @@ async def test_who_came_in_and_was_revoked_between_two_looks_is_put_out(
 
     async def looking(*arguments: Any) -> Any:
         """Stand still before a look, so that a device can come, be named and go."""
+        if arguments[0] is not database:  # another broker of this same process looks too
+            return await look(*arguments)
         waits.set()
         await goes_on.wait()
         return await look(*arguments)
