@@ -79,6 +79,14 @@ RULES: Final[tuple[Rule, ...]] = (
     *_rule(_DEVICES, Verb.PUBLISH, Plane.REQUEST, "{self}/people/+"),
     *_rule(_DEVICES, Verb.SUBSCRIBE, Plane.REPLY, "{self}"),
     *_rule({Role.POS}, Verb.PUBLISH, Plane.REQUEST, "{self}/orders/+"),
+    # Whoever takes the orders may take none for a while.
+    *_rule(
+        {Role.POS},
+        Verb.PUBLISH,
+        Plane.REQUEST,
+        "{self}/kitchen/pause-channel",
+        "{self}/kitchen/resume-channel",
+    ),
     *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.STATE, "menu/#", "orders/#"),
     *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.EVENT, "orders/#"),
     # A till may host a party; of all there are, each device sees its own.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
 import services.kitchen.attending
+import services.kitchen.channels
 import services.kitchen.giving
 import services.kitchen.handlers
 import services.kitchen.metrics
@@ -22,6 +23,7 @@ from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.kitchen.intake_book import IntakeBook
+from services.kitchen.intake_timer import IntakeTimer
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.metrics import MetricsBook
 from services.kitchen.port import StoredKitchen
@@ -183,6 +185,7 @@ def assemble(
             Learner(database, pace, look_every_s=_LEARN_SELDOMER * look_every_s).run,
         ),
         within=(
+            IntakeTimer(database, intake, clock, look_every_s=_LEARN_SELDOMER * look_every_s).run,
             intake.run,
             timers.wake,
             timers.forget,
@@ -220,6 +223,7 @@ def area_router() -> Router:
     for area in (
         services.orders.handlers.router,
         services.orders.parties.router,
+        services.kitchen.channels.router,  # before tickets are cut that nobody takes
         services.kitchen.handlers.router,
         services.kitchen.metrics.router,
         services.kitchen.attending.router,

@@ -141,6 +141,8 @@ class ThrottleRules(Part):
     """Only below this does a channel take orders again."""
     channels: Annotated[tuple[Slug, ...], Field(max_length=3)] = ("delivery", "takeaway")
     """Kinds of order that may be paused, the first one first."""
+    quote_s: Annotated[int, Field(ge=60, le=4 * 3600)] = 1_200
+    """How long an order is told to take while there is room; it grows above `stretch_at`."""
 
     @model_validator(mode="after")
     def _leaves_room(self) -> Self:

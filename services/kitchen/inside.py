@@ -26,3 +26,10 @@ class LoseDisplay(Request, type="heard.inside.lose-display.v1", topic="inside/lo
     """Which of its attendances is over, by its beginning."""
     removed: bool = False
     """There is no such device any more."""
+
+
+class AdjustIntakes(Request, type="heard.inside.adjust-intakes.v1", topic="inside/adjust-intakes"):
+    """The kitchen is fuller or emptier than is told: say anew how orders are taken."""
+
+    stations: tuple[Slug, ...]
+    """Those that were looked at."""

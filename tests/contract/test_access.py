@@ -180,6 +180,9 @@ def test_each_role_reads_its_own(role: Role, wanted: str, allowed: bool) -> None
     [
         (Role.POS, "orders/place", True),
         (Role.POS, "kitchen/bump", False),
+        (Role.POS, "kitchen/pause-channel", True),
+        (Role.POS, "kitchen/resume-channel", True),
+        (Role.GUEST, "kitchen/pause-channel", False),
         (Role.KITCHEN_DISPLAY, "kitchen/hear", True),
         (Role.KITCHEN_DISPLAY, "orders/place", False),
         (Role.KITCHEN_DISPLAY, "alerts/acknowledge", True),

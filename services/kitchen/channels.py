@@ -1,0 +1,203 @@
+"""How each kind of order is taken: by hand, by the load, and back by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.devices import Role
+from schemas.kitchen import Ticket, TicketEnded, TicketState, TicketStatus
+from schemas.kitchen_pace import ChannelState, Intake, PauseChannel, ResumeChannel
+from schemas.kitchen_rules import KitchenRules
+from schemas.orders import Order, OrderKind, OrderPlaced, OrderStatus
+from schemas.refusals import RefusalCode
+from services.kitchen import channels_store, store, throttling
+from services.kitchen.inside import AdjustIntakes
+from services.kitchen.throttling import Load, Standing
+from services.runtime.context import Context, Outgoing, outgoing
+from services.runtime.house_rules import kitchen_rules
+from services.runtime.refusal import Refusal
+from services.runtime.router import Router
+from services.runtime.tables import DEVICES
+
+router: Final = Router()
+
+_MAY_PAUSE: Final = frozenset({Role.MANAGER.value, Role.POS.value})
+_NOT_MADE: Final = frozenset({TicketStatus.CANCELLED, TicketStatus.MOVED})
+
+
+@router.during(OrderPlaced)
+async def refuse_what_is_paused(placed: OrderPlaced, context: Context) -> None:
+    """Take no order of a kind that is paused; one for later is another time's matter.
+
+    Raises:
+        Refusal: `channel-paused`, with why and until when.
+    """
+    order = placed.order
+    if not context.ports.intakes.may_have(context.tenant) or _is_for_later(order):
+        return
+    now = await channels_store.standing(context.draft, context.tenant, order.kind)
+    if now is None or now.intake is not Intake.PAUSED:
+        return
+    if now.until is not None and now.until <= context.now:
+        return  # it is over: only the timer has not said so yet
+    rules = (await kitchen_rules(context.draft, context.tenant)).throttle
+    if now.by_hand:
+        ends = "until it is resumed" if now.until is None else f"until {_clock(now.until)}"
+    elif rules is None:
+        return
+    else:
+        ends = f"until there is room (below {throttling.percent(rules.resume_at)})"
+    text = f"{order.kind} orders are paused {ends}: {now.why}"
+    raise Refusal(RefusalCode.CHANNEL_PAUSED, text[:240])
+
+
+@router.during(TicketState)
+async def book_work(state: TicketState, context: Context) -> None:
+    """Count a ticket's work in the quarter of an hour in which it is sent to be made."""
+    ticket = state.ticket
+    sent_now = ticket.status is TicketStatus.SENT and ticket.sent_at == context.now
+    if not sent_now or not ticket.work_s:
+        return
+    book = await kitchen_rules(context.draft, context.tenant)
+    if book.throttle is None:
+        return
+    draft, tenant = context.draft, context.tenant
+    before = await channels_store.booked(draft, tenant, ticket.station, context.now)
+    if before is None:  # the quarter begins with what is left of the one before, and with this
+        work_s = (await store.station_now(draft, tenant, ticket.station)).work_s
+    else:
+        work_s = before + ticket.work_s
+    await channels_store.book(draft, tenant, ticket.station, context.now, work_s)
+    load = Load(throttling.share_of(book, ticket.station, work_s), ticket.station)
+    for channel in OrderKind:
+        known = await channels_store.standing(draft, tenant, channel)
+        # What is emptier than the fullest says nothing of that; the timer looks at all.
+        if known is None or load.share > known.load.share:
+            await _tell(context, channel, book, load, known)
+
+
+@router.during(TicketEnded)
+async def release_work(ended: TicketEnded, context: Context) -> None:
+    """What is not made there after all leaves its quarter to others."""
+    ticket = ended.ticket
+    if ticket.status not in _NOT_MADE or not _was_booked(ticket):
+        return
+    book = await kitchen_rules(context.draft, context.tenant)
+    if book.throttle is None:
+        return
+    draft, tenant = context.draft, context.tenant
+    before = await channels_store.booked(draft, tenant, ticket.station, context.now)
+    if before is not None:
+        left = max(0, before - ticket.work_s)
+        await channels_store.book(draft, tenant, ticket.station, context.now, left)
+
+
+@router.on(PauseChannel)
+async def pause_channel(request: PauseChannel, context: Context) -> None:
+    """Take no more of a kind of order, for a while or until it is resumed."""
+    before = await _asked_of(request.channel, context)
+    book = await kitchen_rules(context.draft, context.tenant)
+    until = None if request.for_s is None else context.now + timedelta(seconds=request.for_s)
+    after = throttling.pause(request.why, until, before, book.throttle, context.now)
+    await _keep(context, request.channel, after)
+
+
+@router.on(ResumeChannel)
+async def resume_channel(request: ResumeChannel, context: Context) -> None:
+    """Take orders of a kind again; what the load says holds from then on.
+
+    Raises:
+        Refusal: `wrong-state`, where nobody has paused it by hand.
+    """
+    before = await _asked_of(request.channel, context)
+    if before is None or not before.by_hand:
+        stands = "open" if before is None else f"{before.intake} ({before.why})"
+        raise Refusal(
+            RefusalCode.WRONG_STATE, f"{request.channel} was not paused by hand: it is {stands}"
+        )
+    book = await kitchen_rules(context.draft, context.tenant)
+    after = throttling.decide(request.channel, book.throttle, before.load, None, context.now)
+    await _keep(context, request.channel, after)
+
+
+@router.on(AdjustIntakes)
+async def adjust_intakes(request: AdjustIntakes, context: Context) -> None:
+    """Say anew how orders are taken, by the load of all stations."""
+    draft, tenant = context.draft, context.tenant
+    book = await kitchen_rules(draft, tenant)
+    work_s = {}
+    await store.prepare_stations(draft, {(tenant, each) for each in request.stations})
+    for station in request.stations:
+        booked = await channels_store.booked(draft, tenant, station, context.now)
+        on_the_line = (await store.station_now(draft, tenant, station)).work_s
+        work_s[station] = on_the_line if booked is None else booked
+    load = throttling.fullest(book, work_s)
+    for channel in OrderKind:
+        before = await channels_store.standing(draft, tenant, channel)
+        await _tell(context, channel, book, load, before)
+
+
+@router.state
+async def channel_states(connection: AsyncConnection, tenant: str, now: datetime) -> list[Outgoing]:
+    """What stands retained on the broker: each kind of order of which anything was said."""
+    return [
+        outgoing(_state(channel, each), tenant=tenant, now=now)
+        for channel, each in (await channels_store.standings(connection, tenant)).items()
+    ]
+
+
+async def _tell(
+    context: Context, channel: OrderKind, book: KitchenRules, load: Load, before: Standing | None
+) -> None:
+    after = throttling.decide(channel, book.throttle, load, before, context.now)
+    if throttling.differs(before, after):
+        await _keep(context, channel, after)
+
+
+async def _keep(context: Context, channel: OrderKind, now: Standing) -> None:
+    context.ports.intakes.note(context.tenant)
+    await channels_store.put(context.draft, context.tenant, channel, now)
+    await context.emit(_state(channel, now))
+
+
+async def _asked_of(channel: OrderKind, context: Context) -> Standing | None:
+    """How the channel stands that somebody asks to pause or resume.
+
+    Raises:
+        Refusal: `not-allowed`, where it is not the asker's to say.
+    """
+    device = await context.draft.get(DEVICES, context.tenant, context.device)
+    if device is None or device["role"] not in _MAY_PAUSE:
+        raise Refusal(
+            RefusalCode.NOT_ALLOWED, "to pause and resume orders is for tills and managers"
+        )
+    return await channels_store.standing(context.draft, context.tenant, channel)
+
+
+def _is_for_later(order: Order) -> bool:
+    return order.due_at is not None and order.status is OrderStatus.PLACED
+
+
+def _was_booked(ticket: Ticket) -> bool:
+    return ticket.sent_at is not None and ticket.work_s > 0
+
+
+def _state(channel: OrderKind, now: Standing) -> ChannelState:
+    return ChannelState(
+        channel=channel,
+        intake=now.intake,
+        quoted_s=now.quoted_s,
+        load=round(now.load.share, 3),
+        station=now.load.station,
+        why=now.why,
+        by_hand=now.by_hand,
+        until=now.until,
+        since=now.since,
+    )
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}Z"
