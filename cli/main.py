@@ -43,6 +43,7 @@ def _places() -> dict[str, Place]:
         "station": at("station", "Say how a house's stations work, and close and open them."),
         "printer": at("printer", "Print a station's tickets."),
         "alert": at("alert", "See what is wrong in a house, and say that somebody sees to it."),
+        "staff": at("staff", "Say who is on duty, give them work, and tell them things."),
         "tail": at("tail", "Show messages as they pass, decoded, one line each, until Ctrl-C."),
         "tracker": at("tracker", "Be a tracker."),
         "replay": at("replay", "Send what a file holds, as it was."),

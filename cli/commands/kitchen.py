@@ -15,6 +15,7 @@ from rich.live import Live
 from cli.admission import as_device
 from cli.application import Application, pass_application
 from cli.commands import kitchen_queue, kitchen_report, kitchen_steps, kitchen_throttle
+from cli.commands.quality import quality
 from cli.grammar import Group, device_options, json_option
 from cli.kitchen_screen import ChangeLines, StationScreen
 from cli.names import NAME
@@ -37,6 +38,7 @@ for _room in (kitchen_queue, kitchen_steps, kitchen_throttle):
     for _command in _room.COMMANDS:
         kitchen.add_command(_command)
 kitchen.add_command(kitchen_report.report)
+kitchen.add_command(quality)
 
 
 @kitchen.command()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 from uuid import UUID
 
 import click
@@ -22,6 +22,7 @@ from cli.journal_text import by, moved
 from cli.ordering import only_one, the_order
 from cli.printing import note, show_json, show_table, when
 from cli.times import MOMENT
+from cli.whole_file import writing
 from schemas.orders import Order
 from services.orders import history as journal
 from services.orders import reading
@@ -132,7 +133,7 @@ def _export(app: Application, wanted: _Wanted, out: Path | None) -> int:
                 raise Unknown(
                     f"there is no tenant {wanted.tenant}: heard tenant add {wanted.tenant}"
                 )
-            with _file(out) as file, _progress() as told:
+            with writing(out) as file, _progress() as told:
                 file.write(head())
                 async for page in journal.of_tenant(
                     connection,
@@ -147,24 +148,6 @@ def _export(app: Application, wanted: _Wanted, out: Path | None) -> int:
         return written
 
     return app.run(write)
-
-
-@contextmanager
-def _file(out: Path | None) -> Iterator[IO[str]]:
-    """Where it is written to; a file stands under its name only once it is whole."""
-    if out is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    part = out.with_name(f"{out.name}.part")
-    try:
-        # Guests' orders are nobody else's business on this machine.
-        part.touch(mode=0o600)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
