@@ -30,11 +30,14 @@ from devices.gps_tracker import GpsTracker
 from devices.kitchen_display import KitchenDisplay
 from devices.options import OnReply
 from devices.pos import PointOfSale
+from devices.simulated_line import SimulatedExpo
 from devices.simulated_waiter import SimulatedWaiter
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
 from schemas.devices import Fix, Role
 from schemas.house_rules import STANDARD_TAX, OrderRules
+from schemas.kitchen import TicketStatus
+from schemas.kitchen_rules import KitchenRules, StationKind, StationRules
 from schemas.menu import MenuItem
 from schemas.replies import OrderReceipt, Outcome, Reply
 from services.menu.handlers import put_menu
@@ -53,12 +56,15 @@ SECRETS_NAME: Final = "demo.json"
 TILLS: Final = ("pos-1", "pos-2")
 WAITER: Final = "waiter-1"
 TRACKER: Final = "courier-1"
+EXPO: Final = "pass"
 SPEED: Final = 10.0
 """The cooks' minutes pass ten times as fast: a visitor watches for half a minute."""
 SECOND_THOUGHTS: Final = 0.2
 """So many guests want something else once the kitchen has their order."""
 HARBOUR: Final = (60.1675, 24.9540)
 """Where the courier rides in circles."""
+LATE_S: Final = 45
+"""After so many seconds a ticket is late: the cooks are quick."""
 LAST: Final = 8
 
 
@@ -109,7 +115,7 @@ class Tally:
             for ticket in changes.shown:
                 if ticket.heard_at is not None and ticket.ticket_id not in self.heard:
                     self.heard.add(ticket.ticket_id)
-                    took = ticket.heard_at - ticket.placed_at
+                    took = ticket.heard_at - (ticket.sent_at or ticket.placed_at)
                     self.heard_ms.append(took.total_seconds() * 1000)
 
             self.heard.difference_update(changes.ended)
@@ -138,6 +144,15 @@ def stations_of(menu: list[MenuItem]) -> list[str]:
     return sorted({item.station for item in menu})
 
 
+def demo_kitchen(menu: list[MenuItem]) -> KitchenRules:
+    """How the kitchen works: a dessert waits for the main course, and the pass sees it all."""
+    quick = StationRules(prep_s=20, warn_s=30, late_s=LATE_S)
+    stations = dict.fromkeys(stations_of(menu), quick)
+    stations["grill"] = quick.model_copy(update={"hands": 3, "merge": True})
+    expo = StationRules(kind=StationKind.EXPO, warn_s=60, late_s=2 * LATE_S)
+    return KitchenRules(stations=stations | {EXPO: expo})
+
+
 def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
     """Make sure that the tenant, its menu and its devices are there; twice does no harm.
 
@@ -148,7 +163,7 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
     wanted = [a_device(TENANT, name, Role.POS) for name in (*TILLS, WAITER)]
     wanted += [
         a_device(TENANT, station, Role.KITCHEN_DISPLAY, station=station)
-        for station in stations_of(menu)
+        for station in (*stations_of(menu), EXPO)
     ]
     wanted.append(a_device(TENANT, TRACKER, Role.TRACKER))
     known = _read_secrets(path)
@@ -158,10 +173,12 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
         async with database.write() as connection:
             await store.add_tenant(connection, Tenant(TENANT, "The Demo Diner", CURRENCY, now))
             await put_menu(connection, TENANT, menu, now, replace=False)
-            rules = (await house_rules.read(connection, TENANT)).orders
-            if rules == OrderRules():  # else somebody tries others
+            rules = await house_rules.read(connection, TENANT)
+            if rules.orders == OrderRules():  # else somebody tries others
                 taxed = OrderRules(taxes={STANDARD_TAX: TAX_PPM})
                 await house_rules.write(connection, TENANT, orders=taxed)
+            if rules.kitchen == KitchenRules():
+                await house_rules.write(connection, TENANT, kitchen=demo_kitchen(menu))
             stored = {each.identity.device: each.secret for each in
                       await credentials.every(connection, now)
                       if each.identity.tenant == TENANT and each.serial == 1}  # fmt: skip
@@ -229,7 +246,7 @@ class Demo:
                 on_change=self.tally.changed,
                 **one.options(),
             )
-            for one in (admitted[name] for name in stations_of(demo_menu()))
+            for one in (admitted[name] for name in (*stations_of(demo_menu()), EXPO))
         ]
         waits = admitted[WAITER]
         self.waiter_till: Final = PointOfSale(
@@ -251,7 +268,12 @@ class Demo:
             )
             for number, till in enumerate(self.tills)
         ]
-        self._cooks: Final = [SimulatedCook(display, speed=SPEED) for display in self.displays]
+        self._cooks: Final = [
+            SimulatedExpo(display, speed=SPEED)
+            if display.station == EXPO
+            else SimulatedCook(display, speed=SPEED)
+            for display in self.displays
+        ]
         self._riding = threading.Event()
         self._ride: Final = threading.Thread(target=self._rides, name="courier", daemon=True)
 
@@ -283,13 +305,13 @@ class Demo:
         for guests in self._guests:
             guests.stop()
         self.waiter.stop()
+        for cook in self._cooks:  # before the last look: what is bumped may fire a course
+            cook.stop()
         deadline = time.monotonic() + 2.5
-        for till in self.tills:
-            till.drain(max(0.0, deadline - time.monotonic()))
+        for device in (*self.tills, *self.displays):
+            device.drain(max(0.0, deadline - time.monotonic()))
         while time.monotonic() < deadline and self.unheard:
             time.sleep(0.02)
-        for cook in self._cooks:
-            cook.stop()
         self._riding.set()
         self._ride.join(1)
         with ThreadPoolExecutor(len(self.devices)) as pool:  # together: each says goodbye
@@ -299,7 +321,9 @@ class Demo:
     def unheard(self) -> int:
         """How many tickets stand on screens that nobody is known to have heard."""
         return sum(
-            ticket.heard_at is None for display in self.displays for ticket in display.tickets
+            ticket.status is TicketStatus.SENT
+            for display in self.displays
+            for ticket in display.tickets
         )
 
     def __enter__(self) -> Self:

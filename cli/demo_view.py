@@ -12,16 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from broker_config.settings import BrokerAddress
-from cli.demo import CURRENCY, Demo
+from cli.demo import CURRENCY, EXPO, LATE_S, Demo
 from cli.printing import age
 from cli.ticket_view import ticket_lines
 from devices.kitchen_display import KitchenDisplay
 from devices.station_view import Freshness
+from schemas.kitchen import TicketStatus
 from schemas.money import to_text
 from schemas.orders import Order
 
-LATE_S: Final = 45
 NARROWEST: Final = 30
+LOWEST: Final = 8
+"""Less than this shows no ticket whole: then fewer stations are shown."""
 HEAD: Final = 3
 FOOT: Final = 3
 FRESHNESS: Final = {
@@ -32,7 +34,10 @@ FRESHNESS: Final = {
 
 
 def fitting(texts: Sequence[Text], height: int) -> list[Text]:
-    """The first of them that find room in so many lines, one line left for what does not."""
+    """The first of them that find room in so many lines, one line left for what does not.
+
+    One that is too high by itself is cut off, and says so: an empty panel would say nothing.
+    """
     shown: list[Text] = []
     room = height
     for number, text in enumerate(texts, start=1):
@@ -42,6 +47,9 @@ def fitting(texts: Sequence[Text], height: int) -> list[Text]:
             break
         room -= needed
         shown.append(text)
+    if texts and not shown:
+        lines = texts[0].split("\n")[: max(1, height - 2)]
+        shown.append(Text("\n").join([*lines, Text("       …", style="dim")]))
     return shown
 
 
@@ -49,14 +57,16 @@ def station_panel(display: KitchenDisplay, *, height: int, width: int) -> Panel:
     """One station: its freshness and its oldest tickets, in a panel of this size."""
     tickets = display.tickets
     word, colour = FRESHNESS[display.freshness]
-    texts = [ticket_lines(ticket, width=width - 4, late_s=LATE_S) for ticket in tickets]
+    texts = [ticket_lines(ticket, width=width - 4, late_s=LATE_S, merge=True) for ticket in tickets]
     chosen = fitting(texts, height - 3)
     shown: list[RenderableType] = [Text(word, style=colour), *chosen]
     if len(tickets) > len(chosen):
         shown.append(Text(f"and {len(tickets) - len(chosen)} more", style="dim"))
     if not tickets:
         shown.append(Text("nothing to do", style="dim"))
-    title = f"[bold]{display.station.upper()}[/] · {len(tickets)} open"
+    held = sum(ticket.status is TicketStatus.HELD for ticket in tickets)
+    waits = f", {held} held" if held else ""
+    title = f"[bold]{display.station.upper()}[/] · {len(tickets) - held} to make{waits}"
     return Panel(Group(*shown), title=title, border_style=colour, width=width, height=height)
 
 
@@ -91,19 +101,22 @@ class DemoView:
         return Panel(facts, title="[bold]heard[/] - the demo diner", border_style="blue")
 
     def _stations(self) -> RenderableType:
-        displays = self._demo.displays
+        displays = sorted(self._demo.displays, key=_by_interest)
         size = self._console.size
+        room = max(LOWEST, size.height - HEAD - self._last() - FOOT)
         in_a_row = max(1, min(len(displays), size.width // NARROWEST))
-        rows = -(-len(displays) // in_a_row)
-        height = max(5, (size.height - HEAD - self._last() - FOOT) // rows)
+        rows = min(-(-len(displays) // in_a_row), room // LOWEST)
+        shown, rest = displays[: rows * in_a_row], displays[rows * in_a_row :]
         panels = [
-            station_panel(display, height=height, width=size.width // in_a_row)
-            for display in displays
+            station_panel(display, height=room // rows, width=size.width // in_a_row)
+            for display in shown
         ]
         grid = Table.grid()
         for start in range(0, len(panels), in_a_row):
             grid.add_row(*panels[start : start + in_a_row])
-        return grid
+        others = ", ".join(f"{each.station} {len(each.tickets)} open" for each in rest)
+        more = [Text(f" also: {others}", style="dim")] if rest else []
+        return Group(grid, *more)
 
     def _last(self) -> int:
         """How many of the last orders find room."""
@@ -128,9 +141,15 @@ class DemoView:
     def _foot(self) -> RenderableType:
         return Text(
             "Ctrl-C closes the diner. In another terminal: "
-            "heard order place --tenant demo burger=2 fries=1 --table 7",
+            "heard order place --tenant demo burger=2 cheesecake --table 7, then "
+            "heard kitchen queue --tenant demo",
             style="dim",
         )
+
+
+def _by_interest(display: KitchenDisplay) -> tuple[bool, bool, str]:
+    """The grill and the pass first: there one sees how an order comes together."""
+    return display.station != "grill", display.station != EXPO, display.station
 
 
 def _stands(order: Order) -> tuple[str, str]:

@@ -141,11 +141,15 @@ def standing(ticket: Ticket, now: datetime) -> Iterator[str]:
         yield _ready(ticket.ready_p50_at, ticket.ready_p90_at, now)
     if ticket.also_at:
         yield f"also at {', '.join(f'{each.station} ({each.lines})' for each in ticket.also_at)}"
-    for plate in ticket.plates:
-        yield f"{plate.station}: {_STATUS.get(plate.status, (plate.status.value, ''))[0]}"
+    if ticket.plates:
+        yield ", ".join(f"{each.station} {_word(each.status)}" for each in ticket.plates)
     if ticket.asked and ticket.status is TicketStatus.SENT:
         told = ", ".join(f"{each.step.value} {each.to}" for each in ticket.asked)
         yield f"nobody has heard it: told {told}"
+
+
+def _word(status: TicketStatus) -> str:
+    return _STATUS.get(status, (status.value, ""))[0]
 
 
 def _held(ticket: Ticket) -> str:
@@ -161,9 +165,9 @@ def _held(ticket: Ticket) -> str:
 
 def _ready(p50: datetime, p90: datetime | None, now: datetime) -> str:
     if p50 <= now:
-        return f"should be ready since {_clock(p50)}"
-    by = f", by {_clock(p90)} at the latest" if p90 is not None else ""
-    return f"ready about {_clock(p50)}{by}"
+        return f"ready? since {_clock(p50)}"
+    by = f", 90 %: {_clock(p90)}" if p90 is not None else ""
+    return f"ready ~{_clock(p50)}{by}"
 
 
 def _clock(at: datetime) -> str:

@@ -15,7 +15,7 @@ from devices.kitchen_display import KitchenDisplay
 from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
 from schemas.identifiers import new_id
-from schemas.kitchen import TicketStatus
+from schemas.kitchen import Priority, TicketStatus
 from schemas.menu import MenuItem, ModifierGroup, ModifierRequest
 from schemas.orders import LineRequest
 from schemas.refusals import RefusalCode
@@ -173,6 +173,9 @@ def _brought(groups: Sequence[ModifierGroup]) -> Iterator[str]:
 class SimulatedCook(Simulated):
     """A cook who starts and bumps one station's tickets after plausible times.
 
+    What is held is left alone until it is fired, as the next course is; what is in a rush is
+    begun at once.
+
     Args:
         display: the station's display; started and closed by its owner.
         start_after_s: least and longest time from a ticket's coming to its start.
@@ -210,11 +213,15 @@ class SimulatedCook(Simulated):
         """Look at every open ticket; its step is due once, some time after it was seen."""
         steps = {}
         for ticket in self._display.tickets:
+            if ticket.status is TicketStatus.HELD:
+                continue
             begun = ticket.status is TicketStatus.STARTED
             step = steps[ticket.ticket_id, begun] = (ticket.ticket_id, begun)
             if step not in self._due:
                 span = self._cook_s if begun else self._start_after_s
                 self._due[step] = now + self._rng.uniform(*span) / self._speed
+            if ticket.priority is Priority.RUSH and not begun:
+                self._due[step] = now
             if now >= self._due[step] and not self._under_way(step):
                 act = self._display.bump if begun else self._display.start_ticket
                 self._asked[step] = act(ticket.ticket_id)

@@ -26,6 +26,7 @@ from cli.grammar import Command, drop_option, json_option
 from cli.printing import note, say, show_json
 from cli.span import SPAN
 from cli.system import System
+from schemas.kitchen import TicketStatus
 from services.kitchen.store import TICKETS
 from services.orders.store import ORDERS
 from services.runtime.database import Database
@@ -161,6 +162,7 @@ async def _count(database: Database, demo: Demo) -> dict[str, Any]:
     unheard = (
         select(TICKETS.c.order_id)
         .where(TICKETS.c.tenant == TENANT, TICKETS.c.heard_at.is_(None))
+        .where(TICKETS.c.status != TicketStatus.HELD.value)  # a course that waits is for later
         .where(TICKETS.c.placed_at >= demo.began)
     )
     async with database.read() as connection:

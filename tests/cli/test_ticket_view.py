@@ -165,7 +165,7 @@ NOW = datetime(2026, 3, 14, 18, 30, tzinfo=UTC)
         ({"also_at": (AlsoAt(station="fry", lines=2),)}, "also at fry (2)"),
         (
             {"plates": (Plate(ticket_id=new_id(), station="fry", status=TicketStatus.BUMPED),)},
-            "fry: done",
+            "fry done",
         ),
         (
             {"status": TicketStatus.HELD, "held_for": HoldReason.COURSE},
@@ -193,8 +193,8 @@ def test_when_it_will_be_ready_is_told_while_it_is_made() -> None:
     p50, p90 = NOW + timedelta(minutes=2), NOW + timedelta(minutes=4)
     made = ticket(BURGER).model_copy(update={"ready_p50_at": p50, "ready_p90_at": p90})
     clock = [f"{at.astimezone():%H:%M:%S}" for at in (p50, p90)]
-    assert list(standing(made, NOW)) == [f"ready about {clock[0]}, by {clock[1]} at the latest"]
-    assert list(standing(made, p90)) == [f"should be ready since {clock[0]}"]
+    assert list(standing(made, NOW)) == [f"ready ~{clock[0]}, 90 %: {clock[1]}"]
+    assert list(standing(made, p90)) == [f"ready? since {clock[0]}"]
     held = made.model_copy(
         update={"status": TicketStatus.HELD, "held_for": HoldReason.TOGETHER, "wake_at": p50}
     )
