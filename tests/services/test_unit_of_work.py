@@ -74,7 +74,9 @@ CANCELLED: dict[str, Any] = {
 
 
 def a_station(sequence: int, station: str = "grill", tenant: str = "roma") -> Row:
-    return {"tenant": tenant, "station": station, "sequence": sequence}
+    counts = {"version": sequence, "sequence": sequence, "open": 0, "work_s": 0}
+    nothing = dict.fromkeys((column.name for column in STATIONS.c), None)
+    return {**nothing, "tenant": tenant, "station": station, **counts}
 
 
 def an_answer(request_id: UUID) -> Row:
@@ -288,7 +290,7 @@ async def test_a_shelved_row_that_others_changed_is_found_out_at_the_write(
     await insert(roma, STATIONS, a_station(7))
     await count_on(roma, shelf, 7)
     async with roma.write() as connection:
-        await connection.execute(update(STATIONS).values(sequence=50))
+        await connection.execute(update(STATIONS).values(version=50, sequence=50))
     with pytest.raises(Stale):
         await count_on(roma, shelf, 8)
     shelf.clear()
