@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from schemas.alerts import AlertKind, Audience, Severity
@@ -9,6 +11,7 @@ from schemas.identifiers import derived_id, new_id
 from schemas.kitchen import Ticket, TicketStatus
 from schemas.kitchen_requests import (
     Attendance,
+    AttendStation,
     BumpTicket,
     CloseStation,
     FireTicket,
@@ -21,8 +24,10 @@ from schemas.kitchen_requests import (
 from schemas.kitchen_rules import KitchenRules, StationRules
 from schemas.message import Request
 from schemas.orders import CancelOrder, LineRequest, PlaceOrder
+from schemas.refusals import RefusalCode
+from schemas.replies import StationReceipt
 from services.kitchen import hearing
-from services.kitchen.inside import WakeTicket
+from services.kitchen.inside import LoseDisplay, WakeTicket
 from services.kitchen.store import STATIONS, TICKETS
 from services.runtime.alerts import ALERTS
 from services.runtime.database import Database
@@ -259,6 +264,43 @@ async def test_a_station_whose_last_display_is_gone_is_told_of_until_one_comes(
     await kitchen.attend("grill", PAPER, Attendance.LAST_RESORT)
     assert set(kitchen.alerts()) == {"display-gone-grill"}, "it shows nothing by itself"
     await kitchen.attend("grill", GRILL)
+    assert not kitchen.alerts()
+
+
+async def test_only_displays_attend_and_old_news_changes_nothing(database: Database) -> None:
+    kitchen = await house(database)
+    refused = await kitchen.ask(AttendStation(station="grill"), TILL)
+    assert refused.code is RefusalCode.NOT_ALLOWED
+    assert "no kitchen display" in (refused.message or "")
+
+    old, new = new_id(), new_id()
+    receipt = (await kitchen.do(AttendStation(station="grill", epoch=new), GRILL)).result
+    assert receipt == StationReceipt(station="grill", displays=(GRILL,))
+    before = await kitchen.rows(STATIONS)
+    await kitchen.do(AttendStation(station="grill", epoch=old), GRILL)
+    assert await kitchen.rows(STATIONS) == before, "an older session said so late"
+    # It was lost, came back, and then the first loss is told once more.
+    ((row,),) = before
+    gone = LoseDisplay(station="grill", device=GRILL, since=row["displays"][GRILL]["since"])
+    kitchen.wait(timedelta(seconds=5))
+    for _ in range(2):
+        await kitchen.say(Asked(OURSELVES, gone, at=kitchen.now))
+        await kitchen.attend("grill", GRILL)
+    assert not kitchen.alerts()
+    left = (await kitchen.do(LeaveStation(station="grill"), GRILL_TOO)).result
+    assert left == StationReceipt(station="grill", displays=(GRILL,)), "who is not there may leave"
+
+
+async def test_a_silent_display_that_is_removed_owes_nobody_a_sign(database: Database) -> None:
+    kitchen = await house(database, NO_FALLBACK)
+    await kitchen.attend("grill", GRILL)
+    await kitchen.attend("grill", GRILL_TOO)
+    await kitchen.hear(GRILL, await kitchen.at("grill", await kitchen.order("soup")))
+    await kitchen.pass_time(10)
+    assert set(kitchen.alerts()) == {"silent-grill-2"}
+    await kitchen.lose("grill", GRILL_TOO)
+    assert set(kitchen.alerts()) == {"silent-grill-2"}, "it may come back"
+    await kitchen.lose("grill", GRILL_TOO, removed=True)
     assert not kitchen.alerts()
 
 
