@@ -57,6 +57,7 @@ from services.runtime.ports import Ports
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.router import Router
 from services.runtime.worker import Worker
+from services.staff.forgetting import StaffTidying
 
 if TYPE_CHECKING:
     from services.notices.sender import Sender, SenderSettings
@@ -181,6 +182,7 @@ def assemble(
             Housekeeping(database, clock).run,
             sender.run,
             Tidying(database, clock).run,
+            StaffTidying(database, clock).run,
             MetricsBook(database, relay, clock).run,
             Learner(database, pace, look_every_s=_LEARN_SELDOMER * look_every_s).run,
         ),

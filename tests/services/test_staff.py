@@ -8,7 +8,7 @@ import pytest
 
 from schemas.identifiers import new_id
 from schemas.kitchen import Ticket
-from schemas.kitchen_requests import BumpTicket
+from schemas.kitchen_requests import BumpTicket, MoveTicket, RecallTicket
 from schemas.orders import CancelOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import DutyReceipt, StaffPage, TaskReceipt
@@ -25,6 +25,7 @@ from services.runtime.database import Database
 from services.runtime.names import SCREEN as SCREEN_OF
 from services.runtime.tables import DEVICES
 from services.staff import rules
+from services.staff.forgetting import KEPT, StaffTidying
 from services.staff.store import DUTIES, TASKS
 from tests.services.floor_world import MANAGER, SCREEN, TILL, Floor
 
@@ -243,3 +244,35 @@ async def test_so_many_tasks_may_stand_and_no_more(
     for person in ("ada", "bob"):
         await floor.accepted(AcknowledgeTask(task_id=sent.task_id, person=person))
     await floor.accepted(tell())
+
+
+async def test_what_was_over_long_ago_is_thrown_away_and_nothing_else(floor: Floor) -> None:
+    tidying = StaffTidying(floor.world.database, lambda: floor.world.now)
+    await floor.accepted(tell(must_read=False))
+    await floor.accepted(EndDuty(person="ada", note="unread, and so it stands"))
+    floor.wait(KEPT.total_seconds())
+    assert await tidying.tidy() == (0, 0)
+    floor.wait(1)
+    assert await tidying.tidy() == (1, 1)
+    tasks, duties = await floor.world.rows(TASKS, DUTIES)
+    assert [each["hand_over"] for each in tasks] == [True]
+    assert [each["person"] for each in duties] == ["bob"]
+    await floor.check()
+    await floor.accepted(StartDuty(person="ada", station="grill"))
+    assert [each.waits_for for each in floor.tasks().values()] == [("ada",)]
+
+
+async def test_a_recalled_ticket_is_nobodys(floor: Floor) -> None:
+    ticket = await floor.ticket("burger")
+    await floor.accepted(AssignPerson(person="ada", ticket_id=ticket.ticket_id))
+    await floor.accepted(BumpTicket(ticket_id=ticket.ticket_id, sequence=99))
+    assert await given_to(floor, ticket) == ("ada",), "it says who has made it"
+    await floor.accepted(RecallTicket(ticket_id=ticket.ticket_id))
+    assert await given_to(floor, ticket) == ()
+    await floor.accepted(AssignPerson(person="ada", ticket_id=ticket.ticket_id))
+    await floor.ticket("fries")
+    await floor.accepted(MoveTicket(ticket_id=ticket.ticket_id, station="fry"))
+    assert await given_to(floor, ticket) == ("ada",)
+    assert floor.on_duty()["ada"].tickets == ()
+    (there,) = [t for t in (await floor.tickets()).values() if t.moved_from == "grill"]
+    assert there.given_to == ()
