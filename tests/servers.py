@@ -6,19 +6,24 @@ needs it starts it, and the run's end ends it.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import pytest
 
+from services.migrations.upgrade import upgrade
+from services.runtime.database import Database
 from tests.postgres import PostgresCluster, ServerUnavailable, start_keeper, stop_keeper
 
 _STATE = pytest.StashKey[Path]()
+_TEMPLATE: Final = "heard_template"
 
 
 class _HandsStateToWorkers:
@@ -81,14 +86,49 @@ def own_postgres() -> Iterator[PostgresCluster]:
         pytest.fail(str(error), pytrace=False)
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_cluster: PostgresCluster, pytestconfig: pytest.Config) -> str:
+    """The name of a database at the newest version, which others are copied from."""
+    state = pytestconfig.stash[_STATE]
+    with (state / "template-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (state / "template").exists():
+            postgres_cluster.execute(f"CREATE DATABASE {_TEMPLATE}")
+            _upgrade(postgres_cluster.url(_TEMPLATE))
+            (state / "template").touch()
+    return _TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file at the newest version, which others are copied from."""
+    file = tmp_path_factory.mktemp("template") / "heard.db"
+    _upgrade(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
+def _upgrade(url: str) -> None:
+    async def upgraded() -> None:
+        database = Database(url)
+        await upgrade(database)
+        await database.close()
+
+    # A loop of its own, and never the current one: pytest-asyncio owns that.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(upgraded())
+    finally:
+        loop.close()
+
+
 @pytest.fixture
-def new_postgres_database(postgres_cluster: PostgresCluster) -> Iterator[Callable[[], str]]:
-    """Make empty PostgreSQL databases, as many as the test asks for; all are dropped after it."""
+def new_postgres_database(postgres_cluster: PostgresCluster) -> Iterator[Callable[..., str]]:
+    """Make PostgreSQL databases, as many as the test asks for; all are dropped after it."""
     made: list[str] = []
 
-    def new() -> str:
+    def new(template: str = "template1") -> str:
         name = f"heard_{uuid4().hex}"
-        postgres_cluster.execute(f"CREATE DATABASE {name}")
+        postgres_cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         made.append(name)
         return postgres_cluster.url(name)
 
@@ -98,19 +138,42 @@ def new_postgres_database(postgres_cluster: PostgresCluster) -> Iterator[Callabl
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The address of a fresh SQLite database at the newest version."""
+    shutil.copyfile(sqlite_template, tmp_path / "heard.db")
+    return f"sqlite+aiosqlite:///{tmp_path / 'heard.db'}"
+
+
+@pytest.fixture
+def postgresql_url(new_postgres_database: Callable[..., str], postgres_template: str) -> str:
+    """The address of a fresh PostgreSQL database at the newest version."""
+    return new_postgres_database(postgres_template)
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
     """The address of an SQLite database that does not exist yet."""
     return f"sqlite+aiosqlite:///{tmp_path / 'heard.db'}"
 
 
 @pytest.fixture
-def postgresql_url(new_postgres_database: Callable[[], str]) -> str:
+def empty_postgresql_url(new_postgres_database: Callable[..., str]) -> str:
     """The address of a fresh, empty PostgreSQL database."""
     return new_postgres_database()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The address of a fresh, empty database: the test runs once on each kind."""
+    """The address of a fresh database at the newest version: once on each kind.
+
+    It is a copy of one: migrating an empty database takes longer than most tests.
+    """
     url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a fresh, empty database: the test runs once on each kind."""
+    url: str = request.getfixturevalue(f"empty_{request.param}_url")
     return url

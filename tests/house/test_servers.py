@@ -13,6 +13,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.migrations.schema import METADATA
+from services.migrations.version import NEWEST, version
+from services.runtime.database import Database
 from tests.conftest import SharedData
 from tests.postgres import PostgresCluster, start_keeper, stop_keeper
 
@@ -32,8 +35,21 @@ async def _count_tables(url: str) -> int:
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-async def test_every_test_gets_an_empty_database(database_url: str, turn: int) -> None:
-    assert await _count_tables(database_url) == 0, f"turn {turn} saw the tables of another test"
+async def test_every_test_gets_an_empty_database(empty_database_url: str, turn: int) -> None:
+    assert await _count_tables(empty_database_url) == 0, (
+        f"turn {turn} saw the tables of another test"
+    )
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+async def test_every_test_gets_a_database_of_its_own_at_the_newest_version(
+    database_url: str, turn: int
+) -> None:
+    database = Database(database_url)
+    assert await version(database) == NEWEST
+    await database.close()
+    count = await _count_tables(database_url)
+    assert count == len(METADATA.tables) + 1, f"turn {turn} saw the tables of another test"
 
 
 async def test_a_cluster_of_ones_own_keeps_what_was_committed_through_a_crash(

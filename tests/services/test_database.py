@@ -71,8 +71,8 @@ async def test_a_time_without_a_zone_never_reaches_the_database(database: Databa
             )
 
 
-async def test_migrating_from_empty_gives_what_the_code_believes(database_url: str) -> None:
-    database = Database(database_url)
+async def test_migrating_from_empty_gives_what_the_code_believes(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
     assert await version(database) is None
     assert await upgrade(database) == (None, newest())
     assert await version(database) == newest()
@@ -83,9 +83,13 @@ async def test_migrating_from_empty_gives_what_the_code_believes(database_url: s
 
 
 async def test_a_second_process_that_migrates_waits_for_the_first(
-    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other, eye = Database(postgresql_url), Database(postgresql_url), Database(postgresql_url)
+    one, other, eye = (
+        Database(empty_postgresql_url),
+        Database(empty_postgresql_url),
+        Database(empty_postgresql_url),
+    )
     real, done, gate = migrating._upgrade, asyncio.Event(), asyncio.Event()
 
     def slowly(connection: Connection) -> None:
@@ -175,7 +179,7 @@ def test_an_address_of_no_database_is_refused_with_what_to_write(url: str) -> No
 
 
 async def test_a_database_that_cannot_be_reached_is_away_and_a_mistake_is_not(
-    postgresql_url: str,
+    empty_postgresql_url: str,
 ) -> None:
     nowhere = Database("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(ConnectionRefusedError) as away:
@@ -183,7 +187,7 @@ async def test_a_database_that_cannot_be_reached_is_away_and_a_mistake_is_not(
             pass
     assert is_away(away.value)
     await nowhere.close()
-    empty = Database(postgresql_url)
+    empty = Database(empty_postgresql_url)
     with pytest.raises(Exception, match="does not exist") as mistake:
         async with empty.read() as connection:
             await connection.execute(select(TENANTS))

@@ -112,8 +112,8 @@ def fill(connection: Connection) -> None:
 
 
 @pytest.fixture
-async def upgraded(database_url: str) -> Any:
-    database = Database(database_url)
+async def upgraded(empty_database_url: str) -> Any:
+    database = Database(empty_database_url)
     async with database.write() as connection:
         await connection.run_sync(upgrade_to, BEFORE)
         await connection.run_sync(fill)
