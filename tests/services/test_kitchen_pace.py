@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from schemas.house_rules import OrderRules
 from schemas.identifiers import derived_id
@@ -33,6 +34,7 @@ from schemas.orders import (
 from schemas.replies import Reply
 from services.kitchen.channels_store import INTAKES, QUARTERS
 from services.kitchen.inside import AdjustIntakes, WakeTicket
+from services.kitchen.intake_book import IntakeBook
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.store import STATIONS, TICKETS, to_ticket
 from services.migrations.upgrade import upgrade
@@ -332,3 +334,26 @@ async def test_who_paused_may_resume_and_what_nobody_paused_cannot_be(world: Pac
 async def test_a_house_that_does_not_throttle_keeps_no_rows_of_it(world: PaceWorld) -> None:
     await fill(world, 5)
     assert await world.rows(INTAKES, QUARTERS) == [[], []]
+
+
+@pytest.mark.parametrize("finish_together", [False, True])
+async def test_an_order_reads_nothing_that_stays_in_memory(
+    world: PaceWorld, *, finish_together: bool
+) -> None:
+    if finish_together:
+        await world.set(stations=stations(), finish_together=True, throttle=THROTTLE)
+    book = world.worker._ports.intakes
+    assert isinstance(book, IntakeBook)
+    await book.read(world.database)  # as a process does before it serves
+    await world.place("burger", "fries")
+    asked: list[str] = []
+
+    def hear(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT") and "count(*)" not in statement:  # SQLite's guards
+            asked.append(statement)
+
+    engine = world.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", hear)
+    await world.place("burger", "fries")
+    event.remove(engine, "before_cursor_execute", hear)
+    assert asked == []
