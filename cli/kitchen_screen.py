@@ -93,7 +93,7 @@ class StationScreen:
         tickets = self._display.tickets
         size = self._console.size
         top = [self._banner(tickets), *self._alerts(), *self._all_day()]
-        room = max(1, (size.width // 44) * max(1, (size.height - 4 - len(top)) // 9))
+        room = max(1, (size.width // 43) * max(1, (size.height - 4 - len(top)) // 9))
         panels = [self._ticket(ticket, now) for ticket in tickets[:room]]
         more = [Text(f"and {len(tickets) - room} more", style="dim")] if len(tickets) > room else []
         return Group(*top, Columns(panels), *more)
