@@ -61,6 +61,7 @@ MENUS: Final = Table(
 """One row a menu; its version grows with every change of any of its items."""
 
 MAIN: Final = "main"
+_READ: Final = "items of the menu, read"
 _LISTS: Final = ("allergens", "groups", "components")
 """Empty for most items: nothing stands in the row then."""
 
@@ -94,8 +95,17 @@ class StoredMenu:
         if work.peek(MENUS, (tenant, MAIN)) is not None:
             work.rely(MENUS, (tenant, MAIN))
         await work.fetch(MENU_ITEMS, [(tenant, item) for item in ids])
-        found = {item: draft.work.peek(MENU_ITEMS, (tenant, item)) for item in ids}
-        return {item: to_item(row) for item, row in found.items() if row is not None}
+        found = {}
+        for item in ids:
+            row = work.peek(MENU_ITEMS, (tenant, item))
+            if row is None:
+                continue
+            # A decision looks at an item more than once, and a batch at the same ones.
+            noted = (_READ, tenant, item)
+            if noted not in work.notes:
+                work.notes[noted] = to_item(row)
+            found[item] = work.notes[noted]
+        return found
 
     async def prepare(self, draft: Draft, wanted: Collection[tuple[str, str]]) -> None:
         """See `MenuPort.prepare`."""
