@@ -21,6 +21,7 @@ from schemas.kitchen import (
     ON_THE_LINE,
     HoldReason,
     LineMark,
+    Plate,
     Priority,
     Ticket,
     TicketLine,
@@ -142,14 +143,15 @@ def standing(ticket: Ticket, now: datetime) -> Iterator[str]:
     if ticket.also_at:
         yield f"also at {', '.join(f'{each.station} ({each.lines})' for each in ticket.also_at)}"
     if ticket.plates:
-        yield ", ".join(f"{each.station} {_word(each.status)}" for each in ticket.plates)
+        yield ", ".join(_plate(each) for each in ticket.plates)
     if ticket.asked and ticket.status is TicketStatus.SENT:
         told = ", ".join(f"{each.step.value} {each.to}" for each in ticket.asked)
         yield f"nobody has heard it: told {told}"
 
 
-def _word(status: TicketStatus) -> str:
-    return _STATUS.get(status, (status.value, ""))[0]
+def _plate(plate: Plate) -> str:
+    word = _STATUS.get(plate.status, (plate.status.value, ""))[0]
+    return f"{plate.station} {word}{f' (course {plate.course})' if plate.course > 1 else ''}"
 
 
 def _held(ticket: Ticket) -> str:

@@ -164,8 +164,13 @@ NOW = datetime(2026, 3, 14, 18, 30, tzinfo=UTC)
         ({"why": "no fan"}, "why: no fan"),
         ({"also_at": (AlsoAt(station="fry", lines=2),)}, "also at fry (2)"),
         (
-            {"plates": (Plate(ticket_id=new_id(), station="fry", status=TicketStatus.BUMPED),)},
-            "fry done",
+            {
+                "plates": (
+                    Plate(ticket_id=new_id(), station="fry", status=TicketStatus.BUMPED),
+                    Plate(ticket_id=new_id(), station="fry", status=TicketStatus.HELD, course=2),
+                )
+            },
+            "fry done, fry HELD (course 2)",
         ),
         (
             {"status": TicketStatus.HELD, "held_for": HoldReason.COURSE},
