@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,8 +177,10 @@ def up(heard: Heard, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture
-def embedded(heard: Heard) -> Iterator[Heard]:
-    """`heard` beside a `heard up`."""
+def embedded(heard: Heard, sqlite_template: Path) -> Iterator[Heard]:
+    """`heard` beside a `heard up`, whose database is migrated already."""
+    heard.home.mkdir(mode=0o700)
+    shutil.copyfile(sqlite_template, heard.home / "heard.db")
     with up(heard):
         yield heard
 
