@@ -27,7 +27,8 @@ SAID = [
 ]
 TOPICS = [message.route.topic(tenant="demo", device="pos-1") for message in SAID]
 ADDRESS = {"tenant": "demo", "device": "pos-1", "item": "ale", "station": "bar", "ticket_id": "1"}
-ADDRESS |= {"order_id": "1", "channel": "kitchen"}
+ADDRESS |= {"order_id": "1", "channel": "kitchen", "alert_id": "1"}
+ADDRESS |= {"person": "ada", "task_id": "1"}
 OURS = [
     message.route.topic(**ADDRESS)
     for message in MESSAGES
