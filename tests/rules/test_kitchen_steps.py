@@ -117,6 +117,9 @@ class House:
                         }
                         self.keep(each.model_copy(update=changes))
                 return
+            before = [each for each in self.made() if each.course < waiting[0].course]
+            if self.how.firing is Firing.AFTER_PREVIOUS:
+                assert not any(map(rules.is_open, before)), "something before it is being made"
             for each in waiting:
                 self.step(each, TicketStep.FIRE, "heard")
         raise AssertionError("courses follow each other for ever")
@@ -219,6 +222,8 @@ class AKitchen(RuleBasedStateMachine):
     @rule()
     def let_the_order_go(self) -> None:
         ticket = self.house.expo()
+        if not rules.is_open(ticket):
+            return  # nothing of the order is wanted any more
         waits = any(each.status in OPEN_TICKET for each in self.house.made())
         if not waits:
             expo.check_complete(ticket)
