@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from broker_config.access import WARDEN_USERNAME, Identity
 from schemas.devices import Role
-from schemas.topics import Plane
+from schemas.topics import DEVICE_PLANES, Plane
 
 TENANTS: Final = ("ta", "ta2", "t-a")
 LOOKALIKES: Final = ("TA", "t\u0430")
@@ -25,9 +25,19 @@ DEVICES: Final = tuple(
 WARDEN: Final = Identity.service(WARDEN_USERNAME)
 IDENTITIES: Final = (*DEVICES, WARDEN)
 
-_PLANES: Final = (*Plane, *Plane, "+", "#", "states", "")
+_PLANES: Final = (
+    *Plane,
+    *Plane,
+    *sorted(DEVICE_PLANES),
+    *sorted(DEVICE_PLANES),
+    "+",
+    "#",
+    "states",
+    "",
+)
 _AREAS: Final = (
     *("menu", "orders", "kitchen", "people", "delivery", "delivery", "delivery"),
+    *("staff", "quality", "alerts"),
     *("party", "party", "pos-1", "manager-1", "tracker-1", "guest-1", "POS-1"),
 )
 _WILD: Final = ("+", "#", "+", "", "a+", "a#")

@@ -1,15 +1,10 @@
 """What may pass, said once more: from the table of planes, and from nothing of the policy's."""
 
-FLOOR = "alerts staff quality"
-ASKS = {"pos": f"orders party {FLOOR}", "kitchen-display": f"kitchen {FLOOR}"}
-ASKS |= {"tracker": "delivery", "guest": "party"}
-SEEN = {"state/menu", "state/alerts", "state/kitchen-channels"}
-SEEN |= {"state/staff", "state/staff-tasks", "event/staff"}
-READS = {
-    "guest": {"state/menu"},
-    "pos": {"state/orders", "event/orders"} | SEEN,
-    "kitchen-display": {"state/kitchen", "event/kitchen"} | SEEN,
-}
+ASKS = {"pos": "orders party", "kitchen-display": "kitchen", "tracker": "delivery"}
+ASKS |= {"guest": "party"} | {role: f"{ASKS[role]} alerts staff quality" for role in list(ASKS)[:2]}
+SEEN = {"state/menu", "state/alerts", "state/kitchen-channels", "state/staff", "state/staff-tasks"}
+READS = {"guest": {"state/menu"}, "pos": {*SEEN, "event/staff", "state/orders", "event/orders"}}
+READS["kitchen-display"] = {*SEEN, "event/staff", "state/kitchen", "event/kitchen"}
 
 
 def may_say(role: str, tenant: str, device: str, topic: str) -> bool:
