@@ -28,16 +28,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
 
+def patience_option(function: F) -> F:
+    """Add ``--patience``."""
+    return click.option(
+        "--patience",
+        type=SPAN,
+        default="15s",
+        show_default=True,
+        help="How long to wait for the answer.",
+    )(function)
+
+
 def asking_options(function: F) -> F:
     """Add what every command has that asks: ``--patience`` and ``--as-manager``."""
     for option in (
-        click.option(
-            "--patience",
-            type=SPAN,
-            default="15s",
-            show_default=True,
-            help="How long to wait for the answer.",
-        ),
+        patience_option,
         click.option(
             "--as-manager", is_flag=True, help="Ask with a manager's right, not with a till's."
         ),

@@ -15,7 +15,7 @@ from cli.application import Application
 from cli.failures import Failure
 from cli.grammar import device_options, json_option
 from cli.names import NAME
-from cli.ordering import asking_options, only_one
+from cli.ordering import asking_options, only_one, patience_option
 from cli.printing import say, show_json
 from cli.standing import told
 from devices.pending import Pending
@@ -45,6 +45,13 @@ def ticket_options(function: F) -> F:
 def kitchen_options(function: F) -> F:
     """Add what a question takes that is not about one ticket."""
     for more in (json_option, asking_options, device_options):
+        function = more(function)
+    return function
+
+
+def manager_options(function: F) -> F:
+    """Add what a question takes that only a manager's device may ask."""
+    for more in (json_option, patience_option, device_options):
         function = more(function)
     return function
 

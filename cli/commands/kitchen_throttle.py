@@ -12,7 +12,7 @@ from cli.application import Application, pass_application
 from cli.grammar import Group, json_option, tenant_option
 from cli.printing import age, show_json, show_table, when
 from cli.span import SPAN
-from cli.tickets import in_the_kitchen, kitchen_options, show_result
+from cli.tickets import in_the_kitchen, manager_options, show_result
 from schemas.kitchen_pace import ChannelState
 from schemas.orders import OrderKind
 from services.kitchen.reading import intakes
@@ -62,7 +62,7 @@ def show(app: Application, *, tenant: str, as_json: bool) -> None:
 
 @throttle.command()
 @_channel
-@kitchen_options
+@manager_options
 @click.option("--why", required=True, metavar="TEXT", help="Why; whoever orders is told.")
 @click.option("--for", "for_s", type=SPAN, metavar="SPAN", help="So long; else until resumed.")
 @pass_application
@@ -75,23 +75,22 @@ def pause(
     tenant: str | None,
     credentials: Path | None,
     patience: float,
-    as_manager: bool,
     as_json: bool,
 ) -> None:
-    """Take no more orders of a kind: dine-in, takeaway or delivery.
+    """Take no more orders of a kind: dine-in, takeaway or delivery. It needs a manager's right.
 
     Examples:
       heard kitchen throttle pause delivery --tenant roma --for 20m --why "two cooks are ill"
     """
     seconds = None if for_s is None else round(for_s)
-    with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
+    with in_the_kitchen(app, tenant, credentials, patience, as_manager=True) as asker:
         receipt = asker.ask(lambda hand: hand.pause_channel(OrderKind(channel), why, for_s=seconds))
         show_result(receipt, channel, as_json=as_json)
 
 
 @throttle.command()
 @_channel
-@kitchen_options
+@manager_options
 @pass_application
 def resume(
     app: Application,
@@ -100,15 +99,14 @@ def resume(
     tenant: str | None,
     credentials: Path | None,
     patience: float,
-    as_manager: bool,
     as_json: bool,
 ) -> None:
-    """Take orders of a kind again; from then on the load decides.
+    """Take orders of a kind again; from then on the load decides. It needs a manager's right.
 
     Examples:
       heard kitchen throttle resume delivery --tenant roma
     """
-    with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
+    with in_the_kitchen(app, tenant, credentials, patience, as_manager=True) as asker:
         receipt = asker.ask(lambda hand: hand.resume_channel(OrderKind(channel)))
         show_result(receipt, channel, as_json=as_json)
 

@@ -13,6 +13,7 @@ from schemas.kitchen_pace import ChannelState, Intake, PauseChannel, ResumeChann
 from schemas.kitchen_rules import KitchenRules
 from schemas.orders import Order, OrderKind, OrderPlaced, OrderStatus
 from schemas.refusals import RefusalCode
+from schemas.replies import ChannelReceipt
 from services.kitchen import channels_store, store, throttling
 from services.kitchen.inside import AdjustIntakes
 from services.kitchen.throttling import Load, Standing
@@ -103,6 +104,7 @@ async def pause_channel(request: PauseChannel, context: Context) -> None:
     until = None if request.for_s is None else context.now + timedelta(seconds=request.for_s)
     after = throttling.pause(request.why, until, before, book.throttle, context.now)
     await _keep(context, request.channel, after)
+    context.answer(_receipt(request.channel, after))
 
 
 @router.on(ResumeChannel)
@@ -121,6 +123,7 @@ async def resume_channel(request: ResumeChannel, context: Context) -> None:
     book = await kitchen_rules(context.draft, context.tenant)
     after = throttling.decide(request.channel, book.throttle, before.load, None, context.now)
     await _keep(context, request.channel, after)
+    context.answer(_receipt(request.channel, after))
 
 
 @router.on(AdjustIntakes)
@@ -161,6 +164,10 @@ async def _keep(context: Context, channel: OrderKind, now: Standing) -> None:
     context.ports.intakes.note(context.tenant)
     await channels_store.put(context.draft, context.tenant, channel, now)
     await context.emit(_state(channel, now))
+
+
+def _receipt(channel: OrderKind, now: Standing) -> ChannelReceipt:
+    return ChannelReceipt(channel=channel, intake=now.intake, quoted_s=now.quoted_s, why=now.why)
 
 
 async def _asked_of(channel: OrderKind, context: Context) -> Standing | None:
