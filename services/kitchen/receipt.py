@@ -7,7 +7,7 @@ in the house's order; a step for which nobody is there is passed over at once.
 from __future__ import annotations
 
 from schemas.kitchen import Asked, PrintTicket, Ticket, TicketStatus
-from schemas.kitchen_rules import EscalationTarget, KitchenRules, StationKind
+from schemas.kitchen_rules import EscalationTarget, KitchenRules
 from services.kitchen import expo, hearing, moving, showing, store, unheard
 from services.runtime.context import Context
 
@@ -69,13 +69,21 @@ async def _whom(
         now = await store.station_now(context.draft, context.tenant, ticket.station)
         return ticket.station if now.printers else None
     if target is EscalationTarget.FALLBACK:
-        if expo.is_expo(ticket):
-            return None  # whoever makes things cannot see to whole orders
-        other = book.station(ticket.station).fallback
-        return other if other is not None and await _is_there(context, other) else None
-    for name in sorted(book.stations):
-        is_expo = book.stations[name].kind is StationKind.EXPO and name != ticket.station
-        if is_expo and await _is_there(context, name):
+        return await _fallback(context, book, ticket)
+    return await _expo(context, book, ticket)
+
+
+async def _fallback(context: Context, book: KitchenRules, ticket: Ticket) -> str | None:
+    other = book.station(ticket.station).fallback
+    # Whoever makes things cannot see to whole orders.
+    if other is None or expo.is_expo(ticket) or not await _is_there(context, other):
+        return None
+    return other
+
+
+async def _expo(context: Context, book: KitchenRules, ticket: Ticket) -> str | None:
+    for name in expo.expos(book):
+        if name != ticket.station and await _is_there(context, name):
             return name
     return None
 

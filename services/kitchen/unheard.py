@@ -7,6 +7,7 @@ oldest tickets and says roughly how many more there are: of thousands, few chang
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -24,8 +25,8 @@ from services.runtime import alerts
 from services.runtime.context import Context
 
 _ASKED: Final = TypeAdapter(tuple[Asked, ...])
-_LOOK_THROUGH: Final = 1_000
-"""How many unheard tickets of a station are looked through for the oldest of an alert."""
+_PAGE: Final = 250
+"""How many unheard tickets of a station are looked through at once for the oldest of an alert."""
 
 
 async def follow(context: Context, ticket: Ticket) -> None:
@@ -168,19 +169,20 @@ async def _oldest(context: Context, gone: Ticket, who: str) -> tuple[UUID, ...]:
             TICKETS.c.ticket_id != gone.ticket_id,
         )
         .order_by(TICKETS.c.sent_at, TICKETS.c.ticket_id)
-        .limit(_LOOK_THROUGH)
+        .limit(_PAGE)
     )
-    ids = list(await context.draft.work.connection.scalars(query))
-    await context.draft.work.fetch(TICKETS, [(context.tenant, each) for each in ids])
     found: list[UUID] = []
-    for each in ids:
-        # As this message sees it: others of the batch may have been heard already.
-        row = await context.draft.get(TICKETS, context.tenant, each)
-        if row is not None and who in _asking(row):
-            found.append(each)
-            if len(found) == hearing.SHOWN:
-                break
-    return tuple(found)
+    for page in itertools.count():
+        ids = list(await context.draft.work.connection.scalars(query.offset(page * _PAGE)))
+        await context.draft.work.fetch(TICKETS, [(context.tenant, each) for each in ids])
+        for each in ids:
+            # As this message sees it: others of the batch may have been heard already.
+            row = await context.draft.get(TICKETS, context.tenant, each)
+            if row is not None and who in _asking(row):
+                found.append(each)
+        if found or len(ids) < _PAGE:
+            break
+    return tuple(found[: hearing.SHOWN])
 
 
 def _count(context: Context, now: StationNow, who: str, count: int) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from schemas.kitchen import TicketStatus
-from services.kitchen import courses, receipt, rules, showing
+from services.kitchen import courses, receipt, rules, showing, store
 from services.kitchen.inside import WakeTicket
 from services.runtime.context import Context
 from services.runtime.house_rules import kitchen_rules
+from services.runtime.ports import Ports
 from services.runtime.router import Router
+from services.runtime.work import Draft
 
 router: Final = Router()
+
+
+@router.prepare(WakeTicket)
+async def read_ahead(draft: Draft, _ports: Ports, asked: Sequence[tuple[str, WakeTicket]]) -> None:
+    """Read all tickets of the batch in one query: of what nobody hears there may be thousands."""
+    await store.prepare_tickets(draft, {(tenant, each.ticket_id) for tenant, each in asked})
 
 
 @router.on(WakeTicket)

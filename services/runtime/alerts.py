@@ -72,7 +72,11 @@ async def put(context: Context, alert: Alert) -> None:
     """Keep an alert as it is, and show it."""
     row = await context.draft.get(ALERTS, context.tenant, alert.alert)
     _write(context, alert, row, cleared_at=None)
-    await context.emit(AlertState(alert_id=alert.alert, alert=alert))
+    state = AlertState(alert_id=alert.alert, alert=alert)
+    # One request may change it many times: only how it stands in the end is told.
+    topic = state.topic(tenant=context.tenant)
+    context.emitted[:] = [each for each in context.emitted if each.topic != topic]
+    await context.emit(state)
 
 
 async def clear(context: Context, alert: str) -> bool:
