@@ -57,7 +57,7 @@ same("topic", topics.placeOrder({ tenant: "demo", device: "pos-1" }),
 same("filter", filters.ticketState({ tenant: "demo", station: "grill" }),
   "heard/v1/demo/state/kitchen/grill/ticket/+");
 same("order", ORDER_STEPS["accepted"]?.["start"], "preparing");
-same("ticket", TICKET_STEPS["bumped"], undefined);
+same("ticket", TICKET_STEPS["cancelled"], undefined);
 for (const wide of ["+", "#", "a/b", "", "A", "a\\n"]) {
   let refused = false;
   try { topics.stationHead({ tenant: "demo", station: wide }); } catch { refused = true; }
