@@ -244,7 +244,7 @@ def evening(
     """
     prep = [name for name, rules in book.stations.items() if rules.kind is StationKind.PREP]
     names = {f"kds-{name}": name for name in book.stations}
-    names |= {f"kds-{name}-2": name for name in two_at}
+    names |= {f"second-kds-{name}": name for name in two_at}
     wanted = [
         a_device(tenant, TILL, Role.POS),
         a_device(tenant, WITNESS, Role.MANAGER),
