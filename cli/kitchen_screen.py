@@ -23,6 +23,9 @@ from schemas.alerts import Severity
 from schemas.kitchen import Ticket, TicketStatus
 
 LATE_S: Final = 600
+WIDE: Final = 42
+NARROW: Final = 39
+"""A ticket has between so many columns: two stand side by side on a terminal of 80."""
 COUNTED: Final = 8
 """So many items and components are counted on the screen."""
 _COLOURS: Final = {
@@ -91,12 +94,30 @@ class StationScreen:
     def __rich__(self) -> RenderableType:
         now = datetime.now(UTC)
         tickets = self._display.tickets
-        size = self._console.size
-        top = [self._banner(tickets), *self._alerts(), *self._all_day()]
-        room = max(1, (size.width // 43) * max(1, (size.height - 4 - len(top)) // 9))
-        panels = [self._ticket(ticket, now) for ticket in tickets[:room]]
-        more = [Text(f"and {len(tickets) - room} more", style="dim")] if len(tickets) > room else []
-        return Group(*top, Columns(panels), *more)
+        top = Group(self._banner(tickets), *self._alerts(), *self._all_day())
+        panels = self._fitting(tickets, now, self._console.size.height - self._rows(top))
+        hidden = len(tickets) - len(panels)
+        more = [Text(f"and {hidden} more", style="dim")] if hidden else []
+        return Group(top, Columns(panels), *more)
+
+    def _fitting(self, tickets: list[Ticket], now: datetime, room: int) -> list[Panel]:
+        """As many of the first tickets as the screen has room for: one row of them at least."""
+        width = self._console.size.width + 1
+        across = max(1, width // (NARROW + 1))
+        wide = min(WIDE, width // across - 1)
+        panels: list[Panel] = []
+        for at in range(0, len(tickets), across):
+            row = [self._ticket(each, now, wide) for each in tickets[at : at + across]]
+            tallest = max(map(self._rows, row))
+            below = 1 if at + across < len(tickets) else 0
+            if panels and tallest + below > room:
+                break
+            panels += row
+            room -= tallest
+        return panels
+
+    def _rows(self, drawn: RenderableType) -> int:
+        return len(self._console.render_lines(drawn, self._console.options, pad=False))
 
     def _banner(self, tickets: list[Ticket]) -> RenderableType:
         word, colour = FRESHNESS[self._display.freshness]
@@ -130,13 +151,13 @@ class StationScreen:
             if counts:
                 yield Text(f" {what}: {counted(counts)}", style="dim")
 
-    def _ticket(self, ticket: Ticket, now: datetime) -> Panel:
+    def _ticket(self, ticket: Ticket, now: datetime, wide: int) -> Panel:
         late = lateness(ticket, now, late_s=LATE_S)
         held = ticket.status is TicketStatus.HELD
         return Panel(
-            ticket_lines(ticket, width=38, late_s=LATE_S, merge=self._merge, now=now),
+            ticket_lines(ticket, width=wide - 4, late_s=LATE_S, merge=self._merge, now=now),
             title=ticket.order_number[-4:],
-            width=42,
+            width=wide,
             border_style="blue" if held else _COLOURS[late],
         )
 

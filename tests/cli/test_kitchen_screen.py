@@ -46,8 +46,10 @@ def told(display: KitchenDisplay, *tickets: Ticket, **head: object) -> None:
     display._all_day.take(view.take_changes())
 
 
-def shown(display: KitchenDisplay, *, merge: bool = True) -> str:
-    console = Console(width=130, height=40, file=io.StringIO(), color_system=None)
+def shown(
+    display: KitchenDisplay, *, merge: bool = True, width: int = 130, height: int = 40
+) -> str:
+    console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
     screen = StationScreen(display, console, hears=False, merge=merge)
     with console.capture() as drawn:
         console.print(screen)
@@ -106,9 +108,27 @@ def test_a_screen_that_is_not_connected_says_so_and_shows_no_more_than_fits(
     assert "and " not in shown(display)
     more = [ticket(n, sequence=n).model_copy(update={"placed_at": NOW}) for n in range(1, 40)]
     told(display, *more)
-    assert "and 30 more" in shown(display)
+    drawn = shown(display)
+    assert "and 15 more" in drawn
+    assert drawn.count("x Burger") == 24
+    assert len(drawn.splitlines()) <= 40
     display._view.disconnected()
     assert "DO NOT TRUST THIS SCREEN" in shown(display)
+
+
+def test_an_ordinary_terminal_shows_four_tickets_and_never_less_than_one(
+    display: KitchenDisplay,
+) -> None:
+    told(
+        display,
+        *(ticket(n, sequence=n).model_copy(update={"placed_at": NOW}) for n in range(1, 5)),
+    )
+    drawn = shown(display, width=80, height=24)
+    assert drawn.count("x Burger") == 4
+    assert "more" not in drawn
+    assert max(map(len, drawn.splitlines())) <= 80
+    assert shown(display, width=80, height=6).count("x Burger") == 2
+    assert "and 3 more" in shown(display, width=40, height=6)
 
 
 def test_long_counts_end_with_how_many_more_there_are() -> None:
