@@ -203,7 +203,10 @@ def the_ticket(
         )
     if fitting:
         return fitting[0]
-    return max(here, key=lambda each: (each.ended_at or each.placed_at, each.version))
+    # An expo's own ticket has plates: who named no station means the food.
+    return max(
+        here, key=lambda each: (not each.plates, each.ended_at or each.placed_at, each.version)
+    )
 
 
 def show_result(result: Result, name: str, *, as_json: bool) -> None:

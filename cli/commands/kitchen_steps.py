@@ -214,7 +214,10 @@ def rush(app: Application, *, name: str, priority: str, **options: Any) -> None:
       heard kitchen rush A1B2 --tenant demo --priority normal
     """
     wanted = Priority(priority)
-    _ask_of_order(app, lambda id_: lambda hand: hand.prioritise(id_, wanted), name=name, **options)
+    _ask_of_order(
+        app, lambda id_: lambda hand: hand.prioritise(id_, wanted),
+        name=name, then=f"priority {wanted.value}", **options,
+    )  # fmt: skip
 
 
 @click.command(cls=Command)
@@ -261,10 +264,11 @@ def _ask_of_order(
     patience: float,
     as_manager: bool,
     as_json: bool,
+    then: str,
 ) -> None:
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         order = asker.order(name)
-        show_result(asker.ask(question(order.order_id)), order.number, as_json=as_json)
+        show_result(asker.ask(question(order.order_id)), f"{order.number}  {then}", as_json=as_json)
 
 
 COMMANDS: Final = (start, bump, recall, hold, fire, move, rush, reprint)

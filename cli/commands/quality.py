@@ -19,6 +19,7 @@ from cli.printing import note, show_json, show_table, when
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
 from cli.times import MOMENT
 from cli.whole_file import writing
+from schemas.kitchen import Ticket
 from schemas.kitchen_rules import CheckRules, KitchenRules
 from schemas.quality import Finding
 from services.people.store import Unknown, find_tenant
@@ -26,6 +27,11 @@ from services.quality import rules, store
 from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
+
+
+def _has_food(ticket: Ticket) -> bool:
+    """Tell whether a check without a station is meant of it: an expo's has plates alone."""
+    return not ticket.plates
 
 
 @click.group(cls=Group)
@@ -189,7 +195,7 @@ def record(
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         ticket_id = None
         if order is not None:
-            ticket_id = asker.ticket(order, station, None, lambda _: True).ticket_id
+            ticket_id = asker.ticket(order, station, None, _has_food).ticket_id
         receipt = asker.ask(
             lambda device: device.record_check(
                 check,
@@ -233,7 +239,7 @@ def waive(
       heard kitchen quality waive core A1B2 --tenant roma --as-manager --reason "probe broken"
     """
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
-        ticket = asker.ticket(order, station, None, lambda _: True)
+        ticket = asker.ticket(order, station, None, _has_food)
         receipt = asker.ask(
             lambda device: device.waive_check(check, ticket.ticket_id, reason, person=person)
         )
@@ -282,7 +288,7 @@ def log(
     wanted = {"since": since, "until": until, "check": check}
     if as_csv:
         written = app.run(lambda database: _export(database, tenant, out, wanted))
-        note(f"{written} checks written" + (f" to {out}" if out is not None else ""))
+        note(f"{written} check{'' if written == 1 else 's'} written" + (f" to {out}" if out is not None else ""))
         return
     found = app.run(lambda database: _found(database, tenant, wanted))
     if as_json:

@@ -38,9 +38,9 @@ def bump(
         raise rules.wrong_state(ticket, "cannot bump lines of it")
     for line in _asked(ticket, lines):
         if line.mark is LineMark.CANCELLED:
-            raise rules.wrong_state(ticket, f"and its line {line.line} is cancelled")
+            raise rules.wrong_state(ticket, f"its line {line.line} is cancelled")
         if line.bumped_at is not None:
-            raise rules.wrong_state(ticket, f"and its line {line.line} is bumped already")
+            raise rules.wrong_state(ticket, f"its line {line.line} is bumped already")
     marked = tuple(
         line.model_copy(update={"bumped_at": at}) if line.line in lines else line
         for line in ticket.lines
@@ -89,7 +89,7 @@ def recall(
     if lines is not None:
         for line in _asked(ticket, lines):
             if line.line not in back:
-                raise rules.wrong_state(ticket, f"and its line {line.line} is not bumped")
+                raise rules.wrong_state(ticket, f"its line {line.line} is not bumped")
         back = [*lines]
     if not bumped and (not back or not rules.is_open(ticket)):
         raise rules.wrong_state(ticket, f"cannot {TicketStep.RECALL}")

@@ -11,7 +11,7 @@ import pytest
 from cli.failures import Failure
 from cli.tickets import the_ticket
 from schemas.identifiers import new_id
-from schemas.kitchen import OPEN_TICKET, Ticket, TicketStatus
+from schemas.kitchen import OPEN_TICKET, Plate, Ticket, TicketStatus
 from tests.cli.conftest import Ended, Heard, until
 from tests.cli.restaurant import AT, Restaurant, open_restaurant
 from tests.devices.station_model import ticket
@@ -123,7 +123,7 @@ def test_stations_close_and_alerts_are_seen_from_the_command_line(
 def test_a_watcher_of_a_pipe_is_told_of_courses_and_hurry(embedded: Heard, tmp_path: Path) -> None:
     roma = open_restaurant(embedded, tmp_path)
     number = roma.place("burger", "burger")["number"]
-    done(roma, "rush", number)
+    assert f"{number}  priority rush  accepted" in asked(roma, "rush", number).out
     seen = asked(roma, "watch", "--station", "grill", "--merge", "--for", "3s").out
     assert "-- ● CURRENT" in seen
     assert f"{number}  sent      take away  2 Burger" in seen
@@ -150,6 +150,10 @@ def test_the_ticket_is_meant_that_fits_and_else_the_last_one_is_asked() -> None:
     assert the_ticket([grill, fry], "A1", "grill", None, is_open) == grill
     main = some("fry", TicketStatus.HELD, course=2)
     assert the_ticket([fry, main], "A1", "fry", 2, is_open) == main
+    plate = Plate(ticket_id=fry.ticket_id, station="fry", status=fry.status)
+    expo = some("pass", TicketStatus.HEARD).model_copy(update={"plates": (plate,), "version": 9})
+    assert the_ticket([expo, fry], "A1", None, None, lambda _: False) == fry
+    assert the_ticket([expo, fry], "A1", "pass", None, lambda _: False) == expo
     for tickets, course, what in (
         ([fry, main], None, "say which with --station or --course"),
         ([fry, main], 3, "has no ticket in course 3, only fry"),
