@@ -37,6 +37,8 @@ def throttle() -> None:
 def show(app: Application, *, tenant: str, as_json: bool) -> None:
     """Show how each kind of order is taken, what is promised, and why.
 
+    The load is that of the fullest station when this was decided, so long ago as `for` says.
+
     Examples:
       heard kitchen throttle show --tenant roma
       heard kitchen throttle show --tenant roma --json

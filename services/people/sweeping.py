@@ -59,12 +59,14 @@ class Sweeper:
     Args:
         address: where the broker is.
         services_secret: the services' password there; the warden's follows from it.
+        tells: whether the log says what was cleared; else only when it is debugged.
 
     Raises, each of its methods:
         ConnectionLost: the broker cannot be reached.
     """
 
-    def __init__(self, address: BrokerAddress, services_secret: str) -> None:
+    def __init__(self, address: BrokerAddress, services_secret: str, *, tells: bool = True) -> None:
+        self._tells: Final = tells
         login = BrokerLogin(
             username=WARDEN_USERNAME, secret=derived_secret(services_secret, WARDEN_USERNAME)
         )
@@ -78,7 +80,8 @@ class Sweeper:
             topics = await _standing(session, filters)
             await _clear(session, topics)
         if topics:
-            log.info("cleared what devices left standing", topics=len(topics), first=min(topics))
+            said = log.info if self._tells else log.debug
+            said("cleared what devices left standing", topics=len(topics), first=min(topics))
         return len(topics)
 
     async def clear_topics(self, topics: Iterable[str]) -> None:
