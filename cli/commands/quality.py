@@ -288,7 +288,8 @@ def log(
     wanted = {"since": since, "until": until, "check": check}
     if as_csv:
         written = app.run(lambda database: _export(database, tenant, out, wanted))
-        note(f"{written} check{'' if written == 1 else 's'} written" + (f" to {out}" if out is not None else ""))
+        where = f" to {out}" if out is not None else ""
+        note(f"{written} check{'' if written == 1 else 's'} written{where}")
         return
     found = app.run(lambda database: _found(database, tenant, wanted))
     if as_json:
