@@ -50,6 +50,8 @@ class AlertsView:
             raise ValueError(f"it speaks of {alert.alert}")
         if self._mine is None or alert.to in self._mine:
             self._alerts[name] = alert
+        else:  # it may have been ours, and is somebody else's now
+            self._alerts.pop(name, None)
 
 
 def _by_urgency(alert: Alert) -> tuple[object, ...]:

@@ -55,6 +55,13 @@ def test_an_alert_is_gone_when_it_is_cleared_and_doubted_after_a_connection() ->
     assert view.alerts == []
 
 
+def test_an_alert_that_is_for_somebody_else_by_now_is_gone_here() -> None:
+    view = AlertsView("roma", mine=frozenset({"grill"}))
+    told(view, said("silent-kds-1"))
+    told(view, said("silent-kds-1", to="fry"))
+    assert view.alerts == []
+
+
 def test_an_alert_under_another_name_is_refused() -> None:
     view = AlertsView("roma")
     with pytest.raises(ValueError, match="it speaks of one"):
