@@ -18,6 +18,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.identifiers import derived_id
+from services.kitchen.hearing import DISPLAY
 from services.kitchen.inside import LoseDisplay
 from services.kitchen.store import STATIONS, Attending
 from services.runtime.database import Database, is_away
@@ -142,12 +143,12 @@ class StationWatch:
 
     async def _lost(self) -> list[tuple[Attendance, bool]]:
         async with self._database.read() as connection:
-            attending = await _attending(connection)
-            if not attending:
+            attending, silent = await _attending(connection)
+            if not attending and not silent:
                 return []
             now = self._clock()
             words: dict[tuple[str, str], Word | None] = {}
-            devices = sorted({(each.tenant, each.device) for each in attending})
+            devices = sorted({(each.tenant, each.device) for each in [*attending, *silent]})
             for start in range(0, len(devices), AT_ONCE):
                 words.update(await self._last_words(connection, devices[start : start + AT_ONCE]))
         lost = []
@@ -155,6 +156,12 @@ class StationWatch:
             known = (each.tenant, each.device) in words
             if not known or is_over(each, words[each.tenant, each.device], now):
                 lost.append((each, not known))
+        # One that was lost first and removed then attends nothing; its alert still stands.
+        there = {(each.tenant, each.station, each.device) for each in attending}
+        for each in silent:
+            named = (each.tenant, each.station, each.device)
+            if named not in there and (each.tenant, each.device) not in words:
+                lost.append((each._replace(since=now.isoformat()), True))
         return lost
 
     async def _lose(self, each: Attendance, *, removed: bool) -> None:
@@ -168,19 +175,27 @@ class StationWatch:
         log.info("a display is gone", tenant=each.tenant, station=each.station, device=each.device)
 
 
-async def _attending(connection: AsyncConnection) -> list[Attendance]:
-    """Who attends any station."""
-    query = select(
-        STATIONS.c.tenant, STATIONS.c.station, STATIONS.c.displays, STATIONS.c.printers
-    ).where(or_(STATIONS.c.displays.is_not(None), STATIONS.c.printers.is_not(None)))
+async def _attending(
+    connection: AsyncConnection,
+) -> tuple[list[Attendance], list[Attendance]]:
+    """Who attends any station; and who is called silent at one, whether he attends it or not."""
+    names = ("tenant", "station", "displays", "printers", "unheard")
+    some = (STATIONS.c[name].is_not(None) for name in names[2:])
+    query = select(*(STATIONS.c[name] for name in names)).where(or_(*some))
     found: list[Attendance] = []
-    for tenant, station, displays, printers in await connection.execute(query):
+    silent: list[Attendance] = []
+    for tenant, station, displays, printers, unheard in await connection.execute(query):
         for each in (displays, printers):
             found += [
                 Attendance(tenant, station, device, since, epoch)
                 for device, since, epoch in _sessions(each or {})
             ]
-    return found
+        silent += [
+            Attendance(tenant, station, who.removeprefix(DISPLAY), "", None)
+            for who in unheard or {}
+            if who.startswith(DISPLAY)
+        ]
+    return found, silent
 
 
 def _sessions(attending: Mapping[str, Attending]) -> Iterator[tuple[str, str, str | None]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -25,13 +27,15 @@ from schemas.kitchen_rules import KitchenRules, StationRules
 from schemas.message import Request
 from schemas.orders import CancelOrder, LineRequest, PlaceOrder
 from schemas.refusals import RefusalCode
-from schemas.replies import StationReceipt
+from schemas.replies import Reply, StationReceipt
 from services.kitchen import hearing
 from services.kitchen.inside import LoseDisplay, WakeTicket
 from services.kitchen.store import STATIONS, TICKETS
+from services.kitchen.watching import StationWatch
+from services.presence.store import last_words
 from services.runtime.alerts import ALERTS
 from services.runtime.database import Database
-from services.runtime.tables import INBOX
+from services.runtime.tables import DEVICES, INBOX
 from tests.services.order_world import OURSELVES, POINTS, SCREEN, TILL, Asked
 from tests.services.receipt_house import (
     BOOK,
@@ -302,6 +306,40 @@ async def test_a_silent_display_that_is_removed_owes_nobody_a_sign(database: Dat
     assert set(kitchen.alerts()) == {"silent-grill-2"}, "it may come back"
     await kitchen.lose("grill", GRILL_TOO, removed=True)
     assert not kitchen.alerts()
+
+
+async def test_a_silent_display_that_was_lost_before_it_was_removed_owes_nobody_a_sign(
+    database: Database,
+) -> None:
+    kitchen = await house(database, NO_FALLBACK)
+    await kitchen.attend("grill", GRILL)
+    await kitchen.attend("grill", GRILL_TOO)
+    await kitchen.hear(GRILL, await kitchen.at("grill", await kitchen.order("soup")))
+    await kitchen.pass_time(10)
+    await kitchen.lose("grill", GRILL_TOO)
+    asks: Any = _Asks(kitchen)
+    watch = StationWatch(database, asks, lambda: kitchen.now, last_words)
+    assert await watch.look() == 0, "nobody is removed"
+    assert set(kitchen.alerts()) == {"silent-grill-2"}
+    async with database.write() as connection:
+        mine = (DEVICES.c.tenant == kitchen.tenant) & (DEVICES.c.device == GRILL_TOO)
+        await connection.execute(DEVICES.delete().where(mine))
+    assert await watch.look() == 1
+    assert not kitchen.alerts()
+    assert await watch.look() == 0
+
+
+class _Asks:
+    """What is asked of ourselves is asked of the house: see `services.runtime.intake.Intake`."""
+
+    def __init__(self, kitchen: ReceiptHouse) -> None:
+        self._kitchen = kitchen
+
+    async def ask_of_ourselves(self, tenant: str, message: Request, request_id: UUID) -> Reply:
+        assert tenant == self._kitchen.tenant
+        asked = Asked(OURSELVES, message, request_id, at=self._kitchen.now)
+        (reply,) = await self._kitchen.say(asked)
+        return reply
 
 
 async def test_a_station_that_lost_its_displays_gives_new_orders_to_its_fallback(
