@@ -153,6 +153,9 @@ async def hear_tickets(request: HearTickets, context: Context) -> None:
     Hearing again what was heard changes nothing.
     """
     known: list[UUID] = []
+    # One request may name many: those of a batch of one were not read ahead.
+    keys = {(context.tenant, each) for each in request.ticket_ids}
+    await store.prepare_tickets(context.draft, keys)
     for ticket_id in request.ticket_ids:
         ticket = await showing.the_ticket(context, ticket_id)
         if not rules.is_open(ticket):
@@ -274,6 +277,7 @@ async def _follow(
         coming = 1 + await store.sequence_of(draft, tenant, ticket.station)
         after = rules.follow(ticket, order, lines, next_line, sequence=coming, at=context.now)
         if after is not None:
+            after = await leaving.stay(context, ticket, after)
             if rules.is_open(after) and not expo.is_expo(after):
                 after = await pace.followed(context, book, ticket, after)
             await store.next_sequence(draft, tenant, ticket.station)

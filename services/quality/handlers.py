@@ -82,7 +82,7 @@ async def forget_gone_food(ended: TicketEnded, context: Context) -> None:
     if ticket.status is TicketStatus.BUMPED:
         return
     for name, check in (await _house(context)).checks.items():
-        if rules.items_of(check, ticket):
+        if rules.may_have_failed(check, ticket):
             alert = rules.ticket_alert(name, ticket.ticket_id)
             await alerts.clear(context, alert)
 
@@ -160,8 +160,17 @@ async def _is_right(context: Context, alert: Alert, house: KitchenRules) -> bool
     check = house.checks.get(alert.about)
     if check is None:
         return False
+    if alert.kind is AlertKind.CHECK_FAILED and alert.tickets:
+        return check.every_s is None and await _is_for(context, check, alert.tickets[0])
     if alert.kind is AlertKind.CHECK_FAILED:
-        return bool(alert.tickets) == (check.every_s is None)
+        # Where it is not made any more, nothing could ever end it.
+        names = {rules.alert_name(alert.kind, alert.about, each) for each in check.stations}
+        return check.every_s is not None and alert.alert in names
     return _is_asked(check, alert.to) and bool(
         await _overdue(context, alert.about, check, alert.to, context.now)
     )
+
+
+async def _is_for(context: Context, check: CheckRules, ticket_id: UUID) -> bool:
+    ticket = await context.ports.kitchen.ticket(context.draft, context.tenant, ticket_id)
+    return ticket is not None and rules.may_have_failed(check, ticket)

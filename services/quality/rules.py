@@ -72,6 +72,12 @@ def items_of(check: CheckRules, ticket: Ticket) -> tuple[str, ...]:
     return tuple(sorted(made.intersection(check.items)))
 
 
+def may_have_failed(check: CheckRules, ticket: Ticket) -> bool:
+    """Tell whether a ticket has, or had before it was struck out, anything that a check is for."""
+    lines = tuple(line.model_copy(update={"mark": None}) for line in ticket.lines)
+    return bool(items_of(check, ticket.model_copy(update={"lines": lines})))
+
+
 def blocking(rules: KitchenRules, ticket: Ticket) -> dict[str, CheckRules]:
     """The checks without which a ticket must not be bumped, by name."""
     return {

@@ -9,8 +9,10 @@ from sqlalchemy import event
 
 from schemas.alerts import AlertKind, Audience, Severity
 from schemas.identifiers import new_id
-from schemas.kitchen_requests import BumpTicket
+from schemas.kitchen import TicketStatus
+from schemas.kitchen_requests import BumpLines, BumpTicket
 from schemas.kitchen_rules import CheckKind, CheckRules, KitchenRules
+from schemas.order_changes import VoidLines
 from schemas.orders import CancelOrder
 from schemas.quality import RecordCheck, WaiveCheck
 from schemas.refusals import RefusalCode
@@ -153,6 +155,35 @@ async def test_food_that_is_called_off_takes_its_alert_away_and_what_was_served_
     assert floor.alerts() == {}
 
 
+async def test_food_whose_lines_are_voided_takes_its_alert_away_too(floor: Floor) -> None:
+    ticket = await floor.ticket("burger", "ale")
+    await floor.accepted(RecordCheck(check="core", ticket_id=ticket.ticket_id, celsius=60))
+    assert len(floor.alerts()) == 1
+    await floor.accepted(VoidLines(order_id=ticket.order_id, lines=(1,), reason="burnt"), TILL)
+    assert (await floor.tickets())[ticket.ticket_id].status is TicketStatus.CANCELLED
+    assert floor.alerts() == {}
+
+
+async def test_a_void_lets_no_food_go_that_was_not_checked(floor: Floor) -> None:
+    ticket = await floor.ticket("burger", "burger")
+    id_ = ticket.ticket_id
+    await floor.accepted(BumpLines(ticket_id=id_, lines=(1,), sequence=ticket.sequence))
+    await floor.accepted(VoidLines(order_id=ticket.order_id, lines=(2,), reason="one"), TILL)
+    ticket = (await floor.tickets())[id_]
+    assert ticket.status is TicketStatus.STARTED, "the first one was never checked"
+    bump = BumpTicket(ticket_id=id_, sequence=ticket.sequence)
+    await floor.refused(bump, RefusalCode.CHECK_MISSING)
+    await floor.accepted(RecordCheck(check="core", ticket_id=id_, celsius=80))
+    await floor.accepted(bump)
+    # Where it has passed before, the void bumps what is done, as without a check.
+    ticket = await floor.ticket("burger", "burger")
+    await floor.accepted(RecordCheck(check="core", ticket_id=ticket.ticket_id, celsius=80))
+    lines = BumpLines(ticket_id=ticket.ticket_id, lines=(1,), sequence=ticket.sequence)
+    await floor.accepted(lines)
+    await floor.accepted(VoidLines(order_id=ticket.order_id, lines=(2,), reason="one"), TILL)
+    assert (await floor.tickets())[ticket.ticket_id].status is TicketStatus.BUMPED
+
+
 async def test_a_check_that_nobody_makes_alerts_its_station_until_somebody_does(
     floor: Floor,
 ) -> None:
@@ -209,6 +240,25 @@ async def test_a_rule_that_is_taken_away_takes_its_alerts_away(floor: Floor) -> 
     assert await timer.look() == 1
     assert floor.alerts() == {}
     assert await timer.look() == 0
+
+
+async def test_what_has_failed_is_over_where_it_is_not_checked_any_more(floor: Floor) -> None:
+    timer = timers(floor)
+    ticket = await floor.ticket("burger")
+    await floor.accepted(RecordCheck(check="core", ticket_id=ticket.ticket_id, celsius=60))
+    for station in ("cold", "bar"):
+        await floor.accepted(RecordCheck(check="fridge", station=station, celsius=9))
+    await timer.look()
+    assert len(floor.alerts()) == 3
+    # Nobody could record that it has passed, neither there nor of that food.
+    checks = {
+        "core": CORE.model_copy(update={"items": ("fries",)}),
+        "fridge": FRIDGE.model_copy(update={"stations": ("bar",)}),
+    }
+    await floor.set(KitchenRules(checks=checks))
+    await timer.look()
+    (alert,) = floor.alerts().values()
+    assert alert.alert == "check-failed-fridge-bar"
 
 
 async def test_a_bump_reads_no_findings_where_nothing_blocks(database: Database) -> None:
