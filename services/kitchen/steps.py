@@ -119,7 +119,9 @@ async def prioritise_order(request: PrioritiseOrder, context: Context) -> None:
     if order is None or not open_:
         raise await courses.not_in_the_kitchen(context, request.order_id)
     book = await kitchen_rules(draft, tenant)
-    for ticket in open_:
+    for each in open_:
+        # Looked at anew: an expo's ticket has followed those before it.
+        ticket = await showing.the_ticket(context, each.ticket_id)
         if ticket.priority is not request.priority:
             await _prioritise(context, book, ticket, request.priority)
     context.answer(context.ports.orders.receipt(order))

@@ -244,10 +244,13 @@ async def prepare_stations(draft: Draft, keys: Collection[tuple[str, str]]) -> N
 
 
 async def prepare_tickets(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
-    """Read the tickets of a whole batch at once, then their stations."""
+    """Read the tickets of a whole batch at once, then their stations, and what an expo has."""
     await draft.work.fetch(TICKETS, keys)
-    found = [draft.work.peek(TICKETS, key) for key in keys]
-    await prepare_stations(draft, {(row["tenant"], row["station"]) for row in found if row})
+    found = [row for key in keys if (row := draft.work.peek(TICKETS, key))]
+    await prepare_stations(draft, {(row["tenant"], row["station"]) for row in found})
+    # Where an expo waits for them, its tickets follow each of their steps.
+    at_expo = [row for row in found if (row["details"] or {}).get("expos")]
+    await prepare_orders(draft, {(row["tenant"], row["order_id"]) for row in at_expo})
 
 
 async def ticket_of(draft: Draft, tenant: str, ticket_id: UUID) -> Ticket | None:
@@ -267,7 +270,8 @@ async def prepare_orders(draft: Draft, keys: Collection[tuple[str, UUID]]) -> No
     """Read all tickets of these orders, one query a tenant, then their stations."""
     orders: dict[str, set[UUID]] = {}
     for tenant, order_id in keys:
-        orders.setdefault(tenant, set()).add(order_id)
+        if (_OF_ORDER, tenant, order_id) not in draft.work.notes:
+            orders.setdefault(tenant, set()).add(order_id)
     stations = set()
     for tenant, wanted in orders.items():
         await _read_orders(draft.work, tenant, wanted)

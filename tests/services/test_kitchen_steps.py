@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from schemas.house_rules import Acceptance, OrderRules
 from schemas.kitchen import HoldReason, Priority, TicketStatus
@@ -29,7 +30,7 @@ from schemas.refusals import RefusalCode
 from schemas.replies import CourseReceipt, OrderReceipt, Outcome
 from services.runtime.database import Database
 from tests.services.kitchen_floor import KitchenFloor, some_id
-from tests.services.order_world import MANAGER, OTHER, TILL, Asked
+from tests.services.order_world import MANAGER, OTHER, SCREEN, TILL, Asked
 
 HELD, SENT, STARTED, BUMPED = (
     TicketStatus.HELD,
@@ -287,6 +288,49 @@ async def test_an_order_in_a_rush_and_paper_once_more(database: Database) -> Non
         RefusalCode.WRONG_STATE,
         "is ready: nothing of it is open in the kitchen",
     )
+
+
+async def test_an_expo_sees_what_a_rush_begins(database: Database) -> None:
+    stations = {
+        "pass": StationRules(kind=StationKind.EXPO),
+        "grill": StationRules(prep_s=900),
+        "bar": StationRules(prep_s=60),
+    }
+    floor = KitchenFloor(database, KitchenRules(stations=stations, finish_together=True))
+    await floor.open()
+    order_id = await floor.order("soup", "bread")
+    assert (await floor.at("bar")).held_for is HoldReason.TOGETHER
+    before = await floor.at("pass")
+    await floor.do(PrioritiseOrder(order_id=order_id, priority=Priority.RUSH))
+    assert (await floor.at("bar")).status is SENT
+    after = await floor.at("pass")
+    assert [each.status for each in after.plates] == [SENT, SENT]
+    assert (after.version, after.priority) == (before.version + 2, Priority.RUSH)
+
+
+async def test_an_expo_costs_no_query_for_each_ticket_that_is_heard(database: Database) -> None:
+    stations = {"pass": StationRules(kind=StationKind.EXPO)}
+    floor = KitchenFloor(database, KitchenRules(stations=stations))
+    await floor.open()
+    for _ in range(5):
+        await floor.order("soup")
+    mine = [each.ticket_id for each in (await floor.kept()).values() if each.station == "grill"]
+    queries: list[str] = []
+
+    def asked(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM tickets" in statement and "order_id" in statement.partition("WHERE")[2]:
+            queries.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", asked)
+    try:
+        hear = Asked(SCREEN, HearTickets(ticket_ids=tuple(mine)), at=floor.now)
+        (reply,) = await floor.say(hear)
+    finally:
+        event.remove(engine, "before_cursor_execute", asked)
+    assert reply.outcome is Outcome.ACCEPTED
+    assert len(queries) == 1
+    await floor.check()
 
 
 async def test_an_expo_lets_an_order_go_when_all_its_plates_are_there(database: Database) -> None:
