@@ -25,7 +25,7 @@ class LoseDisplay(Request, type="heard.inside.lose-display.v1", topic="inside/lo
     since: str
     """Which of its attendances is over, by its beginning."""
     removed: bool = False
-    """There is no such device any more."""
+    """There is no such device any more, or it shows another station: it will not come back."""
 
 
 class AdjustIntakes(Request, type="heard.inside.adjust-intakes.v1", topic="inside/adjust-intakes"):

@@ -156,11 +156,15 @@ class StationWatch:
             known = (each.tenant, each.device) in words
             if not known or is_over(each, words[each.tenant, each.device], now):
                 lost.append((each, not known))
-        # One that was lost first and removed then attends nothing; its alert still stands.
+        # One that was lost first, and then removed or taken to another station, will never hear
+        # what it was sent here; its alert still stands.
         there = {(each.tenant, each.station, each.device) for each in attending}
+        elsewhere = {(each.tenant, each.device) for each in attending}
         for each in silent:
-            named = (each.tenant, each.station, each.device)
-            if named not in there and (each.tenant, each.device) not in words:
+            device = (each.tenant, each.device)
+            if (each.tenant, each.station, each.device) in there:
+                continue
+            if device in elsewhere or device not in words:
                 lost.append((each._replace(since=now.isoformat()), True))
         return lost
 

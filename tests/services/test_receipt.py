@@ -329,6 +329,24 @@ async def test_a_silent_display_that_was_lost_before_it_was_removed_owes_nobody_
     assert await watch.look() == 0
 
 
+async def test_a_silent_display_that_shows_another_station_by_now_owes_nobody_a_sign(
+    database: Database,
+) -> None:
+    kitchen = await house(database, NO_FALLBACK)
+    await kitchen.attend("grill", GRILL)
+    await kitchen.attend("grill", GRILL_TOO)
+    await kitchen.hear(GRILL, await kitchen.at("grill", await kitchen.order("soup")))
+    await kitchen.lose("grill", GRILL_TOO)
+    await kitchen.attend("fry", GRILL_TOO)
+    await kitchen.pass_time(10)
+    assert set(kitchen.alerts()) == {"silent-grill-2"}
+    asks: Any = _Asks(kitchen)
+    watch = StationWatch(database, asks, lambda: kitchen.now, last_words)
+    assert await watch.look() == 1
+    assert not kitchen.alerts()
+    assert await watch.look() == 0
+
+
 class _Asks:
     """What is asked of ourselves is asked of the house: see `services.runtime.intake.Intake`."""
 
