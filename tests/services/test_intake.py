@@ -106,7 +106,9 @@ def test_two_hundred_at_once_are_few_batches_and_each_is_done_once(tenant: Runni
     decide = worker.decide
 
     async def counting(requests: Sequence[Received]) -> bool:
-        batches.append(len(requests))
+        # The services ask of themselves too, for other tenants: their timers never rest.
+        if mine := sum(each.tenant == tenant.name for each in requests):
+            batches.append(mine)
         return await decide(requests)
 
     ids = [new_id() for _ in range(100)]
