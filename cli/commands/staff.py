@@ -13,7 +13,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
 from cli.names import NAME
-from cli.printing import show_json, show_table, when
+from cli.printing import say, show_json, show_table, when
 from cli.tickets import Question, in_the_kitchen, kitchen_options, show_result
 from schemas.kitchen import OPEN_TICKET
 from schemas.staff import OnDuty, Task
@@ -186,7 +186,10 @@ def read(
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         task_id = _the_task(app, asker.tenant, task)
         receipt = asker.ask(lambda device: device.acknowledge_task(task_id, person))
-        show_result(receipt, task, as_json=as_json)
+        if receipt.waits_for or as_json:
+            show_result(receipt, f"{task}  read by {person}", as_json=as_json)
+        else:
+            say(f"{task}  read by {person}; it waits for nobody else")
 
 
 @staff.command()
