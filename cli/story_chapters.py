@@ -11,6 +11,7 @@ from cli.printing import after
 from cli.standing import told as told_of
 from cli.story import Kind, Sources, Told, asked_at
 from cli.story_kitchen import BY_TICKET, ticket_story
+from schemas.kitchen_requests import BumpTicket
 from schemas.money import to_text
 from schemas.notices import NoticeStatus
 from schemas.orders import Order, OrderChange
@@ -73,11 +74,25 @@ def _requests(sources: Sources) -> Iterator[Told]:
                 standing,
                 details,
             )
-        elif each.kind not in BY_TICKET:
+        elif each.kind not in BY_TICKET or _was_taken_back(each, sources):
             stands = "accepted" if isinstance(result, OrderReceipt | None) else told_of(result)
             yield Told(
                 each.at, Kind.REQUEST, f"{name}{_way(each)}: {stands}", each.device, (), details
             )
+
+
+def _was_taken_back(answer: Answer, sources: Sources) -> bool:
+    """Whether it bumped a ticket that was recalled: the ticket itself knows its last end alone."""
+    bumped = answer.reply.result
+    return (
+        answer.kind == BumpTicket.type_name
+        and isinstance(bumped, TicketReceipt)
+        and any(
+            each.recalls and each.ended_at != answer.at
+            for each in sources.tickets
+            if each.ticket_id == bumped.ticket_id
+        )
+    )
 
 
 def _short(kind: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from cli.story import Sources, Told, promises
+from cli.story import Kind, Sources, Told, promises
+from cli.story_chapters import tell
 from cli.story_kitchen import ticket_story, why_there
 from schemas.house_rules import OrderRules
 from schemas.identifiers import new_id
@@ -20,8 +22,11 @@ from schemas.kitchen import (
     TicketLine,
     TicketStatus,
 )
+from schemas.kitchen_requests import BumpTicket
 from schemas.kitchen_rules import EscalationTarget, KitchenRules, RouteRule, StationRules
 from schemas.orders import Order, OrderKind, OrderLine, OrderStatus
+from schemas.replies import Outcome, Reply, TicketReceipt
+from services.runtime.answers import Answer
 
 AT = datetime(2026, 3, 14, 18, 0, tzinfo=UTC)
 FIRED = AT + timedelta(minutes=10)
@@ -187,3 +192,35 @@ def test_predicted_times_stand_beside_the_real_ones() -> None:
     late = {each.what: each.late_s for each in promises(known)}
     assert late["ready at grill"] == 60
     assert late["ready at grill, nine times of ten"] == -60
+
+
+def test_a_bump_that_was_taken_back_is_told_and_the_last_one_stands_with_its_ticket() -> None:
+    first, last = AT + timedelta(minutes=5), AT + timedelta(minutes=9)
+    ticket = at(
+        "grill",
+        status=TicketStatus.BUMPED,
+        version=6,
+        heard_at=AT,
+        heard_by="grill-1",
+        recalls=1,
+        recalled_at=AT + timedelta(minutes=6),
+        ended_at=last,
+    )
+    answers = tuple(
+        Answer(
+            new_id(),
+            "grill-1",
+            BumpTicket.type_name,
+            when,
+            Reply(
+                outcome=Outcome.ACCEPTED,
+                result=TicketReceipt(
+                    ticket_id=ticket.ticket_id, status=TicketStatus.BUMPED, version=version
+                ),
+            ),
+        )
+        for when, version in ((first, 4), (last, 6))
+    )
+    known = replace(sources(), tickets=(ticket,), answers=answers)
+    bumps = [(each.at, each.kind) for each in tell(known) if "bump" in each.text]
+    assert bumps == [(first, Kind.REQUEST), (last, Kind.TICKET)]
