@@ -162,7 +162,7 @@ def fire(app: Application, *, station: str | None, course: int | None, **named: 
         if course > MAX_COURSES:
             raise click.BadParameter(f"there are {MAX_COURSES} at most", param_hint="--course")
         _ask_of_order(
-            app, lambda id_: lambda hand: hand.fire_course(id_, course), **named
+            app, lambda id_: lambda hand: hand.fire_course(id_, course), then="", **named
         )  # fmt: skip
         return
 
@@ -268,7 +268,8 @@ def _ask_of_order(
 ) -> None:
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         order = asker.order(name)
-        show_result(asker.ask(question(order.order_id)), f"{order.number}  {then}", as_json=as_json)
+        name = f"{order.number}  {then}".rstrip()
+        show_result(asker.ask(question(order.order_id)), name, as_json=as_json)
 
 
 COMMANDS: Final = (start, bump, recall, hold, fire, move, rush, reprint)
