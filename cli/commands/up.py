@@ -161,8 +161,8 @@ async def _count(database: Database, demo: Demo) -> dict[str, Any]:
     since = (ORDERS.c.tenant == TENANT) & (ORDERS.c.placed_at >= demo.began)
     unheard = (
         select(TICKETS.c.order_id)
-        .where(TICKETS.c.tenant == TENANT, TICKETS.c.heard_at.is_(None))
-        .where(TICKETS.c.status != TicketStatus.HELD.value)  # a course that waits is for later
+        # A course that waits is for later, and what was taken back is nobody's to hear.
+        .where(TICKETS.c.tenant == TENANT, TICKETS.c.status == TicketStatus.SENT.value)
         .where(TICKETS.c.placed_at >= demo.began)
     )
     async with database.read() as connection:
