@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Final
 
@@ -17,10 +16,11 @@ from services.kitchen import channels_store, store, throttling
 from services.kitchen.channels_store import INTAKES
 from services.kitchen.inside import AdjustIntakes
 from services.runtime import house_rules
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
-from services.runtime.intake import Intake, NotServing
+from services.runtime.intake import Intake
 from services.runtime.moment import Clock
+from services.runtime.rounds import for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -52,16 +52,7 @@ class IntakeTimer:
 
     async def run(self) -> None:
         """Look, for ever."""
-        while True:
-            try:
-                await self.look()
-            except NotServing:
-                pass  # whoever serves next looks again
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; channels are looked at later", why=str(error)[:200])
-            await asyncio.sleep(self._look_every_s)
+        await for_ever(self.look, self._look_every_s, "channels are looked at")
 
     async def look(self) -> list[str]:
         """Have said anew what does not hold any more; returns of which houses.

@@ -19,9 +19,10 @@ from schemas.identifiers import derived_id
 from schemas.replies import Outcome
 from services.kitchen.inside import WakeTicket
 from services.kitchen.store import TICKETS
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.intake import Intake, NotServing
 from services.runtime.moment import Clock
+from services.runtime.rounds import for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -60,16 +61,7 @@ class KitchenTimers:
 
     async def wake(self) -> None:
         """Wake tickets when their time has come, for ever."""
-        while True:
-            try:
-                await self.wake_due()
-            except NotServing:
-                pass  # whoever serves next finds what is due
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; tickets are woken later", why=str(error)[:200])
-            await asyncio.sleep(self._look_every_s)
+        await for_ever(self.wake_due, self._look_every_s, "tickets are woken")
 
     async def wake_due(self) -> int:
         """Wake every ticket whose time has come; returns how many were asked for.

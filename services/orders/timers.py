@@ -30,6 +30,7 @@ from services.runtime.database import Database, is_away
 from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.intake import Intake, NotServing
 from services.runtime.moment import Clock
+from services.runtime.rounds import for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -73,16 +74,7 @@ class OrderTimers:
 
     async def wake(self) -> None:
         """Wake orders when their time has come, for ever."""
-        while True:
-            try:
-                await self.wake_due()
-            except NotServing:
-                pass  # whoever serves next finds what is due
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; orders are woken later", why=str(error)[:200])
-            await asyncio.sleep(self._look_every_s)
+        await for_ever(self.wake_due, self._look_every_s, "orders are woken")
 
     async def forget(self) -> None:
         """Erase guests' personal data when it was kept for long enough, for ever."""

@@ -7,7 +7,6 @@ look at its rules' version, and nothing else.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -20,10 +19,11 @@ from schemas.message import Request
 from schemas.replies import Outcome
 from services.quality import rules, store
 from services.quality.inside import CheckIsDue, ReviewChecks
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.intake import Intake, NotServing
 from services.runtime.moment import Clock
+from services.runtime.rounds import for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -68,16 +68,7 @@ class CheckTimers:
 
     async def run(self) -> None:
         """Look, for ever."""
-        while True:
-            try:
-                await self.look()
-            except NotServing:
-                pass  # whoever serves next finds what is due
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; checks are looked at later", why=str(error)[:200])
-            await asyncio.sleep(self._look_every_s)
+        await for_ever(self.look, self._look_every_s, "checks are looked at")
 
     async def look(self) -> int:
         """Ask for what is due, or is not asked for any more; returns how often it asked.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -10,8 +9,9 @@ import structlog
 from sqlalchemy import Column, delete, select
 
 from services.runtime.among import among
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.moment import Clock
+from services.runtime.rounds import for_ever
 from services.staff.store import DUTIES, TASKS
 
 log = structlog.get_logger(__name__)
@@ -36,14 +36,7 @@ class StaffTidying:
 
     async def run(self) -> None:
         """Look once an hour, for ever."""
-        while True:
-            try:
-                await self.tidy()
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; old tasks are thrown away later")
-            await asyncio.sleep(EVERY_S)
+        await for_ever(self.tidy, EVERY_S, "old tasks are thrown away")
 
     async def tidy(self) -> tuple[int, int]:
         """Throw away what is old; returns how many tasks and names."""
