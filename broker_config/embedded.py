@@ -89,6 +89,7 @@ class EmbeddedBroker:
         self._stopping: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
         self._started: Future[tuple[str, int]] = Future()
+        self._asking: set[asyncio.Future[Credential | None]] = set()
 
     @property
     def host(self) -> str:
@@ -127,7 +128,10 @@ class EmbeddedBroker:
             raise
 
     async def stop(self) -> None:
-        """Put everybody out and end, within two seconds; to do so twice is no error."""
+        """Put everybody out and end, within two seconds; to do so twice is no error.
+
+        On return the directory is not asked any more, and no question to it is open.
+        """
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -135,6 +139,8 @@ class EmbeddedBroker:
         if loop is not None and stopping is not None and not loop.is_closed():
             loop.call_soon_threadsafe(stopping.set)
         await asyncio.to_thread(thread.join, _STOP_PATIENCE_S)
+        if self._asking:  # whoever asked was cancelled with the broker's loop
+            await asyncio.wait(self._asking)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -219,13 +225,17 @@ class EmbeddedBroker:
         if self._home is None:
             raise BrokerNotStarted("the embedded broker does not run")
         found: Awaitable[Credential | None] = asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(_ask(self._directory, username), self._home)
+            asyncio.run_coroutine_threadsafe(self._ask(username), self._home)
         )
         return await found
 
-
-async def _ask(directory: Directory, username: str) -> Credential | None:
-    return await directory.find(username)
+    async def _ask(self, username: str) -> Credential | None:
+        asking = asyncio.ensure_future(self._directory.find(username))
+        self._asking.add(asking)
+        try:
+            return await asking
+        finally:
+            self._asking.discard(asking)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ for want of it), `read` one that will not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.runtime.flush import Conflict, Stale
+from services.runtime.sqlite_connection import PatientConnection
 
 _READS: Final = "heard_reads"
 
@@ -70,11 +71,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url: Final = parse_url(url)
+        self._leaving: Final[set[asyncio.Future[None]]] = set()
         self.engine: Final = self._engine()
         self._autocommit: Final = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._standing: AsyncConnection | None = None
         self._one_writer = asyncio.Lock()
-        self._left_behind: Final[set[asyncio.Task[None]]] = set()
 
     @property
     def is_sqlite(self) -> bool:
@@ -102,7 +103,17 @@ class Database:
             )
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(self.url, hide_parameters=True, connect_args={"timeout": 30})
+
+        async def connect(database: str, **options: Any) -> PatientConnection:
+            connection = PatientConnection(database, leaving=self._leaving, **options)
+            await connection
+            return connection
+
+        engine = create_async_engine(
+            self.url,
+            hide_parameters=True,
+            connect_args={"timeout": 30, "async_creator_fn": connect},
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
@@ -143,8 +154,7 @@ class Database:
             except BaseException:
                 # Whatever happened, the next decision begins on a connection of its own.
                 standing, self._standing = self._standing, None
-                await asyncio.shield(standing.invalidate())
-                await asyncio.shield(standing.close())
+                await self._finished(_put_away(standing))
                 raise
 
     @asynccontextmanager
@@ -163,10 +173,11 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        async with AsyncExitStack() as stack:
-            connection = await self._connect(self.engine)
-            stack.push_async_exit(connection)
+        connection = await self._connect(self.engine)
+        try:
             yield connection
+        finally:
+            await self._finished(connection.close())
 
     async def _connect(self, engine: AsyncEngine) -> AsyncConnection:
         """Take a connection of the pool.
@@ -178,18 +189,26 @@ class Database:
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
-            leaving = asyncio.create_task(_close_when_open(opening))
-            self._left_behind.add(leaving)
-            leaving.add_done_callback(self._left_behind.discard)
+            self._leave(_close_when_open(opening))
             raise
 
+    def _leave(self, doing: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        """Have it done, whoever waits for it or not; `close` does."""
+        leaving = asyncio.ensure_future(doing)
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        return leaving
+
+    async def _finished(self, doing: Coroutine[Any, Any, None]) -> None:
+        await asyncio.shield(self._leave(doing))
+
     async def close(self) -> None:
-        """Close every connection, those too that somebody left while they were made."""
-        if self._left_behind:
-            await asyncio.wait(self._left_behind)
+        """Close every connection, those too that were left while they were made or given back."""
         standing, self._standing = self._standing, None
         if standing is not None:
-            await standing.close()
+            self._leave(standing.close())
+        while self._leaving:
+            await asyncio.wait(self._leaving)
         await self.engine.dispose()
 
 
@@ -200,6 +219,11 @@ async def _open(engine: AsyncEngine) -> AsyncConnection:
 async def _close_when_open(opening: asyncio.Future[AsyncConnection]) -> None:
     with suppress(SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
         await (await opening).close()
+
+
+async def _put_away(connection: AsyncConnection) -> None:
+    await connection.invalidate()
+    await connection.close()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -49,6 +49,7 @@ class EmbeddedOnDatabase(EmbeddedInTest):
                 self._watching.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await self._watching
+            await self.broker.stop()  # first: it asks the database
             await self._database.close()
 
         self._run(end())

@@ -277,6 +277,35 @@ async def test_it_takes_the_port_it_is_given_and_says_when_it_is_taken() -> None
         assert again.port == port
 
 
+class SlowDirectory:
+    """A directory that begins to look somebody up, and is not done before it is told so."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.ended = False
+
+    async def find(self, username: str) -> Credential | None:
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)  # as a database that gives its connection back
+            self.ended = True
+        raise AssertionError(f"nobody answers about {username}")
+
+
+async def test_once_it_has_stopped_no_question_to_its_directory_is_open() -> None:
+    directory = SlowDirectory()
+    async with EmbeddedBroker(directory) as broker:
+        login = BrokerLogin(username="roma:pos-1", secret="x")
+        client = MqttClient(BrokerAddress(port=broker.port), login)
+        coming = asyncio.create_task(asyncio.to_thread(client.connect))
+        await directory.asked.wait()
+    with pytest.raises(ConnectionRefused):
+        await coming
+    assert directory.ended
+
+
 async def test_it_has_no_port_before_it_has_started() -> None:
     broker = EmbeddedBroker(OneAccount(Identity.service(), "secret"))
     with pytest.raises(BrokerNotStarted):

@@ -133,6 +133,33 @@ def test_who_is_stopped_while_a_connection_is_made_leaves_none_behind(database_u
     gc.collect()
 
 
+@pytest.mark.parametrize("how", ["write", "decide"])
+async def test_writers_who_are_stopped_hold_up_nobody_who_comes_after(
+    database_url: str, how: str
+) -> None:
+    chance = random.Random(7)  # noqa: S311 - a seed, so that it can be had again
+
+    async def write(database: Database) -> None:
+        while True:
+            async with database.write() if how == "write" else database.decide() as connection:
+                await connection.execute(text("SELECT 1"))
+                await connection.execute(text("SELECT 2"))
+
+    ends = []
+    for _ in range(60):
+        database = Database(database_url)
+        writing = [asyncio.create_task(write(database)) for _ in range(8)]
+        await asyncio.sleep(chance.uniform(0, 0.03))
+        for each in writing:
+            each.cancel()
+        # A lock that a stopped writer has left would hold the next one for half a minute.
+        async with asyncio.timeout(10):
+            # Their ends are kept: what an exception holds on to is not collected meanwhile.
+            ends += await asyncio.gather(*writing, return_exceptions=True)
+            await database.close()
+    assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
+
+
 async def somebody_waits(eye: Database) -> None:
     """Wait until another connection waits for a lock."""
     query = text(
