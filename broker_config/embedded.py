@@ -7,11 +7,11 @@ import logging
 import socket
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import uvloop
 
@@ -21,6 +21,8 @@ from broker_config.embedded_connection import Connection
 from broker_config.embedded_door import Door
 from broker_config.embedded_refusals import Kind, Refusals
 from broker_config.limits import BrokerLimits
+
+T = TypeVar("T")
 
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 _STOP_PATIENCE_S: Final = 2.0
@@ -154,28 +156,32 @@ class EmbeddedBroker:
     ) -> None:
         await self.stop()
 
-    async def put_out(self, client_id: str) -> None:
+    async def put_out(self, client_id: str) -> bool:
         """Close a client's connection and drop its session; call it after a revocation.
 
         The directory must no longer know its accounts, or the client just comes again.
+
+        Returns:
+            Whether it was connected.
         """
         door = self._door
-        if door is not None:
-            await self._inside(door.put_out(client_id))
+        return door is not None and await self._inside(door.put_out(client_id))
 
-    async def withdraw(self, username: str) -> None:
+    async def withdraw(self, username: str) -> bool:
         """Close the connection that rests on one account; the client's session stays.
 
         The directory must no longer know the account.
+
+        Returns:
+            Whether there was one.
         """
         door = self._door
-        if door is not None:
-            await self._inside(door.withdraw(username))
+        return door is not None and await self._inside(door.withdraw(username))
 
-    async def _inside(self, doing: Any) -> None:
+    async def _inside(self, doing: Coroutine[Any, Any, T]) -> T:
         if self._loop is None:
             raise BrokerNotStarted("the embedded broker does not run")
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(doing, self._loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(doing, self._loop))
 
     def _run(self) -> None:
         try:

@@ -136,24 +136,38 @@ class Door:
         who = connection.connect.client_id if connection.connect else "somebody"
         self._refusals.note(Kind.SILENCE, who, connection.where, "beyond its keepalive")
 
-    async def put_out(self, client_id: str) -> None:
-        """Close the connection of a client, its will unsaid, and drop what was kept for it."""
-        self._put_outs += 1
-        await self._close(client_id)
-        await self.engine.forget(client_id)
+    async def put_out(self, client_id: str) -> bool:
+        """Close the connection of a client, its will unsaid, and drop what was kept for it.
 
-    async def withdraw(self, username: str) -> None:
-        """Close the connection that rests on one account; its session waits for another one."""
+        Returns:
+            Whether it was connected.
+        """
         self._put_outs += 1
+        was_there = await self._close(client_id)
+        await self.engine.forget(client_id)
+        return was_there
+
+    async def withdraw(self, username: str) -> bool:
+        """Close the connection that rests on one account; its session waits for another one.
+
+        Returns:
+            Whether there was one.
+        """
+        self._put_outs += 1
+        was_there = False
         for client_id, credential in list(self._credentials.items()):
             if credential.username == username:
-                await self._close(client_id)
+                was_there = await self._close(client_id) or was_there
+        return was_there
 
-    async def _close(self, client_id: str) -> None:
-        if (connection := self._live.get(client_id)) is not None:
-            self.engine.unsay_will(client_id)
-            connection.abort()
-            await connection.gone.wait()
+    async def _close(self, client_id: str) -> bool:
+        connection = self._live.get(client_id)
+        if connection is None:
+            return False
+        self.engine.unsay_will(client_id)
+        connection.abort()
+        await connection.gone.wait()
+        return True
 
     async def put_out_revoked(self) -> None:
         """Put out whom the directory no longer knows, or knows by another secret or role.

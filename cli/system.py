@@ -319,12 +319,13 @@ class _Doorkeeper:
         self._system: Final = system
         self._broker: Final = broker
 
-    async def put_out(self, client_id: str) -> None:
+    async def put_out(self, client_id: str) -> bool:
         """See `services.people.watch.Broker.put_out`."""
-        await self._broker.put_out(client_id)
+        was_there = await self._broker.put_out(client_id)
         tenant, _, device = client_id.partition(":")
         self._system.say([clearing(DevicePresence, tenant=tenant, device=device)])
+        return was_there
 
-    async def withdraw(self, username: str) -> None:
+    async def withdraw(self, username: str) -> bool:
         """See `services.people.watch.Broker.withdraw`."""
-        await self._broker.withdraw(username)
+        return await self._broker.withdraw(username)

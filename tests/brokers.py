@@ -334,7 +334,7 @@ class EmbeddedInTest(RunningBroker):
         self._run(self.broker.start())
         self._port = self.broker.port
 
-    def _run(self, doing: Coroutine[Any, Any, None]) -> None:
+    def _run(self, doing: Coroutine[Any, Any, object]) -> None:
         asyncio.run_coroutine_threadsafe(doing, self._home).result(START_S)
 
     @property

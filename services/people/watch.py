@@ -55,12 +55,12 @@ class Seen:
 class Broker(Protocol):
     """What ends connections: see `broker_config.embedded.EmbeddedBroker`."""
 
-    async def put_out(self, client_id: str) -> None:
-        """End a device's connection and session."""
+    async def put_out(self, client_id: str) -> bool:
+        """End a device's connection and session; returns whether it was connected."""
         ...
 
-    async def withdraw(self, username: str) -> None:
-        """End the connection on one account."""
+    async def withdraw(self, username: str) -> bool:
+        """End the connection on one account; returns whether there was one."""
         ...
 
 
@@ -111,13 +111,11 @@ async def put_out_changed(
 
 async def _compare(broker: Broker, client_id: str, stood: _Device, now: _Device | None) -> None:
     if stood.is_other_than(now):
-        log.info("put out", client=client_id, why="it is gone, or has another role")
-        await broker.put_out(client_id)
+        await _put_out(broker, client_id, "it is gone, or has another role")
         return
     for username, secret in stood.secrets.items():
         if now is not None and now.secrets.get(username) != secret:
-            log.info("put out", account=username, why="its secret is no longer good")
-            await broker.withdraw(username)
+            await _withdraw(broker, username)
 
 
 async def _compare_one(broker: Broker, credential: Credential, now: _Known) -> None:
@@ -125,11 +123,24 @@ async def _compare_one(broker: Broker, credential: Credential, now: _Known) -> N
     client_id, username = credential.identity.client_id, credential.username
     device = now.get(client_id)
     if device is None or device.role != credential.identity.role:
-        log.info("put out", client=client_id, why="it is gone already, or has another role")
-        await broker.put_out(client_id)
+        await _put_out(broker, client_id, "it is gone already, or has another role")
     elif device.secrets.get(username) != credential.secret.text:
+        await _withdraw(broker, username)
+
+
+async def _put_out(broker: Broker, client_id: str, why: str) -> None:
+    """Put a device out; one that had left by itself, as every command does, is no news."""
+    if await broker.put_out(client_id):
+        log.info("put out", client=client_id, why=why)
+    else:
+        log.debug("had left already", client=client_id, why=why)
+
+
+async def _withdraw(broker: Broker, username: str) -> None:
+    if await broker.withdraw(username):
         log.info("put out", account=username, why="its secret is no longer good")
-        await broker.withdraw(username)
+    else:
+        log.debug("had left already", account=username, why="its secret is no longer good")
 
 
 async def _look(database: Database, clock: Clock) -> _Known:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -75,3 +76,29 @@ def test_serve_without_a_broker_says_what_to_do(heard: Heard) -> None:
     refused = heard("serve")
     assert refused.code == 1
     assert "heard up" in refused.complaint
+
+
+def test_of_commands_that_come_and_go_the_log_tells_only_who_was_really_put_out(
+    heard: Heard,
+) -> None:
+    with up(heard, "--log-format", "json") as process:
+        lines: list[str] = []
+        reading = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
+        reading.start()
+        heard.done("tenant", "add", "roma")
+        heard.done("station", "close", "grill", "--tenant", "roma", "--patience", "30s")
+        with heard.running("kitchen", "watch", "--tenant", "roma", "--station", "grill"):
+            until(lambda: _online(heard), "the watcher is in")
+            [visitor] = _online(heard)
+            heard.done("device", "revoke", "--tenant", "roma", visitor)
+            until(lambda: any(visitor in line for line in lines), "it is told of")
+        process.send_signal(signal.SIGTERM)
+        reading.join(timeout=15)
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    put_out = [each["client"] for each in told if each["event"] == "put out"]
+    assert put_out == [f"roma:{visitor}"]
+
+
+def _online(heard: Heard) -> list[str]:
+    known = heard.done("device", "list", "--tenant", "roma", "--json").json
+    return [each["device"] for each in known if each["status"] == "online"]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from broker_config.secret import SecretHash
 from schemas.devices import Role
@@ -24,12 +25,16 @@ DEADLINE_S = 60.0  # a database that many tests make databases in may stand stil
 class NotingBroker:
     def __init__(self) -> None:
         self.put: list[str] = []
+        self.left: set[str] = set()
+        """Who went by itself, and is not there to be put out."""
 
-    async def put_out(self, client_id: str) -> None:
+    async def put_out(self, client_id: str) -> bool:
         self.put.append(client_id)
+        return client_id not in self.left
 
-    async def withdraw(self, username: str) -> None:
+    async def withdraw(self, username: str) -> bool:
         self.put.append(f"account {username}")
+        return username not in self.left
 
 
 @pytest.fixture
@@ -100,3 +105,24 @@ async def test_who_stays_is_left_alone_and_who_leaves_later_is_put_out(
     await remove(database, "pos-1")
     await until(lambda: noting.put != [])
     assert noting.put == ["roma:pos-1"]
+
+
+async def test_only_who_was_still_connected_is_told_of_as_put_out(
+    broker: tuple[Database, Seen, NotingBroker],
+) -> None:
+    database, seen, noting = broker
+    noting.left = {"roma:cli-1"}
+    for name in ("cli-1", "pos-1"):
+        await admit(database, name)
+        assert await seen.find(f"roma:{name}") is not None
+    await until(lambda: not seen._named)
+    with capture_logs() as logs:
+        for name in ("cli-1", "pos-1"):
+            await remove(database, name)
+        await until(lambda: len(noting.put) == 2)
+        await until(lambda: len(logs) == 2)
+    told = {each["client"]: (each["log_level"], each["event"]) for each in logs}
+    assert told == {
+        "roma:cli-1": ("debug", "had left already"),
+        "roma:pos-1": ("info", "put out"),
+    }
