@@ -1,4 +1,4 @@
-"""The kitchen's rules as people write them: YAML in and out, one station's values by name. Pure."""
+"""The kitchen's rules as people write them: read from YAML, one station's values by name. Pure."""
 
 from __future__ import annotations
 
@@ -56,18 +56,6 @@ def checked_book(values: Mapping[str, Any]) -> KitchenRules:
         return KitchenRules.model_validate(values)
     except ValidationError as error:
         raise BookBroken(_named(error)) from None
-
-
-def written_book(book: KitchenRules) -> str:
-    """The rules as YAML, as far as they are not the usual ones; `read_book` reads it."""
-    values = book.model_dump(mode="json", exclude_defaults=True)
-    # A station that works as usual is named all the same: somebody has set it up.
-    stations = {name: values.get("stations", {}).get(name, {}) for name in book.stations}
-    if stations:
-        values["stations"] = stations
-    if not values:
-        return "# every station works as usual\n"
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def differences(before: KitchenRules, after: KitchenRules) -> dict[str, str]:

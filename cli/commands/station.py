@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.admission import actor
 from cli.application import Application, pass_application
+from cli.book_text import written_book
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
 from cli.kitchen_book import (
@@ -20,7 +21,6 @@ from cli.kitchen_book import (
     read_book,
     station_rows,
     without_station,
-    written_book,
 )
 from cli.names import NAME
 from cli.printing import note, say, show_json, show_table
@@ -156,9 +156,9 @@ def remove(app: Application, *, name: str, tenant: str, dry_run: bool) -> None:
 @json_option
 @pass_application
 def export(app: Application, *, tenant: str, as_json: bool) -> None:
-    """Print all rules of a kitchen, as YAML that `import` reads.
+    """Print all rules of a kitchen, each with what it is for, as YAML that `import` reads.
 
-    What is as usual is not printed; --json has all of it.
+    What is as usual stands there too: so the file is whole, and a place to begin.
 
     Examples:
       heard station export --tenant roma > kitchen.yaml

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.book_text import SAYS, written_book
 from cli.kitchen_book import (
     BookBroken,
     changed_station,
@@ -15,7 +17,6 @@ from cli.kitchen_book import (
     read_book,
     station_rows,
     without_station,
-    written_book,
 )
 from schemas.kitchen_rules import (
     CheckKind,
@@ -219,6 +220,20 @@ books = st.builds(
 @given(books)
 def test_what_is_written_is_read_again(book: KitchenRules) -> None:
     assert read_book(written_book(book)) == book
+
+
+def test_every_setting_stands_in_the_file_with_what_it_is_for() -> None:
+    for part, says in SAYS.items():
+        assert list(says) == list(part.model_fields)
+    text = written_book(KitchenRules(stations={"grill": StationRules()}, throttle=ThrottleRules()))
+    for says in SAYS.values():
+        assert all(each in text for each in says.values())
+    written = yaml.safe_load(text)
+    assert list(written) == list(KitchenRules.model_fields)
+    assert list(written["stations"]["grill"]) == list(StationRules.model_fields)
+    assert written["throttle"]["stretch_at"] == 0.8
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\nthrottle:\n" in written_book(KitchenRules())
 
 
 @given(books, slugs)
