@@ -11,6 +11,8 @@ from schemas.kitchen import Asked, Hearing, Ticket, TicketStatus, TicketStep
 from schemas.kitchen_rules import EscalationStep, EscalationTarget
 
 MANAGERS: Final = "managers"
+SILENT: Final = "silent"
+"""What is wrong with a display that does not show what the others of its station do."""
 DISPLAY: Final = "display-"
 """Begins the name under which a silent display is counted at its station."""
 SHOWN: Final = 20
@@ -108,7 +110,8 @@ def alert_name(what: str, station: str, who: str = "") -> str:
     """Name an alert, so that the same trouble has the same name and no other has it."""
     name = "-".join(filter(None, (what, station, who)))
     # Where a station's own name could read as part of the rest, a digest tells them apart.
-    if len(name) <= _LONGEST_NAME and "-pos" not in station:
+    like_the_rest = "-" if what == SILENT else "-pos"
+    if len(name) <= _LONGEST_NAME and like_the_rest not in station:
         return name
     digest = hashlib.sha256(f"{what} {station} {who}".encode()).hexdigest()[:8]
     return f"{name[: _LONGEST_NAME - 9].strip('-')}-{digest}"

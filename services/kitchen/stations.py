@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from schemas.alerts import Alert, AlertKind, Audience, Severity
@@ -12,6 +14,9 @@ from services.kitchen import hearing, store, unheard
 from services.kitchen.store import Attending, StationNow
 from services.runtime import alerts
 from services.runtime.context import Context
+
+_REMEMBERED: Final = timedelta(hours=2)
+"""What was sent to a display before it left is looked at within this: no patience is as long."""
 
 
 async def attend(
@@ -31,7 +36,8 @@ async def attend(
     displays.pop(context.device, None)
     printers.pop(context.device, None)
     (displays if attendance is Attendance.OUTPUT else printers)[context.device] = attending
-    return await _keep(context, now, displays, printers)
+    left = {name: at for name, at in now.left_at.items() if name != context.device}
+    return await _keep(context, replace(now, left_at=left), displays, printers)
 
 
 async def leave(context: Context, station: str, device: str) -> StationNow:
@@ -106,5 +112,11 @@ def _alarming(now: StationNow) -> bool:
 
 
 async def forget_silence(context: Context, station: str, device: str) -> None:
-    """Whoever has left, or was removed, owes nobody a sign."""
+    """Whoever has left, or was removed, owes nobody a sign; nor of what is looked at later."""
     await unheard.display_heard(context, station, device)
+    now = await store.station_now(context.draft, context.tenant, station)
+    if now.attended:
+        lately = (context.now - _REMEMBERED).isoformat()
+        left = {name: at for name, at in now.left_at.items() if at > lately}
+        left[device] = context.now.isoformat()
+        store.put_station(context.draft, context.tenant, replace(now, left_at=left))

@@ -51,15 +51,17 @@ STATIONS: Final = Table(
     Column("displays", DOCUMENT),
     Column("printers", DOCUMENT),
     Column("unheard", DOCUMENT),
+    Column("left_at", DOCUMENT),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("sequence >= 0", name="sequence"),
     CheckConstraint("open >= 0 and work_s >= 0", name="load"),
     info={GUARD: "version", SHELVED: True},
 )
-"""``open`` counts its open tickets, ``work_s`` the work of those on the line, ``closed`` says
+"""``open`` counts its open tickets, ``work_s`` the work left on the line, ``closed`` says
 why it takes nothing. ``displays`` are those who show it, and ``printers`` those that print
 what nobody has heard: ``{device: {"since": …, "epoch": …}}``; the former is null until there is
-one. ``unheard`` counts what stands as an alert, by whom it is for."""
+one. ``unheard`` counts what stands as an alert, by whom it is for. ``left_at`` says who shows it no
+more by his own word, and since when: what he was sent before, he need not show."""
 
 TICKETS: Final = Table(
     "tickets",
@@ -163,7 +165,7 @@ def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
 
 Attending = Mapping[str, str | None]
 """``since`` when, and in which session (``epoch``), where the device says so."""
-_BY_NAME: Final = ("displays", "printers", "unheard")
+_BY_NAME: Final = ("displays", "printers", "unheard", "left_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ class StationNow:
         displays: who shows it, as far as they said so.
         printers: who prints what nobody has heard.
         unheard: how much stands as an alert, by whom it is for.
+        left_at: who left lately by his own word, and when.
         attended: whether it ever had a display.
     """
 
@@ -191,6 +194,7 @@ class StationNow:
     displays: Mapping[str, Attending] = field(default_factory=dict)
     printers: Mapping[str, Attending] = field(default_factory=dict)
     unheard: Mapping[str, int] = field(default_factory=dict)
+    left_at: Mapping[str, str] = field(default_factory=dict)
     attended: bool = False
 
     @property
@@ -340,7 +344,10 @@ def _load(row: Row | None) -> tuple[int, int]:
     if row is None or row["status"] not in _OPEN:
         return 0, 0
     details = row["details"] or {}
-    return 1, details.get("work_s", 0) if row["status"] in _ON_THE_LINE else 0
+    if row["status"] not in _ON_THE_LINE:
+        return 1, 0
+    # What was bumped line by line is done.
+    return 1, details.get("work_s", 0) - details.get("done_s", 0)
 
 
 async def open_page(

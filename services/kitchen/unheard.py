@@ -44,7 +44,10 @@ async def follow(context: Context, ticket: Ticket) -> None:
 
 async def display_silent(context: Context, ticket: Ticket, device: str) -> None:
     """A display does not show what others of its station do: somebody has to look at it."""
-    name = hearing.alert_name("silent", device)
+    now = await store.station_now(context.draft, context.tenant, ticket.station)
+    if device in now.left_at:
+        return  # it shows another station by now, or none
+    name = hearing.alert_name(hearing.SILENT, ticket.station, device)
     standing = await alerts.standing(context.draft, context.tenant, name)
     known = () if standing is None else standing.tickets
     tickets = known if ticket.ticket_id in known else (*known, ticket.ticket_id)
@@ -67,7 +70,6 @@ async def display_silent(context: Context, ticket: Ticket, device: str) -> None:
             raised_at=context.now,
         ),
     )
-    now = await store.station_now(context.draft, context.tenant, ticket.station)
     _count(context, now, hearing.DISPLAY + device, 1)
 
 
@@ -76,7 +78,7 @@ async def display_heard(context: Context, station: str, device: str) -> None:
     now = await store.station_now(context.draft, context.tenant, station)
     if hearing.DISPLAY + device in now.unheard:
         _count(context, now, hearing.DISPLAY + device, 0)
-        await alerts.clear(context, hearing.alert_name("silent", device))
+        await alerts.clear(context, hearing.alert_name(hearing.SILENT, station, device))
 
 
 async def _more(context: Context, ticket: Ticket, who: str) -> None:

@@ -165,5 +165,5 @@ def test_a_last_resort_prints_once_what_no_screen_has_heard(
         # The screen that stayed silent is told of; the manager is not asked any more.
         (silent,) = [each for each in ticket.displays if each.device == dumb.device]
         assert silent.heard_at is None
-        until(lambda: alerts(tenant) == {f"silent-{dumb.device}"}, "the silent screen")
+        until(lambda: alerts(tenant) == {f"silent-grill-{dumb.device}"}, "the silent screen")
         assert paper.slips == 1

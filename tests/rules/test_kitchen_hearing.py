@@ -102,8 +102,18 @@ def test_two_troubles_never_have_one_name(troubles: list[tuple[str, str]]) -> No
     assert all(re.fullmatch(SLUG_PATTERN, name) for name in names)
 
 
+@given(st.lists(st.tuples(SLUGS, SLUGS), min_size=2, max_size=2, unique=True))
+def test_two_silent_displays_never_have_one_name(troubles: list[tuple[str, str]]) -> None:
+    names = [hearing.alert_name("silent", station, device) for station, device in troubles]
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(SLUG_PATTERN, name) for name in names)
+
+
 def test_names_that_read_alike_are_told_apart() -> None:
     assert hearing.alert_name("unheard", "grill", "expo") == "unheard-grill-expo"
+    assert hearing.alert_name("silent", "grill", "kds-2") == "silent-grill-kds-2"
+    at_two = {hearing.alert_name("silent", *each) for each in (("a", "b-c"), ("a-b", "c"))}
+    assert len(at_two) == 2
     one = hearing.alert_name("unheard", "grill-pos-x", "expo")
     assert one != hearing.alert_name("unheard", "grill", "pos-x-expo")
 

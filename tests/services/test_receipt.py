@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -27,15 +25,13 @@ from schemas.kitchen_rules import KitchenRules, StationRules
 from schemas.message import Request
 from schemas.orders import CancelOrder, LineRequest, PlaceOrder
 from schemas.refusals import RefusalCode
-from schemas.replies import Reply, StationReceipt
+from schemas.replies import StationReceipt
 from services.kitchen import hearing
 from services.kitchen.inside import LoseDisplay, WakeTicket
 from services.kitchen.store import STATIONS, TICKETS
-from services.kitchen.watching import StationWatch
-from services.presence.store import last_words
 from services.runtime.alerts import ALERTS
 from services.runtime.database import Database
-from services.runtime.tables import DEVICES, INBOX
+from services.runtime.tables import INBOX
 from tests.services.order_world import OURSELVES, POINTS, SCREEN, TILL, Asked
 from tests.services.receipt_house import (
     BOOK,
@@ -199,40 +195,6 @@ async def test_many_unheard_tickets_are_one_alert_that_names_the_oldest(
     assert [row["unheard"] for row in stations] == [None]
 
 
-async def test_a_display_that_is_silent_while_others_hear_is_told_of(database: Database) -> None:
-    kitchen = await house(database, NO_FALLBACK)
-    await kitchen.attend("grill", GRILL)
-    await kitchen.attend("grill", GRILL_TOO)
-    ticket = await kitchen.at("grill", await kitchen.order("soup"))
-    await kitchen.hear(GRILL, ticket)
-    heard = await kitchen.at("grill")
-    assert heard.status is TicketStatus.HEARD
-    assert {each.device: each.heard_at is not None for each in heard.displays} == {
-        GRILL: True,
-        GRILL_TOO: False,
-    }
-    await kitchen.pass_time(9)
-    assert not kitchen.alerts()
-    assert await kitchen.pass_time(1) == 1
-    (alert,) = kitchen.alerts().values()
-    assert (alert.alert, alert.about, alert.to) == ("silent-grill-2", GRILL_TOO, "grill")
-    assert ticket.order_number in alert.text
-    assert GRILL_TOO in alert.text
-    assert not (await kitchen.at("grill")).asked, "the kitchen has heard: nobody else is asked"
-
-    await kitchen.hear(GRILL_TOO, ticket)
-    assert not kitchen.alerts()
-    assert all(each.heard_at is not None for each in (await kitchen.at("grill")).displays)
-
-    # Who goes away for good owes nobody a sign.
-    other = await kitchen.at("grill", await kitchen.order("soup"))
-    await kitchen.do(StartTicket(ticket_id=other.ticket_id), GRILL)
-    await kitchen.pass_time(10)
-    assert set(kitchen.alerts()) == {"silent-grill-2"}
-    await kitchen.do(LeaveStation(station="grill"), GRILL_TOO)
-    assert not kitchen.alerts()
-
-
 async def test_a_display_that_hears_in_time_changes_a_ticket_by_that_alone(
     database: Database,
 ) -> None:
@@ -293,71 +255,6 @@ async def test_only_displays_attend_and_old_news_changes_nothing(database: Datab
     assert not kitchen.alerts()
     left = (await kitchen.do(LeaveStation(station="grill"), GRILL_TOO)).result
     assert left == StationReceipt(station="grill", displays=(GRILL,)), "who is not there may leave"
-
-
-async def test_a_silent_display_that_is_removed_owes_nobody_a_sign(database: Database) -> None:
-    kitchen = await house(database, NO_FALLBACK)
-    await kitchen.attend("grill", GRILL)
-    await kitchen.attend("grill", GRILL_TOO)
-    await kitchen.hear(GRILL, await kitchen.at("grill", await kitchen.order("soup")))
-    await kitchen.pass_time(10)
-    assert set(kitchen.alerts()) == {"silent-grill-2"}
-    await kitchen.lose("grill", GRILL_TOO)
-    assert set(kitchen.alerts()) == {"silent-grill-2"}, "it may come back"
-    await kitchen.lose("grill", GRILL_TOO, removed=True)
-    assert not kitchen.alerts()
-
-
-async def test_a_silent_display_that_was_lost_before_it_was_removed_owes_nobody_a_sign(
-    database: Database,
-) -> None:
-    kitchen = await house(database, NO_FALLBACK)
-    await kitchen.attend("grill", GRILL)
-    await kitchen.attend("grill", GRILL_TOO)
-    await kitchen.hear(GRILL, await kitchen.at("grill", await kitchen.order("soup")))
-    await kitchen.pass_time(10)
-    await kitchen.lose("grill", GRILL_TOO)
-    asks: Any = _Asks(kitchen)
-    watch = StationWatch(database, asks, lambda: kitchen.now, last_words)
-    assert await watch.look() == 0, "nobody is removed"
-    assert set(kitchen.alerts()) == {"silent-grill-2"}
-    async with database.write() as connection:
-        mine = (DEVICES.c.tenant == kitchen.tenant) & (DEVICES.c.device == GRILL_TOO)
-        await connection.execute(DEVICES.delete().where(mine))
-    assert await watch.look() == 1
-    assert not kitchen.alerts()
-    assert await watch.look() == 0
-
-
-async def test_a_silent_display_that_shows_another_station_by_now_owes_nobody_a_sign(
-    database: Database,
-) -> None:
-    kitchen = await house(database, NO_FALLBACK)
-    await kitchen.attend("grill", GRILL)
-    await kitchen.attend("grill", GRILL_TOO)
-    await kitchen.hear(GRILL, await kitchen.at("grill", await kitchen.order("soup")))
-    await kitchen.lose("grill", GRILL_TOO)
-    await kitchen.attend("fry", GRILL_TOO)
-    await kitchen.pass_time(10)
-    assert set(kitchen.alerts()) == {"silent-grill-2"}
-    asks: Any = _Asks(kitchen)
-    watch = StationWatch(database, asks, lambda: kitchen.now, last_words)
-    assert await watch.look() == 1
-    assert not kitchen.alerts()
-    assert await watch.look() == 0
-
-
-class _Asks:
-    """What is asked of ourselves is asked of the house: see `services.runtime.intake.Intake`."""
-
-    def __init__(self, kitchen: ReceiptHouse) -> None:
-        self._kitchen = kitchen
-
-    async def ask_of_ourselves(self, tenant: str, message: Request, request_id: UUID) -> Reply:
-        assert tenant == self._kitchen.tenant
-        asked = Asked(OURSELVES, message, request_id, at=self._kitchen.now)
-        (reply,) = await self._kitchen.say(asked)
-        return reply
 
 
 async def test_a_station_that_lost_its_displays_gives_new_orders_to_its_fallback(

@@ -235,6 +235,7 @@ def _stations() -> None:
         sa.Column("displays", _DOCUMENT, nullable=True),
         sa.Column("printers", _DOCUMENT, nullable=True),
         sa.Column("unheard", _DOCUMENT, nullable=True),
+        sa.Column("left_at", _DOCUMENT, nullable=True),
         sa.CheckConstraint("open >= 0 and work_s >= 0", name=op.f("ck_stations_load")),
         sa.CheckConstraint("sequence >= 0", name=op.f("ck_stations_sequence")),
         sa.CheckConstraint("version >= 1", name=op.f("ck_stations_version")),
