@@ -22,6 +22,7 @@ import services.staff.handlers
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
+from services.kitchen.course_timer import CourseTimer
 from services.kitchen.intake_book import IntakeBook
 from services.kitchen.intake_timer import IntakeTimer
 from services.kitchen.learning import Learner, LearntPace
@@ -67,6 +68,8 @@ LOOK_EVERY_S: Final = 0.5
 _LEARN_SELDOMER = 10
 """How quick a station is changes more slowly than what is due."""
 
+_RULES_SELDOMER = 4
+"""The rules of a house change a few times a year; who changes them looks what comes of it."""
 _CHECK_SELDOMER = 10
 """Checks are made every so many minutes or hours."""
 
@@ -192,6 +195,7 @@ def assemble(
             timers.wake,
             timers.forget,
             KitchenTimers(database, intake, clock, look_every_s=look_every_s).wake,
+            CourseTimer(database, intake, clock, look_every_s=_RULES_SELDOMER * look_every_s).run,
             PartyTimer(database, intake, clock).run,
             CheckTimers(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StationWatch(database, intake, clock, last_words).run,

@@ -107,7 +107,7 @@ def ticket_lines(
 
 def since(ticket: Ticket) -> datetime:
     """From when its wait counts: when it was to be made at once."""
-    return ticket.sent_at or ticket.placed_at
+    return ticket.since
 
 
 def lateness(ticket: Ticket, now: datetime, *, late_s: float) -> Lateness:

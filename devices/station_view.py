@@ -443,9 +443,9 @@ def in_the_queue(ticket: Ticket) -> tuple[object, ...]:
     """What tickets are sorted by: what is held last, then the hurry, then the age.
 
     Age is since it was to be made at once, so a course that is fired late does not jump the
-    queue; one that is recalled stands where it stood.
+    queue; one that is recalled stands where it stood, and one that another station had first
+    has its place from there.
     """
     held = ticket.status is TicketStatus.HELD
-    since = ticket.sent_at or ticket.placed_at
-    place = (since, ticket.course, ticket.order_number, ticket.ticket_id)
+    place = (ticket.since, ticket.course, ticket.order_number, ticket.ticket_id)
     return held, _RANK[ticket.priority], *place

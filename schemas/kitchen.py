@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
@@ -225,6 +226,8 @@ class Ticket(Part):
     priority: Priority = Priority.NORMAL
     sent_at: AwareDatetime | None = None
     """When it was to be made at once: cut, or fired. None while it was never fired."""
+    queued_at: AwareDatetime | None = None
+    """Since when it is in the queue, where that was at another station first."""
     wake_at: AwareDatetime | None = None
     """When the services look at it again by themselves: to fire it, or to ask somebody else."""
     recalls: Annotated[int, Field(ge=0)] = 0
@@ -232,6 +235,8 @@ class Ticket(Part):
     held_for: HoldReason | None = None
     work_s: Annotated[int, Field(ge=0)] = 0
     """The work in it, in seconds of one pair of hands."""
+    done_s: Annotated[int, Field(ge=0)] = 0
+    """What of it is done, in lines that were bumped by themselves."""
     ahead_s: Annotated[int, Field(ge=0)] = 0
     """The work that its station had before it, in seconds of one pair of hands."""
     reckoned_s: Annotated[int, Field(ge=0)] = 0
@@ -260,6 +265,11 @@ class Ticket(Part):
     """Why it was moved or held, where that was said."""
     given_to: tuple[Slug, ...] = ()
     """Who sees to it, by name."""
+
+    @property
+    def since(self) -> datetime:
+        """Its place in the queue: from when on it was to be made, wherever that was."""
+        return self.queued_at or self.sent_at or self.placed_at
 
 
 class TicketState(
@@ -305,7 +315,7 @@ class StationHead(State, type="heard.station.head.v1", topic="kitchen/{station}"
     every_s: Annotated[float, Field(gt=0)]
     """The time between beats; who has missed two of them is not current."""
     work_s: Annotated[int, Field(ge=0)] = 0
-    """The work on the line, in seconds of one pair of hands."""
+    """The work that is left on the line, in seconds of one pair of hands."""
     closed: str | None = None
     """Why it takes nothing new; None where it is open."""
     displays: tuple[Slug, ...] = ()

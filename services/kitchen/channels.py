@@ -8,7 +8,6 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.devices import Role
-from schemas.kitchen import Ticket, TicketEnded, TicketState, TicketStatus
 from schemas.kitchen_pace import ChannelState, Intake, PauseChannel, ResumeChannel
 from schemas.kitchen_rules import KitchenRules
 from schemas.orders import Order, OrderKind, OrderPlaced, OrderStatus
@@ -26,7 +25,6 @@ from services.runtime.tables import DEVICES
 router: Final = Router()
 
 _MAY_PAUSE: Final = frozenset({Role.MANAGER.value, Role.POS.value})
-_NOT_MADE: Final = frozenset({TicketStatus.CANCELLED, TicketStatus.MOVED})
 
 
 @router.during(OrderPlaced)
@@ -55,45 +53,14 @@ async def refuse_what_is_paused(placed: OrderPlaced, context: Context) -> None:
     raise Refusal(RefusalCode.CHANNEL_PAUSED, text[:240])
 
 
-@router.during(TicketState)
-async def book_work(state: TicketState, context: Context) -> None:
-    """Count a ticket's work in the quarter of an hour in which it is sent to be made."""
-    ticket = state.ticket
-    sent_now = ticket.status is TicketStatus.SENT and ticket.sent_at == context.now
-    if not sent_now or not ticket.work_s:
-        return
-    book = await kitchen_rules(context.draft, context.tenant)
-    if book.throttle is None:
-        return
-    draft, tenant = context.draft, context.tenant
-    before = await channels_store.booked(draft, tenant, ticket.station, context.now)
-    if before is None:  # the quarter begins with what is left of the one before, and with this
-        work_s = (await store.station_now(draft, tenant, ticket.station)).work_s
-    else:
-        work_s = before + ticket.work_s
-    await channels_store.book(draft, tenant, ticket.station, context.now, work_s)
-    load = Load(throttling.share_of(book, ticket.station, work_s), ticket.station)
+async def fill(context: Context, book: KitchenRules, station: str, work_s: int) -> None:
+    """A station has come to so much work in this quarter: say what channels take from now on."""
+    load = Load(throttling.share_of(book, station, work_s), station)
     for channel in OrderKind:
-        known = await channels_store.standing(draft, tenant, channel)
+        known = await channels_store.standing(context.draft, context.tenant, channel)
         # What is emptier than the fullest says nothing of that; the timer looks at all.
         if known is None or load.share > known.load.share:
             await _tell(context, channel, book, load, known)
-
-
-@router.during(TicketEnded)
-async def release_work(ended: TicketEnded, context: Context) -> None:
-    """What is not made there after all leaves its quarter to others."""
-    ticket = ended.ticket
-    if ticket.status not in _NOT_MADE or not _was_booked(ticket):
-        return
-    book = await kitchen_rules(context.draft, context.tenant)
-    if book.throttle is None:
-        return
-    draft, tenant = context.draft, context.tenant
-    before = await channels_store.booked(draft, tenant, ticket.station, context.now)
-    if before is not None:
-        left = max(0, before - ticket.work_s)
-        await channels_store.book(draft, tenant, ticket.station, context.now, left)
 
 
 @router.on(PauseChannel)
@@ -186,10 +153,6 @@ async def _asked_of(channel: OrderKind, context: Context) -> Standing | None:
 
 def _is_for_later(order: Order) -> bool:
     return order.due_at is not None and order.status is OrderStatus.PLACED
-
-
-def _was_booked(ticket: Ticket) -> bool:
-    return ticket.sent_at is not None and ticket.work_s > 0
 
 
 def _state(channel: OrderKind, now: Standing) -> ChannelState:

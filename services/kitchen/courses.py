@@ -120,12 +120,22 @@ async def follow(
 @router.during(TicketMoved)
 async def look_at_the_others(fact: TicketMoved, context: Context) -> None:
     """A ticket was begun or is done: what waits to be done with it is looked at again."""
-    rows = await store.rows_of(context.draft, context.tenant, fact.order_id)
-    if not any(row["held_for"] == HoldReason.TOGETHER for row in rows):
+    await look_together(context, fact.order_id)
+
+
+async def look_together(context: Context, order_id: UUID) -> None:
+    """Look again at what is held to be done with others of its order, since these have changed.
+
+    It costs nothing where nothing is.
+    """
+    rows = await store.rows_of(context.draft, context.tenant, order_id)
+    waiting = [row["ticket_id"] for row in rows if row["held_for"] == HoldReason.TOGETHER]
+    if not waiting:
         return
     book = await kitchen_rules(context.draft, context.tenant)
-    for ticket in await _of_order(context, fact.order_id):
-        if ticket.held_for is HoldReason.TOGETHER:
+    for ticket_id in waiting:
+        ticket = await store.ticket_of(context.draft, context.tenant, ticket_id)
+        if ticket is not None and ticket.held_for is HoldReason.TOGETHER:
             await _look(context, book, ticket, context.now)
 
 

@@ -8,7 +8,18 @@ from schemas.identifiers import new_id
 from schemas.kitchen import LineMark, Ticket
 from schemas.kitchen_rules import KitchenRules
 from schemas.orders import Order
-from services.kitchen import beside, courses, expo, pace, receipt, routing, rules, showing, store
+from services.kitchen import (
+    beside,
+    courses,
+    expo,
+    hurry,
+    pace,
+    receipt,
+    routing,
+    rules,
+    showing,
+    store,
+)
 from services.kitchen.floor import floor_of
 from services.runtime.context import Context
 from services.runtime.house_rules import kitchen_rules
@@ -29,6 +40,8 @@ async def cut(
         rules.cut(new_id(), order, share, lines, sequence=1, at=context.now, mark=mark)
         for share, lines in shared.items()
     ]
+    if chosen is not None:
+        tickets = await hurry.join(context, order, tickets)
     tickets = await pace.promise(context, book, order, tickets)
     tickets = beside.tell(await courses.arrange(context, book, order, tickets))
     expos = [

@@ -56,6 +56,7 @@ def cut(
         placed_at=at,
         placed_by=one.placed_by,
         course=min(each.course for each in tickets),
+        priority=one.priority,
         sent_at=at,
         plates=tuple(plate(each) for each in tickets),
     )

@@ -82,12 +82,13 @@ router.prepare(AddLines)(read_stations_ahead)
 async def read_tickets_of_orders_ahead(
     draft: Draft,
     _ports: Ports,
-    asked: Sequence[tuple[str, ChangeLine | VoidLines | CancelOrder | VoidOrder]],
+    asked: Sequence[tuple[str, AddLines | ChangeLine | VoidLines | CancelOrder | VoidOrder]],
 ) -> None:
     """Read all tickets of the orders in question, and their stations."""
     await store.prepare_orders(draft, {(tenant, request.order_id) for tenant, request in asked})
 
 
+router.prepare(AddLines)(read_tickets_of_orders_ahead)
 router.prepare(ChangeLine)(read_tickets_of_orders_ahead)
 router.prepare(VoidLines)(read_tickets_of_orders_ahead)
 router.prepare(CancelOrder)(read_tickets_of_orders_ahead)
@@ -280,8 +281,11 @@ async def _follow(
             after = await leaving.stay(context, ticket, after)
             if rules.is_open(after) and not expo.is_expo(after):
                 after = await pace.followed(context, book, ticket, after)
+            elif after.status is TicketStatus.BUMPED and not expo.is_expo(after):
+                after = pace.weighed(context, book, after)
             await store.next_sequence(draft, tenant, ticket.station)
             await showing.show(context, after)
+    await courses.look_together(context, order.order_id)
     await courses.follow(context, book, order.order_id)
 
 

@@ -17,6 +17,12 @@ class WakeTicket(Request, type="heard.inside.wake-ticket.v1", topic="inside/wake
     wake_at: AwareDatetime
 
 
+class ReviewCourses(Request, type="heard.inside.review-courses.v1", topic="inside/review-courses"):
+    """The house's rules are others than they were: what waits for its course follows them."""
+
+    order_id: UUID
+
+
 class LoseDisplay(Request, type="heard.inside.lose-display.v1", topic="inside/lose-display"):
     """A device that attends a station is offline, silent, or was removed."""
 

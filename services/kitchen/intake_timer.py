@@ -15,9 +15,8 @@ from schemas.orders import OrderKind
 from services.kitchen import channels_store, store, throttling
 from services.kitchen.channels_store import INTAKES
 from services.kitchen.inside import AdjustIntakes
-from services.runtime import house_rules
+from services.kitchen.rulebooks import Rulebooks
 from services.runtime.database import Database
-from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.intake import Intake
 from services.runtime.moment import Clock
 from services.runtime.rounds import for_ever
@@ -49,6 +48,7 @@ class IntakeTimer:
         self._intake: Final = intake
         self._clock: Final = clock
         self._look_every_s: Final = look_every_s
+        self._books: Final = Rulebooks()
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -64,8 +64,8 @@ class IntakeTimer:
         async with self._database.read() as connection:
             wrong = {
                 tenant: stations
-                for tenant in await _that_throttle(connection)
-                if (stations := await _stale(connection, tenant, now)) is not None
+                for tenant in await self._that_throttle(connection)
+                if (stations := await self._stale(connection, tenant, now)) is not None
             }
         for tenant, stations in wrong.items():
             request = AdjustIntakes(stations=tuple(sorted(stations)))
@@ -73,29 +73,28 @@ class IntakeTimer:
             await self._intake.ask_of_ourselves(tenant, request, request_id)
         return sorted(wrong)
 
+    async def _that_throttle(self, connection: AsyncConnection) -> set[str]:
+        """The houses whose channels may change by themselves."""
+        await self._books.read(connection)
+        known = self._books.known.items()
+        throttled = {tenant for tenant, book in known if book.rules.throttle is not None}
+        return throttled | set(await connection.scalars(select(INTAKES.c.tenant).distinct()))
 
-async def _that_throttle(connection: AsyncConnection) -> set[str]:
-    """The houses whose channels may change by themselves."""
-    query = select(HOUSE_RULES.c.tenant, HOUSE_RULES.c.kitchen)
-    books = await connection.execute(query.where(HOUSE_RULES.c.kitchen.is_not(None)))
-    throttled = {
-        tenant for tenant, book in books if KitchenRules.model_validate(book).throttle is not None
-    }
-    return throttled | set(await connection.scalars(select(INTAKES.c.tenant).distinct()))
-
-
-async def _stale(connection: AsyncConnection, tenant: str, now: datetime) -> set[str] | None:
-    """The stations by whose load another thing is to be told; None where all holds."""
-    book = (await house_rules.read(connection, tenant)).kitchen
-    work_s = {each.station: each.work_s for _, each in await store.heads(connection, tenant)}
-    work_s |= await channels_store.quarters(connection, tenant, now)
-    load = throttling.fullest(book, work_s)
-    known = await channels_store.standings(connection, tenant)
-    for channel in OrderKind:
-        before = known.get(channel)
-        if before is None and book.throttle is None:
-            continue  # nothing is told of it, and nothing needs to be
-        after = throttling.decide(channel, book.throttle, load, before, now)
-        if throttling.differs(before, after):
-            return set(work_s)
-    return None
+    async def _stale(
+        self, connection: AsyncConnection, tenant: str, now: datetime
+    ) -> set[str] | None:
+        """The stations by whose load another thing is to be told; None where all holds."""
+        known = self._books.known.get(tenant)
+        book = KitchenRules() if known is None else known.rules
+        work_s = {each.station: each.work_s for _, each in await store.heads(connection, tenant)}
+        work_s |= await channels_store.quarters(connection, tenant, now)
+        load = throttling.fullest(book, work_s)
+        standings = await channels_store.standings(connection, tenant)
+        for channel in OrderKind:
+            before = standings.get(channel)
+            if before is None and book.throttle is None:
+                continue  # nothing is told of it, and nothing needs to be
+            after = throttling.decide(channel, book.throttle, load, before, now)
+            if throttling.differs(before, after):
+                return set(work_s)
+        return None

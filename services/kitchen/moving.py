@@ -47,6 +47,8 @@ async def pass_on(
             # Numbers of the other station's sequence mean nothing here.
             "lines": tuple(line.model_copy(update={"unheard": None}) for line in ticket.lines),
             "sent_at": ticket.sent_at if held else context.now,
+            # It waits since it was to be made, wherever that was.
+            "queued_at": None if ticket.sent_at is None else ticket.since,
             "wake_at": ticket.wake_at if held else None,
             "held_for": ticket.held_for,
             "moved_from": ticket.station,
@@ -78,6 +80,7 @@ _STAYS = (
     "recalls",
     "recalled_at",
     "work_s",
+    "done_s",
     "ready_p50_at",
     "ready_p90_at",
     "warn_at",

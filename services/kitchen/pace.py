@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -111,11 +111,11 @@ async def followed(context: Context, book: KitchenRules, before: Ticket, after: 
     )
     after = after.model_copy(update={"lines": lines})
     rules, pace = book.station(after.station), context.ports.pace
-    old, new = (
-        reckon(_units(each, rules, pace, context.tenant), rules.hands) for each in (before, after)
-    )
+    units = _units(after, rules, pace, context.tenant)
+    old = reckon(_units(before, rules, pace, context.tenant), rules.hands)
+    new = reckon(units, rules.hands)
     more_s = new.makes_s - old.makes_s
-    changes: dict[str, object] = {"work_s": round(new.work_s)}
+    changes: dict[str, object] = {**_work(after, units, rules, pace, context.tenant)}
     if after.reckoned_s and more_s:
         changes["reckoned_s"] = max(1, round(after.reckoned_s + more_s))
     for name in ("ready_p50_at", "ready_p90_at"):
@@ -152,7 +152,7 @@ def promised(
     slower = max(1.0, longest / rules.prep_s)
     return ticket.model_copy(
         update={
-            "work_s": round(reckoned.work_s),
+            **_work(ticket, units, rules, pace, tenant),
             "ahead_s": round(ahead_s),
             "reckoned_s": max(1, round(reckoned.takes_s)),
             "ready_p50_at": _after(at, factors[0] * reckoned.takes_s),
@@ -161,6 +161,23 @@ def promised(
             "late_at": _after(at, slower * rules.late_s),
         }
     )
+
+
+def with_done(context: Context, book: KitchenRules, ticket: Ticket) -> Ticket:
+    """Say how much of a ticket's work is done, after some of its lines were bumped or recalled."""
+    rules, pace = book.station(ticket.station), context.ports.pace
+    units = _units(ticket, rules, pace, context.tenant)
+    now = _work(ticket, units, rules, pace, context.tenant)
+    # What is in it stays: the booked work of a quarter must not follow each new guess.
+    share = now["done_s"] / max(1, now["work_s"])
+    return ticket.model_copy(update={"done_s": round(ticket.work_s * share)})
+
+
+def weighed(context: Context, book: KitchenRules, ticket: Ticket) -> Ticket:
+    """Say how much work is in a ticket's lines as they now are, and promise nothing of it."""
+    rules, pace = book.station(ticket.station), context.ports.pace
+    units = _units(ticket, rules, pace, context.tenant)
+    return ticket.model_copy(update=_work(ticket, units, rules, pace, context.tenant))
 
 
 def described(ticket: Ticket, menu: Mapping[str, MenuItem]) -> tuple[TicketLine, ...]:
@@ -208,10 +225,32 @@ def _of_modifiers(
 def _units(
     ticket: Ticket, rules: StationRules, pace: PacePort, tenant: str
 ) -> list[tuple[float, int]]:
+    return _units_of(ticket, to_make(ticket), rules, pace, tenant)
+
+
+def _units_of(
+    ticket: Ticket, lines: Iterable[TicketLine], rules: StationRules, pace: PacePort, tenant: str
+) -> list[tuple[float, int]]:
     return [
-        (unit_s(pace, tenant, ticket.station, line, rules.prep_s), line.quantity)
-        for line in to_make(ticket)
+        (unit_s(pace, tenant, ticket.station, line, rules.prep_s), line.quantity) for line in lines
     ]
+
+
+def _work(
+    ticket: Ticket,
+    to_do: Sequence[tuple[float, int]],
+    rules: StationRules,
+    pace: PacePort,
+    tenant: str,
+) -> dict[str, int]:
+    """The work in a ticket, and what of it is done: a line that was made is work, voided or not."""
+    made = [line for line in ticket.lines if line.bumped_at is not None]
+    if not made:  # most tickets
+        return {"work_s": round(reckon(to_do, rules.hands).work_s), "done_s": 0}
+    done = _units_of(ticket, made, rules, pace, tenant)
+    work_s = round(reckon([*to_do, *done], rules.hands).work_s)
+    whole, of_it = (sum(seconds * n for seconds, n in each) for each in ([*to_do, *done], done))
+    return {"work_s": work_s, "done_s": round(work_s * of_it / whole)}
 
 
 async def _counted(context: Context, ticket: Ticket) -> int:

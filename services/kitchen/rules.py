@@ -266,7 +266,7 @@ def from_now(ticket: Ticket, at: datetime) -> dict[str, object]:
     if ticket.held_for is HoldReason.TOGETHER and ticket.wake_at is not None:
         began = ticket.wake_at  # what was promised rests on its being begun then
     later = at - began
-    changes: dict[str, object] = {"sent_at": at}
+    changes: dict[str, object] = {"sent_at": at, "queued_at": None}
     for name in ("ready_p50_at", "ready_p90_at", "warn_at", "late_at"):
         promised: datetime | None = getattr(ticket, name)
         changes[name] = None if promised is None else promised + later

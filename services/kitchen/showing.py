@@ -6,7 +6,7 @@ from uuid import UUID
 
 from schemas.kitchen import Ticket, TicketEnded, TicketState, TicketStatus, TicketStep
 from schemas.refusals import RefusalCode
-from services.kitchen import expo, hearing, rules, store, unheard
+from services.kitchen import booking, expo, hearing, rules, store, unheard
 from services.runtime.context import Context
 from services.runtime.facts import TicketMoved
 from services.runtime.refusal import Refusal
@@ -65,6 +65,7 @@ async def show_step(context: Context, before: Ticket, after: Ticket, step: Ticke
 async def show(context: Context, ticket: Ticket) -> None:
     """Keep a ticket and show it: an open one retained, an ended one no more."""
     await unheard.follow(context, ticket)
+    await booking.follow(context, ticket)
     await store.save(context.draft, context.tenant, ticket)
     if rules.is_open(ticket):
         await context.emit(state(ticket))

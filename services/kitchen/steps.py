@@ -60,6 +60,8 @@ async def bump_lines(request: BumpLines, context: Context) -> None:
         by=context.device,
         seen=request.sequence,
     )
+    book = await kitchen_rules(context.draft, context.tenant)
+    ticket = pace.with_done(context, book, ticket)
     if ticket.status is TicketStatus.BUMPED:
         await leaving.check(context, before)
     await store.next_sequence(context.draft, context.tenant, ticket.station)
@@ -67,6 +69,8 @@ async def bump_lines(request: BumpLines, context: Context) -> None:
     begun = ticket.status is TicketStatus.STARTED and before.status is not TicketStatus.STARTED
     if ticket.status is TicketStatus.BUMPED or begun:
         await leaving.tell_the_order(context, ticket, started=begun)
+    else:
+        await courses.look_together(context, ticket.order_id)
     context.answer(rules.receipt(ticket))
 
 
@@ -86,11 +90,12 @@ async def recall_ticket(request: RecallTicket, context: Context) -> None:
     if before.status is TicketStatus.BUMPED:
         await _check_last(context, book, before)
         await context.tell(TicketRecalled(order_id=ticket.order_id))
+    ticket = pace.with_done(context, book, ticket)
     if request.why is not None:
         ticket = ticket.model_copy(update={"why": request.why})
     await store.next_sequence(context.draft, context.tenant, ticket.station)
     await showing.show(context, ticket)
-    ticket = await _catch_up(context, before, ticket)
+    ticket = await _catch_up(context, book, before, ticket)
     await courses.follow(context, book, ticket.order_id)
     context.answer(rules.receipt(ticket))
 
@@ -106,6 +111,7 @@ async def move_ticket(request: MoveTicket, context: Context) -> None:
     # Whoever moves it by hand has seen to it: those who are asked next are asked anew.
     fresh = ticket.model_copy(update={"asked": ()})
     there = await moving.pass_on(context, book, fresh, request.station, request.why)
+    await courses.look_together(context, there.order_id)
     context.answer(rules.receipt(there))
 
 
@@ -214,7 +220,7 @@ async def _check_last(context: Context, book: KitchenRules, ticket: Ticket) -> N
         )
 
 
-async def _catch_up(context: Context, before: Ticket, ticket: Ticket) -> Ticket:
+async def _catch_up(context: Context, book: KitchenRules, before: Ticket, ticket: Ticket) -> Ticket:
     """Strike out of a recalled ticket what was voided while it was bumped.
 
     Raises:
@@ -231,6 +237,8 @@ async def _catch_up(context: Context, before: Ticket, ticket: Ticket) -> Ticket:
         return ticket
     if not rules.is_open(after):
         raise rules.wrong_state(before, "nothing of it is wanted any more")
+    if not expo.is_expo(after):
+        after = pace.weighed(context, book, after)
     await store.next_sequence(context.draft, context.tenant, ticket.station)
     await showing.show(context, after)
     return after

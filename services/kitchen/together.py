@@ -139,7 +139,13 @@ def _will_end(book: KitchenRules, ticket: Ticket, at: datetime) -> _End:
     """When a ticket on the line will be done, from how far it is."""
     makes_s = _makes_s(ticket, book.station(ticket.station))
     if ticket.started_at is not None:
-        return _End(max(at, ticket.started_at + timedelta(seconds=makes_s)), makes_s)
+        ends = ticket.started_at + timedelta(seconds=makes_s)
+        bumped = [line.bumped_at for line in ticket.lines if line.bumped_at is not None]
+        last = max(bumped, default=ticket.started_at)
+        if ticket.done_s and last >= ticket.started_at:
+            left = makes_s * (1 - ticket.done_s / ticket.work_s)
+            ends = min(ends, last + timedelta(seconds=left))
+        return _End(max(at, ends), makes_s)
     return _End(max(at, ticket.ready_p50_at or at), makes_s)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.kitchen import TicketStatus
 from services.kitchen import courses, receipt, rules, showing, store
-from services.kitchen.inside import WakeTicket
+from services.kitchen.inside import ReviewCourses, WakeTicket
 from services.runtime.context import Context
 from services.runtime.house_rules import kitchen_rules
 from services.runtime.ports import Ports
@@ -34,6 +34,23 @@ async def wake_ticket(request: WakeTicket, context: Context) -> None:
         else:
             await receipt.wake(context, book, ticket)
         ticket = await showing.the_ticket(context, request.ticket_id)
+        if ticket.status is TicketStatus.MOVED:  # whoever has it now takes another time
+            await courses.look_together(context, ticket.order_id)
         if ticket.wake_at == request.wake_at:  # it would be asked for again, for ever
             ticket = await showing.again(context, ticket.model_copy(update={"wake_at": None}))
     context.answer(rules.receipt(ticket))
+
+
+@router.prepare(ReviewCourses)
+async def read_orders_ahead(
+    draft: Draft, _ports: Ports, asked: Sequence[tuple[str, ReviewCourses]]
+) -> None:
+    """Read all tickets of the orders in question, and their stations."""
+    await store.prepare_orders(draft, {(tenant, each.order_id) for tenant, each in asked})
+
+
+@router.on(ReviewCourses)
+async def review_courses(request: ReviewCourses, context: Context) -> None:
+    """The rules have changed: what waits begins when they say so now."""
+    book = await kitchen_rules(context.draft, context.tenant)
+    await courses.follow(context, book, request.order_id)

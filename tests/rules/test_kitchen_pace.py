@@ -111,7 +111,7 @@ def test_what_is_cancelled_or_done_is_no_work() -> None:
         line_of(prep_s=70, bumped_at=OPENS),
     )
     ticket = promised(ticket_of(*lines), USUAL, 0, LearntPace(), tenant=ROMA, at=OPENS)
-    assert ticket.work_s == 100
+    assert (ticket.work_s, ticket.done_s, ticket.reckoned_s) == (170, 70, 100)
 
 
 def test_the_queue_is_shared_by_all_hands_but_no_dish_is_quicker_than_itself() -> None:
