@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from rich.columns import Columns
@@ -38,9 +38,10 @@ _COLOURS: Final = {
 class ChangeLines:
     """Each change as a line, for a pipe."""
 
-    def __init__(self, *, as_json: bool, merge: bool) -> None:
+    def __init__(self, *, as_json: bool, merge: bool, zone: tzinfo | None = None) -> None:
         self._as_json = as_json
         self._merge = merge
+        self._zone = zone
         self._told: Freshness | None = None
 
     def changed(self, changes: Changes, freshness: Freshness) -> None:
@@ -61,7 +62,7 @@ class ChangeLines:
     def _line(self, ticket: Ticket, *, look: bool) -> str:
         shown = [each.line for each in merged(ticket.lines)] if self._merge else ticket.lines
         made = ", ".join(line_text(line) for line in shown)
-        more = "; ".join(standing(ticket, datetime.now(UTC)))
+        more = "; ".join(standing(ticket, datetime.now(UTC), self._zone))
         told = f"{ticket.order_number}  {ticket.status.value:<8}  {place(ticket)}"
         return f"{told}{'  LOOK: ' if look else '  '}{made}{f'  [{more}]' if more else ''}"
 
@@ -81,15 +82,23 @@ class StationScreen:
         console: where it is drawn.
         hears: whether it is a real display.
         merge: whether identical lines are shown as one.
+        zone: the house's; None is this machine's.
     """
 
     def __init__(
-        self, display: KitchenDisplay, console: Console, *, hears: bool, merge: bool
+        self,
+        display: KitchenDisplay,
+        console: Console,
+        *,
+        hears: bool,
+        merge: bool,
+        zone: tzinfo | None = None,
     ) -> None:
         self._display = display
         self._console = console
         self._hears = hears
         self._merge = merge
+        self._zone = zone
 
     def __rich__(self) -> RenderableType:
         now = datetime.now(UTC)
@@ -123,6 +132,8 @@ class StationScreen:
         word, colour = FRESHNESS[self._display.freshness]
         held = sum(ticket.status is TicketStatus.HELD for ticket in tickets)
         told = [word, f"{len(tickets) - held} to make"]
+        if self._display.unused and self._display.freshness is Freshness.CURRENT:
+            told = [word, "no tickets yet at this station"]
         told += [f"{held} held"] if held else []
         head = self._display.head
         if head is not None:
@@ -155,7 +166,9 @@ class StationScreen:
         late = lateness(ticket, now, late_s=LATE_S)
         held = ticket.status is TicketStatus.HELD
         return Panel(
-            ticket_lines(ticket, width=wide - 4, late_s=LATE_S, merge=self._merge, now=now),
+            ticket_lines(
+                ticket, width=wide - 4, late_s=LATE_S, merge=self._merge, now=now, zone=self._zone
+            ),
             title=ticket.order_number[-4:],
             width=wide,
             border_style="blue" if held else _COLOURS[late],
@@ -163,10 +176,14 @@ class StationScreen:
 
 
 def counted(counts: list[Count]) -> str:
-    """The largest counts on one line; what is held stands behind a plus."""
-    told = [
-        f"{each.name} {each.now}{f' +{each.held} held' if each.held else ''}"
-        for each in counts[:COUNTED]
-    ]
+    """The largest counts on one line; what is held stands behind a plus, or alone."""
+    told = [f"{each.name} {to_make(each)}" for each in counts[:COUNTED]]
     more = len(counts) - COUNTED
     return ", ".join(told) + (f" and {more} more" if more > 0 else "")
+
+
+def to_make(count: Count) -> str:
+    """``2``, ``2 +1 held``, or ``1 held`` where there is nothing to be made yet."""
+    if not count.held:
+        return str(count.now)
+    return f"{count.now} +{count.held} held" if count.now else f"{count.held} held"

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Final
 
 from rich.text import Text
 
+from cli.house_clock import on_screen
 from cli.printing import age
 from devices.ticket_lines import merged
 from schemas.kitchen import (
@@ -72,6 +73,7 @@ def ticket_lines(
     late_s: float,
     merge: bool = False,
     now: datetime | None = None,
+    zone: tzinfo | None = None,
 ) -> Text:
     """One ticket: how long it waits, where it goes, what to make.
 
@@ -82,6 +84,7 @@ def ticket_lines(
             nothing of that.
         merge: whether identical lines are shown as one.
         now: the time; None is this moment.
+        zone: by whose clock times are told; None is this machine's.
     """
     now = datetime.now(UTC) if now is None else now
     waits = (now - since(ticket)).total_seconds()
@@ -94,13 +97,13 @@ def ticket_lines(
     if late:
         text.append(f"  {late.value}", style=_LATENESS[late])
     text.append("\n")
-    for said in _whose(ticket):
+    for said in _whose(ticket, now, zone):
         _wrapped(text, said, width, "       ", "bold")
-    for said in standing(ticket, now):
+    for said in standing(ticket, now, zone):
         _wrapped(text, said, width, "       ", "italic")
     lines = [each.line for each in merged(ticket.lines)] if merge else ticket.lines
     for line in lines:
-        _line(text, line, width, now)
+        _line(text, line, width, now, zone)
     text.right_crop(1)
     return text
 
@@ -124,14 +127,14 @@ def lateness(ticket: Ticket, now: datetime, *, late_s: float) -> Lateness:
     return Lateness.AHEAD
 
 
-def standing(ticket: Ticket, now: datetime) -> Iterator[str]:
+def standing(ticket: Ticket, now: datetime, zone: tzinfo | None = None) -> Iterator[str]:
     """What a cook has to know of a ticket beside its lines, a short saying each."""
     if ticket.priority is not Priority.NORMAL:
         yield f"** {ticket.priority.value.upper()} **"
     if ticket.course > 1:
         yield f"course {ticket.course}"
     if ticket.status is TicketStatus.HELD:
-        yield _held(ticket)
+        yield _held(ticket, now, zone)
     if ticket.recalls and ticket.status is TicketStatus.STARTED:
         yield "RECALLED" if ticket.recalls == 1 else f"RECALLED {ticket.recalls} times"
     if ticket.moved_from:
@@ -139,7 +142,7 @@ def standing(ticket: Ticket, now: datetime) -> Iterator[str]:
     if ticket.why:
         yield f"why: {ticket.why}"
     if ticket.ready_p50_at is not None and ticket.status in ON_THE_LINE:
-        yield _ready(ticket.ready_p50_at, ticket.ready_p90_at, now)
+        yield _ready(ticket.ready_p50_at, ticket.ready_p90_at, now, zone)
     if ticket.also_at:
         yield f"also at {', '.join(f'{each.station} ({each.lines})' for each in ticket.also_at)}"
     if ticket.plates:
@@ -154,26 +157,22 @@ def _plate(plate: Plate) -> str:
     return f"{plate.station} {word}{f' (course {plate.course})' if plate.course > 1 else ''}"
 
 
-def _held(ticket: Ticket) -> str:
+def _held(ticket: Ticket, now: datetime, zone: tzinfo | None) -> str:
     match ticket.held_for:
         case HoldReason.COURSE:
             return "waits for the course before"
         case HoldReason.TOGETHER:
-            until = f" until {_clock(ticket.wake_at)}" if ticket.wake_at else ""
+            until = f" until {on_screen(ticket.wake_at, now, zone)}" if ticket.wake_at else ""
             return f"waits{until}, to be done with the others"
         case _:
             return "waits for a word"
 
 
-def _ready(p50: datetime, p90: datetime | None, now: datetime) -> str:
+def _ready(p50: datetime, p90: datetime | None, now: datetime, zone: tzinfo | None) -> str:
     if p50 <= now:
-        return f"ready? since {_clock(p50)}"
-    by = f", 90 %: {_clock(p90)}" if p90 is not None else ""
-    return f"ready ~{_clock(p50)}{by}"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone():%H:%M:%S}"
+        return f"ready? since {on_screen(p50, now, zone)}"
+    by = f", 90 %: {on_screen(p90, now, zone)}" if p90 is not None else ""
+    return f"ready ~{on_screen(p50, now, zone)}{by}"
 
 
 def place(ticket: Ticket) -> str:
@@ -217,16 +216,16 @@ def was(line: TicketLine) -> str:
     return f"was {'; '.join(told)}"
 
 
-def _whose(ticket: Ticket) -> Iterator[str]:
+def _whose(ticket: Ticket, now: datetime, zone: tzinfo | None) -> Iterator[str]:
     if ticket.guest:
         yield f"for {ticket.guest}"
     if ticket.due_at is not None:
-        yield f"due {ticket.due_at.astimezone():%H:%M}"
+        yield f"due {on_screen(ticket.due_at, now, zone)}"
     if any(line.unheard is not None for line in ticket.lines):
         yield ">> LOOK: IT HAS CHANGED <<"
 
 
-def _line(text: Text, line: TicketLine, width: int, now: datetime) -> None:
+def _line(text: Text, line: TicketLine, width: int, now: datetime, zone: tzinfo | None) -> None:
     struck = line.mark is LineMark.CANCELLED
     style = "dim strike" if struck else "bold" if line.mark else ""
     if line.bumped_at is not None and not struck:
@@ -241,7 +240,8 @@ def _line(text: Text, line: TicketLine, width: int, now: datetime) -> None:
     if struck:
         return  # nothing of it is to be made: more words would only hide the others
     if line.begin_at is not None and line.begin_at > now:
-        _wrapped(text, f"begin at {_clock(line.begin_at)}", width, "       ", "italic")
+        begin = f"begin at {on_screen(line.begin_at, now, zone)}"
+        _wrapped(text, begin, width, "       ", "italic")
     if line.was is not None:
         _wrapped(text, f"({was(line)})", width, "       ", "italic")
     for said in _nested(line.modifiers):

@@ -113,6 +113,12 @@ class KitchenDisplay(TicketRequests):
             return self._view.head
 
     @property
+    def unused(self) -> bool:
+        """Whether nothing was ever made at the station, as far as is known."""
+        with self._view_lock:
+            return self._view.unused
+
+    @property
     def alerts(self) -> list[Alert]:
         """What is wrong here, and nobody has mended yet: critical first."""
         with self._view_lock:

@@ -151,6 +151,14 @@ class StationView:
         """The station's last beat; None before the first."""
         return self._head
 
+    @property
+    def unused(self) -> bool:
+        """Whether nothing was ever made at the station, as far as is known.
+
+        Nobody counts its beats then: it is asked for instead, for who answers is alive.
+        """
+        return self._head is None and self.sequence == self._highest == 0
+
     def __len__(self) -> int:
         return len(self._open)
 
@@ -316,6 +324,8 @@ class StationView:
             return self._not_before
         if self._hole_since is not None:
             return max(self._not_before, self._hole_since + self._grace_s)
+        if self.unused:
+            return max(self._not_before, self._beat_at + self._every_s)
         return _NEVER
 
     def _of_this_station(self, station: str) -> None:

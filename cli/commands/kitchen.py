@@ -17,6 +17,7 @@ from cli.application import Application, pass_application
 from cli.commands import kitchen_queue, kitchen_report, kitchen_steps, kitchen_throttle
 from cli.commands.quality import quality
 from cli.grammar import Group, device_options, json_option
+from cli.house_clock import zone_of_house
 from cli.kitchen_screen import ChangeLines, StationScreen
 from cli.names import NAME
 from cli.onlooker import Onlooker
@@ -80,9 +81,11 @@ def watch(
     news: SimpleQueue[tuple[Changes, Freshness]] = SimpleQueue()
     live = sys.stdout.isatty() and not as_json
     with as_device(app, tenant, credentials, Role.KITCHEN_DISPLAY, station=station) as admitted:
+        # A display elsewhere has no database: there, who holds it and its machine say.
+        here = credentials is None
+        zone = zone_of_house(app, admitted.tenant) if here else None
         if merge is None:
-            # A display elsewhere has no database: there, who holds it says.
-            merge = credentials is None and _merges(app, admitted.tenant, station)
+            merge = here and _merges(app, admitted.tenant, station)
         display = (KitchenDisplay if hear else Onlooker)(
             admitted.address.host,
             admitted.address.port,
@@ -95,13 +98,13 @@ def watch(
         console = Console()
         with display:
             if live:
-                screen = StationScreen(display, console, hears=hear, merge=merge)
+                screen = StationScreen(display, console, hears=hear, merge=merge, zone=zone)
                 with Live(screen, console=console, refresh_per_second=4, screen=True):
                     while not _over(until):
                         time.sleep(0.1)
                 return
             # Printed here, not in the callback: a reader that has gone ends the command.
-            lines = ChangeLines(as_json=as_json, merge=merge)
+            lines = ChangeLines(as_json=as_json, merge=merge, zone=zone)
             while not _over(until):
                 with suppress(Empty):
                     lines.changed(*news.get(timeout=0.1))

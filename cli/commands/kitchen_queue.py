@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import click
@@ -17,10 +18,11 @@ from cli.admission import visiting
 from cli.application import Application, pass_application
 from cli.demo_view import FRESHNESS
 from cli.grammar import Command, json_option, tenant_option
+from cli.house_clock import on_screen, zone_of_house
 from cli.kitchen_screen import LATE_S
 from cli.names import NAME
 from cli.onlooker import Onlooker
-from cli.printing import age, json_line, note, show_json, show_table
+from cli.printing import age, json_line, note, say, show_json, show_table
 from cli.span import SPAN
 from cli.ticket_view import lateness, line_text, place, since
 from devices.all_day import AllDay, Count
@@ -32,6 +34,8 @@ from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
+TABLE_COLUMNS: Final = 100
+"""A narrower terminal has no room for the table: each ticket stands by itself there."""
 _WORST: Final = [Freshness.SILENT, Freshness.BEHIND, Freshness.CURRENT]
 _PRIORITY: Final = {"normal": "", "high": "high", "rush": "RUSH"}
 
@@ -52,10 +56,14 @@ def queue(app: Application, *, tenant: str, station: str | None, as_json: bool) 
     if as_json:
         show_json([each.model_dump(mode="json") for each in found])
         return
-    now = system_clock()
+    now, zone = system_clock(), zone_of_house(app, tenant)
+    if sys.stdout.isatty() and found and Console().width < TABLE_COLUMNS:
+        for each in found:
+            say(_narrow(each, now, zone, Console().width))
+        return
     show_table(
         ("station", "order", "course", "", "since", "now", "ready", "where", "what"),
-        (_row(each, now) for each in found),
+        (_row(each, now, zone) for each in found),
         empty="nothing to do",
     )
 
@@ -170,26 +178,59 @@ async def _stations(database: Database, tenant: str) -> list[str]:
         return [now.station for _, now in await heads(connection, tenant)]
 
 
-def _row(ticket: Ticket, now: datetime) -> tuple[object, ...]:
-    ready = ticket.ready_p50_at
-    late = lateness(ticket, now, late_s=LATE_S)
-    held = ticket.status is TicketStatus.HELD
-    told = [ticket.status.value]
-    if held and ticket.held_for is not None and ticket.held_for is not HoldReason.BY_HAND:
-        told = [f"held: {ticket.held_for.value}"]
-    told += [late.value] if late else []
-    told += ["recalled"] if ticket.recalls and ticket.status is TicketStatus.STARTED else []
+def _row(ticket: Ticket, now: datetime, zone: tzinfo) -> tuple[object, ...]:
     return (
         ticket.station,
         ticket.order_number,
         ticket.course,
         _PRIORITY[ticket.priority.value],
         age((now - since(ticket)).total_seconds()),
-        " ".join(told),
-        "" if ready is None or held else f"{ready.astimezone():%H:%M:%S}",
+        _status(ticket, now),
+        _ready(ticket, now, zone),
         place(ticket),
-        ", ".join(line_text(line) for line in ticket.lines),
+        _what(ticket),
     )
+
+
+def _narrow(ticket: Ticket, now: datetime, zone: tzinfo, width: int) -> str:
+    """A ticket where a table has no room: what it is, and below what is to be made."""
+    ready = _ready(ticket, now, zone)
+    told = [
+        f"{ticket.station} {ticket.order_number[-4:]}",
+        place(ticket),
+        f"course {ticket.course}" if ticket.course > 1 else "",
+        _PRIORITY[ticket.priority.value],
+        age((now - since(ticket)).total_seconds()),
+        _status(ticket, now),
+        f"~{ready}" if ready else "",
+    ]
+    head = textwrap.fill("  ".join(filter(None, told)), width, subsequent_indent="  ")
+    indent = "    "
+    made = textwrap.fill(_what(ticket), width, initial_indent=indent, subsequent_indent=indent)
+    return f"{head}\n{made}"
+
+
+def _status(ticket: Ticket, now: datetime) -> str:
+    late = lateness(ticket, now, late_s=LATE_S)
+    told = [ticket.status.value]
+    if _waits(ticket) and ticket.held_for not in (None, HoldReason.BY_HAND):
+        told = [f"held: {ticket.held_for}"]
+    told += [late.value] if late else []
+    told += ["recalled"] if ticket.recalls and ticket.status is TicketStatus.STARTED else []
+    return " ".join(told)
+
+
+def _ready(ticket: Ticket, now: datetime, zone: tzinfo) -> str:
+    ready = ticket.ready_p50_at
+    return "" if ready is None or _waits(ticket) else on_screen(ready, now, zone)
+
+
+def _waits(ticket: Ticket) -> bool:
+    return ticket.status is TicketStatus.HELD
+
+
+def _what(ticket: Ticket) -> str:
+    return ", ".join(line_text(line) for line in ticket.lines)
 
 
 def _document(items: list[Count], components: list[Count]) -> dict[str, Any]:
@@ -200,13 +241,15 @@ def _document(items: list[Count], components: list[Count]) -> dict[str, Any]:
 
 
 def _lines(items: list[Count], components: list[Count]) -> list[str]:
-    told = [f"{each.now:>5} {f'+{each.held}' if each.held else '':>5}  {each.name}"
-            for each in items]  # fmt: skip
+    told = [_line(each) for each in items]
     if components:
-        told += ["", "made of"]
-        told += [f"{each.now:>5} {f'+{each.held}' if each.held else '':>5}  {each.name}"
-                 for each in components]  # fmt: skip
-    return told
+        told += ["", "made of", *(_line(each) for each in components)]
+    return told or ["nothing to do"]
+
+
+def _line(count: Count) -> str:
+    held = f"  {'+' if count.now else ''}{count.held} held" if count.held else ""
+    return f"{count.now or '':>5}  {count.name}{held}"
 
 
 def _print(

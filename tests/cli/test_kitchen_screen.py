@@ -134,4 +134,18 @@ def test_an_ordinary_terminal_shows_four_tickets_and_never_less_than_one(
 def test_long_counts_end_with_how_many_more_there_are() -> None:
     counts = [Count(f"item-{n}", f"Item {n}", 9 - n, n % 2) for n in range(10)]
     assert counted(counts[:2]) == "Item 0 9, Item 1 8 +1 held"
+    assert counted([Count("burger", "Burger", 0, 1)]) == "Burger 1 held"
     assert counted(counts).endswith("Item 7 2 +1 held and 2 more")
+
+
+def test_a_station_that_was_never_used_is_current_and_says_that_nothing_came_yet(
+    display: KitchenDisplay,
+) -> None:
+    now = time.monotonic()
+    display._view.connected(now)
+    ask = display._view.ask(now)
+    assert ask is not None
+    display._view.page(ask, page(0), now)
+    assert "CURRENT   no tickets yet at this station" in shown(display)
+    display._view.disconnected()
+    assert "no tickets yet" not in shown(display)

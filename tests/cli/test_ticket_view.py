@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.house_clock import on_screen
 from cli.ticket_view import Lateness, lateness, line_text, standing, ticket_lines
 from schemas.identifiers import new_id
 from schemas.kitchen import (
@@ -197,7 +198,7 @@ def test_a_ticket_says_in_words_what_is_special_about_it(
 def test_when_it_will_be_ready_is_told_while_it_is_made() -> None:
     p50, p90 = NOW + timedelta(minutes=2), NOW + timedelta(minutes=4)
     made = ticket(BURGER).model_copy(update={"ready_p50_at": p50, "ready_p90_at": p90})
-    clock = [f"{at.astimezone():%H:%M:%S}" for at in (p50, p90)]
+    clock = [on_screen(at, NOW) for at in (p50, p90)]
     assert list(standing(made, NOW)) == [f"ready ~{clock[0]}, 90 %: {clock[1]}"]
     assert list(standing(made, p90)) == [f"ready? since {clock[0]}"]
     held = made.model_copy(
@@ -235,4 +236,4 @@ def test_identical_lines_are_one_where_the_house_wants_that_and_done_ones_stay_a
 def test_a_line_that_is_to_begin_later_says_when() -> None:
     later = BURGER.model_copy(update={"begin_at": NOW + timedelta(minutes=1)})
     text = ticket_lines(ticket(later), width=38, late_s=60, now=NOW).plain
-    assert f"begin at {(NOW + timedelta(minutes=1)).astimezone():%H:%M:%S}" in text
+    assert f"begin at {on_screen(NOW + timedelta(minutes=1), NOW)}" in text

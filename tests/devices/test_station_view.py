@@ -47,6 +47,27 @@ def test_a_view_is_silent_until_connected_and_behind_until_its_snapshot() -> Non
     assert view.freshness(0) is Freshness.SILENT
 
 
+def test_a_station_that_was_never_used_has_no_beats_and_is_asked_for_instead() -> None:
+    view = fresh(sequence=0)
+    assert view.unused
+    for at in (5.0, 10.0, 15.0):
+        assert view.next_look(at - 0.1) == at
+        ask = view.ask(at)
+        assert ask is not None
+        view.page(ask, page(0), at)
+        assert view.freshness(at) is Freshness.CURRENT
+    ask = view.ask(20)
+    assert ask is not None
+    view.failed(ask, 25)
+    assert view.freshness(25.1) is Freshness.SILENT
+    again = view.ask(26)
+    assert again is not None
+    view.page(again, page(0), 27)
+    assert view.freshness(27) is Freshness.CURRENT
+    view.show(ticket(1, sequence=1), 28)
+    assert not view.unused
+
+
 def test_two_missed_beats_are_silence_and_a_stored_head_is_no_beat() -> None:
     view = StationView("grill")
     view.connected(0)
