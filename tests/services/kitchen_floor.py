@@ -8,7 +8,7 @@ from uuid import UUID
 
 from schemas.house_rules import OrderRules
 from schemas.identifiers import derived_id, new_id
-from schemas.kitchen import OPEN_TICKET, HoldReason, Ticket, TicketState, TicketStatus
+from schemas.kitchen import ON_THE_LINE, OPEN_TICKET, HoldReason, Ticket, TicketState, TicketStatus
 from schemas.kitchen_requests import (
     BumpTicket,
     HearTickets,
@@ -176,6 +176,8 @@ class KitchenFloor(OrderWorld):
         for row in stations:
             mine = [each for each in kept.values() if each.station == row["station"]]
             assert row["open"] == sum(each.status in OPEN_TICKET for each in mine)
+            line = [each for each in mine if each.status in ON_THE_LINE]
+            assert row["work_s"] == sum(each.work_s - each.done_s for each in line)
             sequences = [each.sequence for each in mine]
             assert len(set(sequences)) == len(sequences)
             assert max(sequences, default=0) <= row["sequence"]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from schemas.kitchen import TicketStatus
 from schemas.kitchen_requests import LeaveStation, StartTicket
-from schemas.message import Request
-from schemas.replies import Reply
 from services.kitchen.watching import StationWatch
 from services.presence.store import last_words
 from services.runtime.database import Database
 from services.runtime.tables import DEVICES
-from tests.services.order_world import OURSELVES, Asked
+from tests.services.asked_of_ourselves import AskedOfOurselves
 from tests.services.receipt_house import GRILL, GRILL_TOO, NO_FALLBACK, ReceiptHouse
 
 
@@ -109,7 +106,7 @@ async def test_a_silent_display_that_was_lost_before_it_was_removed_owes_nobody_
     await kitchen.hear(GRILL, await kitchen.at("grill", await kitchen.order("soup")))
     await kitchen.pass_time(10)
     await kitchen.lose("grill", GRILL_TOO)
-    asks: Any = _Asks(kitchen)
+    asks: Any = AskedOfOurselves(kitchen)
     watch = StationWatch(database, asks, lambda: kitchen.now, last_words)
     assert await watch.look() == 0, "nobody is removed"
     assert set(kitchen.alerts()) == {"silent-grill-grill-2"}
@@ -130,21 +127,8 @@ async def test_a_silent_display_that_shows_another_station_by_now_owes_nobody_a_
     await kitchen.attend("fry", GRILL_TOO)
     await kitchen.pass_time(10)
     assert set(kitchen.alerts()) == {"silent-grill-grill-2"}
-    asks: Any = _Asks(kitchen)
+    asks: Any = AskedOfOurselves(kitchen)
     watch = StationWatch(database, asks, lambda: kitchen.now, last_words)
     assert await watch.look() == 1
     assert not kitchen.alerts()
     assert await watch.look() == 0
-
-
-class _Asks:
-    """What is asked of ourselves is asked of the house: see `services.runtime.intake.Intake`."""
-
-    def __init__(self, kitchen: ReceiptHouse) -> None:
-        self._kitchen = kitchen
-
-    async def ask_of_ourselves(self, tenant: str, message: Request, request_id: UUID) -> Reply:
-        assert tenant == self._kitchen.tenant
-        asked = Asked(OURSELVES, message, request_id, at=self._kitchen.now)
-        (reply,) = await self._kitchen.say(asked)
-        return reply
