@@ -77,6 +77,11 @@ def after(began: datetime, ended: datetime | None) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else age(seconds)
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """So many of something: ``1 ticket``, ``2 tickets``, ``1 dish``, ``2 dishes``."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def age(seconds: float) -> str:
     """A span of time for people: ``42s``, ``3:05``, ``2h 10``."""
     whole = max(0, int(seconds))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
+from cli.house_clock import on_screen
+from cli.printing import counted
 from schemas.money import to_text
 from schemas.replies import (
     AlertReceipt,
@@ -10,11 +14,13 @@ from schemas.replies import (
     DutyReceipt,
     FindingReceipt,
     OrderReceipt,
+    PrintReceipt,
     Result,
     StationReceipt,
     TaskReceipt,
     TicketReceipt,
 )
+from services.runtime.moment import system_clock
 
 
 def standing(receipt: OrderReceipt) -> str:
@@ -33,25 +39,30 @@ def standing(receipt: OrderReceipt) -> str:
     return ", ".join(told)
 
 
-def told(result: Result) -> str:  # noqa: PLR0911 - one for each kind of answer
-    """What an answer says, on one line; the name of its kind where people need no more."""
+def told(result: Result, zone: tzinfo | None = None) -> str:  # noqa: PLR0911 - one for each kind of answer
+    """What an answer says, on one line; the name of its kind where people need no more.
+
+    Args:
+        result: the answer.
+        zone: by whose clock times are told; None is this machine's.
+    """
     match result:
         case OrderReceipt():
             return standing(result)
         case TicketReceipt():
             return f"{result.status.value}, version {result.version}"
         case CourseReceipt():
-            number = len(result.ticket_ids)
-            return f"course {result.course}: {number} ticket{'' if number == 1 else 's'} fired"
+            return f"course {result.course}: {counted(len(result.ticket_ids), 'ticket')} fired"
+        case PrintReceipt():
+            return _printed(result)
         case StationReceipt():
             return f"closed: {result.closed}" if result.closed else "open"
         case ChannelReceipt():
-            return f"{result.intake.value}, quoted {result.quoted_s // 60} min: {result.why}"
+            return _taken(result, zone)
         case AlertReceipt():
             return "acknowledged" if result.acknowledged else "stands"
         case DutyReceipt():
-            where = f" at {result.station}" if result.station else ""
-            return f"on duty{where}" if result.on_duty else "off duty"
+            return _duty(result)
         case TaskReceipt():
             return f"waits for {', '.join(result.waits_for)}" if result.waits_for else "told"
         case FindingReceipt():
@@ -59,3 +70,22 @@ def told(result: Result) -> str:  # noqa: PLR0911 - one for each kind of answer
             return f"{how} ({result.limits})"
         case _:
             return result.kind
+
+
+def _printed(result: PrintReceipt) -> str:
+    if not result.printers:
+        return f"no printer attends {result.station}: nothing comes out (heard printer run)"
+    return f"to be printed by {', '.join(result.printers)}"
+
+
+def _taken(result: ChannelReceipt, zone: tzinfo | None) -> str:
+    until = ""
+    if result.until is not None:
+        until = f" until {on_screen(result.until, system_clock(), zone)}"
+    return f"{result.intake.value}{until}, quoted {result.quoted_s // 60} min: {result.why}"
+
+
+def _duty(result: DutyReceipt) -> str:
+    where = f" at {result.station}" if result.station else ""
+    where += ", and sees to the ticket" if result.ticket_id is not None else ""
+    return f"on duty{where}" if result.on_duty else "off duty"

@@ -16,7 +16,7 @@ from schemas.money import to_text
 from schemas.notices import NoticeStatus
 from schemas.orders import Order, OrderChange
 from schemas.payments import Payment
-from schemas.replies import OrderReceipt, Outcome, TicketReceipt
+from schemas.replies import OrderReceipt, Outcome, PrintReceipt, TicketReceipt
 from services.orders.journal import Entry
 from services.runtime.answers import Answer
 
@@ -58,7 +58,7 @@ def _requests(sources: Sources) -> Iterator[Told]:
         }
         name = _short(each.kind)
         result = reply.result
-        if isinstance(result, TicketReceipt) and result.ticket_id in stations:
+        if isinstance(result, TicketReceipt | PrintReceipt) and result.ticket_id in stations:
             name = f"{name} at {stations[result.ticket_id]}"
         if reply.outcome is Outcome.REJECTED:
             standing = (

@@ -18,12 +18,15 @@ from schemas.kitchen_requests import (
 )
 from schemas.message import Request
 from schemas.orders import OrderLine
-from schemas.replies import HeardReceipt, Outcome, TicketReceipt
+from schemas.replies import DutyReceipt, HeardReceipt, Outcome, TicketReceipt
+from schemas.staff import AssignPerson
 from services.kitchen import routing
 from services.kitchen.floor import on_the_wall
 from services.runtime.answers import Answer
 
-BY_TICKET: Final = frozenset(each.type_name for each in (HearTickets, StartTicket, BumpTicket))
+BY_TICKET: Final = frozenset(
+    each.type_name for each in (HearTickets, StartTicket, BumpTicket, AssignPerson)
+)
 """What was asked of these is told with the ticket that it moved."""
 _HELD_FOR: Final = {
     HoldReason.COURSE: "for the course before",
@@ -37,6 +40,7 @@ def ticket_story(ticket: Ticket, sources: Sources) -> Iterator[Told]:
     yield from teller.cut()
     yield from teller.heard()
     yield from teller.escalated()
+    yield from teller.given()
     yield from teller.changed()
     yield from teller.made()
 
@@ -110,6 +114,16 @@ class _Teller:
         for each in self._ticket.asked:
             text = f"{self._name} not heard after {self._after(each.at)}: told {each.step.value}"
             yield from self._told(each.at, "escalated", f"{text} {each.to}")
+
+    def given(self) -> Iterator[Told]:
+        """Who was to see to it, and who said so."""
+        for each in self._answers(AssignPerson.type_name):
+            result = each.reply.result
+            if not isinstance(result, DutyReceipt) or each.reply.outcome is not Outcome.ACCEPTED:
+                continue
+            if result.ticket_id == self._ticket.ticket_id:
+                text = f"{self._name} given to {result.person}"
+                yield from self._told(each.at, "given", text, each.device)
 
     def changed(self) -> Iterator[Told]:
         """When its lines changed after it was sent, and who heard that."""

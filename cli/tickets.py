@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -209,12 +210,12 @@ def the_ticket(
     )
 
 
-def show_result(result: Result, name: str, *, as_json: bool) -> None:
-    """Print what was done."""
+def show_result(result: Result, name: str, *, as_json: bool, zone: tzinfo | None = None) -> None:
+    """Print what was done; times by the clock of `zone`, or of this machine."""
     if as_json:
         show_json(result.model_dump(mode="json"))
     else:
-        say(f"{name}  {told(result)}")
+        say(f"{name}  {told(result, zone)}")
 
 
 def _listed(tickets: Sequence[Ticket]) -> str:

@@ -100,7 +100,7 @@ def due(ticket: Ticket, before: Printed, attendance: Attendance) -> Slip | None:
         return Slip(kind, known or not first, name, then)
     if ticket.status is TicketStatus.HELD or ticket.status not in OPEN_TICKET:
         return None
-    if attendance is Attendance.OUTPUT and before.sent != sent:
+    if attendance is not Attendance.LAST_RESORT and before.sent != sent:
         return Slip(SlipKind.TICKET, known, f"sent {sent}", then)
     if before.sent is not None and changed > before.changed:
         name = f"changed {changed}"

@@ -74,7 +74,7 @@ class TicketPrinter(KitchenDisplay):
                 host,
                 port,
                 station=station,
-                attendance=Attendance.LAST_RESORT if last_resort else Attendance.OUTPUT,
+                attendance=Attendance.LAST_RESORT if last_resort else Attendance.PAPER,
                 **options,
             )
         except BaseException:

@@ -30,6 +30,7 @@ from schemas.replies import (
     ChannelReceipt,
     CourseReceipt,
     OrderReceipt,
+    PrintReceipt,
     StationReceipt,
     TicketReceipt,
 )
@@ -155,7 +156,7 @@ class TicketRequests(FloorRequests):
         """Put all open tickets of an order before others, or back in the row."""
         return self._request(PrioritiseOrder(order_id=order_id, priority=priority), request_id)
 
-    def reprint(self, ticket_id: UUID, *, request_id: UUID | None = None) -> Pending[TicketReceipt]:
+    def reprint(self, ticket_id: UUID, *, request_id: UUID | None = None) -> Pending[PrintReceipt]:
         """Once more on paper; it says DUPLICATE."""
         return self._request(ReprintTicket(ticket_id=ticket_id), request_id)
 

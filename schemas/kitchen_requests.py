@@ -131,7 +131,9 @@ class Attendance(StrEnum):
     """How a device attends a station."""
 
     OUTPUT = "output"
-    """What is sent there stands on its screen, or comes out of it on paper."""
+    """What is sent there stands on its screen."""
+    PAPER = "paper"
+    """What is sent there comes out of it on paper."""
     LAST_RESORT = "last-resort"
     """A printer that prints what nobody has heard, and what is asked for on paper."""
 

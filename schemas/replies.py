@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
 from schemas.kitchen import Ticket, TicketStatus
@@ -81,6 +81,16 @@ class TicketReceipt(Part):
     version: int
 
 
+class PrintReceipt(Part):
+    """A ticket is wanted on paper once more."""
+
+    kind: Literal["print"] = "print"
+    ticket_id: UUID
+    station: Slug
+    printers: tuple[Slug, ...]
+    """Who attends its station and prints; where there is none, nothing comes out."""
+
+
 class HeardReceipt(Part):
     """These tickets are known to be heard. What ended in the meantime is not listed."""
 
@@ -116,6 +126,8 @@ class ChannelReceipt(Part):
     intake: Intake
     quoted_s: int
     why: str
+    until: AwareDatetime | None = None
+    """When a pause by hand ends by itself; None is when somebody resumes it."""
 
 
 class AlertReceipt(Part):
@@ -133,6 +145,8 @@ class DutyReceipt(Part):
     person: Slug
     on_duty: bool
     station: Slug | None = None
+    ticket_id: UUID | None = None
+    """The ticket that was given to them by this, where one was."""
 
 
 class TaskReceipt(Part):
@@ -183,6 +197,7 @@ Result = Annotated[
     | Shares
     | PartyReceipt
     | TicketReceipt
+    | PrintReceipt
     | HeardReceipt
     | StationPage
     | CourseReceipt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +10,13 @@ import click
 
 from cli.application import Application, pass_application
 from cli.grammar import Group, json_option, tenant_option
-from cli.printing import age, show_json, show_table, when
+from cli.house_clock import on_screen, zone_of_house
+from cli.printing import age, say, show_json, show_table
 from cli.span import SPAN
 from cli.tickets import in_the_kitchen, manager_options, show_result
 from schemas.kitchen_pace import ChannelState
 from schemas.orders import OrderKind
-from services.kitchen.reading import intakes
+from services.kitchen.reading import intakes, load_now
 from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -35,29 +36,40 @@ def throttle() -> None:
 @json_option
 @pass_application
 def show(app: Application, *, tenant: str, as_json: bool) -> None:
-    """Show how each kind of order is taken, what is promised, and why.
+    """Show how full the kitchen is now, how each kind of order is taken, and why.
 
-    The load is that of the fullest station when this was decided, so long ago as `for` says.
+    The load is reckoned at this moment, of each station in this quarter of an hour: work
+    against what its hands can do. Why a kind of order is taken as it is was decided when `for`
+    says; it is decided anew when another thing follows from the load.
 
     Examples:
       heard kitchen throttle show --tenant roma
       heard kitchen throttle show --tenant roma --json
     """
+    now = system_clock()
 
-    async def read(database: Database) -> list[ChannelState]:
+    async def read(database: Database) -> tuple[list[ChannelState], dict[str, float]]:
         async with database.read() as connection:
             if await find_tenant(connection, tenant) is None:
                 raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            return await intakes(connection, tenant)
+            return await intakes(connection, tenant), await load_now(connection, tenant, now)
 
-    found = app.run(read)
+    found, loads = app.run(read)
     if as_json:
-        show_json([each.model_dump(mode="json") for each in found])
+        show_json(
+            {
+                "at": now,
+                "load": round(max(loads.values(), default=0.0), 3),
+                "stations": {name: round(share, 3) for name, share in loads.items()},
+                "channels": [_document(each) for each in found],
+            }
+        )
         return
-    now = system_clock()
+    zone = zone_of_house(app, tenant)
+    say(f"load at {now.astimezone(zone):%H:%M:%S}: {_full(loads)}")
     show_table(
-        ("channel", "intake", "quoted", "load", "station", "for", "until", "why"),
-        (_row(each, now) for each in found),
+        ("channel", "intake", "quoted", "for", "until", "why"),
+        (_row(each, now, zone) for each in found),
         empty="every kind of order is taken, and always was",
     )
 
@@ -87,7 +99,9 @@ def pause(
     seconds = None if for_s is None else round(for_s)
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=True) as asker:
         receipt = asker.ask(lambda hand: hand.pause_channel(OrderKind(channel), why, for_s=seconds))
-        show_result(receipt, channel, as_json=as_json)
+        # A till elsewhere has no database: there its machine's clock has to do.
+        zone = zone_of_house(app, asker.tenant) if credentials is None else None
+        show_result(receipt, channel, as_json=as_json, zone=zone)
 
 
 @throttle.command()
@@ -113,15 +127,25 @@ def resume(
         show_result(receipt, channel, as_json=as_json)
 
 
-def _row(each: ChannelState, now: datetime) -> tuple[object, ...]:
+def _full(loads: dict[str, float]) -> str:
+    """The stations, the fullest first."""
+    by_load = sorted(loads.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{name} {share:.0%}" for name, share in by_load) or "no station has any work"
+
+
+def _document(each: ChannelState) -> dict[str, object]:
+    told = each.model_dump(mode="json")
+    told["decided_by"] = {"load": told.pop("load"), "station": told.pop("station")}
+    return told
+
+
+def _row(each: ChannelState, now: datetime, zone: tzinfo) -> tuple[object, ...]:
     return (
         each.channel.value,
         each.intake.value + (" by hand" if each.by_hand else ""),
         age(each.quoted_s),
-        f"{each.load:.0%}",
-        each.station,
         age((now - each.since).total_seconds()),
-        when(each.until),
+        "" if each.until is None else on_screen(each.until, now, zone),
         each.why,
     )
 

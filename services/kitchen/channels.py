@@ -134,7 +134,9 @@ async def _keep(context: Context, channel: OrderKind, now: Standing) -> None:
 
 
 def _receipt(channel: OrderKind, now: Standing) -> ChannelReceipt:
-    return ChannelReceipt(channel=channel, intake=now.intake, quoted_s=now.quoted_s, why=now.why)
+    return ChannelReceipt(
+        channel=channel, intake=now.intake, quoted_s=now.quoted_s, why=now.why, until=now.until
+    )
 
 
 async def _asked_of(channel: OrderKind, context: Context) -> Standing | None:

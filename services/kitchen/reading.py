@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -9,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen import Ticket
 from schemas.kitchen_pace import ChannelState
+from services.kitchen import channels_store, store, throttling
 from services.kitchen.channels_store import INTAKES
 from services.kitchen.store import TICKETS, to_ticket
+from services.runtime import house_rules
 
 
 async def tickets_of_order(
@@ -32,6 +35,17 @@ async def ticket_of_id(
     query = select(TICKETS).where(TICKETS.c.tenant == tenant, TICKETS.c.ticket_id == ticket_id)
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else to_ticket(dict(row))
+
+
+async def load_now(connection: AsyncConnection, tenant: str, at: datetime) -> dict[str, float]:
+    """How full each station is in the quarter of this moment: 1 is all that its hands can do.
+
+    A station for which nothing was booked in the quarter yet has what is left on its line.
+    """
+    book = (await house_rules.read(connection, tenant)).kitchen
+    work_s = {each.station: each.work_s for _, each in await store.heads(connection, tenant)}
+    work_s |= await channels_store.quarters(connection, tenant, at)
+    return {name: throttling.share_of(book, name, work) for name, work in sorted(work_s.items())}
 
 
 async def intakes(connection: AsyncConnection, tenant: str) -> list[ChannelState]:

@@ -31,13 +31,21 @@ async def attend(
     attending = {
         "since": context.now.isoformat(),
         "epoch": None if epoch is None else str(epoch),
+        "as": attendance.value,
     }
     displays, printers = dict(now.displays), dict(now.printers)
     displays.pop(context.device, None)
     printers.pop(context.device, None)
-    (displays if attendance is Attendance.OUTPUT else printers)[context.device] = attending
+    last = attendance is Attendance.LAST_RESORT
+    (printers if last else displays)[context.device] = attending
     left = {name: at for name, at in now.left_at.items() if name != context.device}
     return await _keep(context, replace(now, left_at=left), displays, printers)
+
+
+def that_print(now: StationNow) -> tuple[str, ...]:
+    """Who prints what is asked for on paper: a station's own printers, and its last resort."""
+    own = {name for name, each in now.displays.items() if each.get("as") == Attendance.PAPER}
+    return tuple(sorted(own | now.printers.keys()))
 
 
 async def leave(context: Context, station: str, device: str) -> StationNow:

@@ -24,6 +24,7 @@ from schemas.kitchen_requests import (
 from schemas.kitchen_rules import KitchenRules, StationKind
 from schemas.orders import Order
 from schemas.refusals import RefusalCode
+from schemas.replies import PrintReceipt
 from services.kitchen import (
     by_line,
     courses,
@@ -34,6 +35,7 @@ from services.kitchen import (
     pace,
     rules,
     showing,
+    stations,
     store,
 )
 from services.kitchen.store import TICKETS
@@ -153,7 +155,14 @@ async def reprint_ticket(request: ReprintTicket, context: Context) -> None:
             ticket=ticket,
         )
     )
-    context.answer(rules.receipt(ticket))
+    there = await store.station_now(context.draft, context.tenant, ticket.station)
+    context.answer(
+        PrintReceipt(
+            ticket_id=ticket.ticket_id,
+            station=ticket.station,
+            printers=stations.that_print(there),
+        )
+    )
 
 
 async def _prioritise(

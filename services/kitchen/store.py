@@ -164,7 +164,7 @@ def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
 
 
 Attending = Mapping[str, str | None]
-"""``since`` when, and in which session (``epoch``), where the device says so."""
+"""``since`` when, in which session (``epoch``) where the device says so, and ``as`` what."""
 _BY_NAME: Final = ("displays", "printers", "unheard", "left_at")
 
 

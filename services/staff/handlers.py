@@ -79,7 +79,7 @@ async def assign_person(request: AssignPerson, context: Context) -> None:
         await _keep(context, duty)
     if duty.station != before.station:
         await _look_at_tasks(context)
-    context.answer(_receipt(duty))
+    context.answer(_receipt(duty).model_copy(update={"ticket_id": request.ticket_id}))
 
 
 @router.during(TicketEnded)

@@ -89,7 +89,9 @@ def test_a_cook_works_an_order_off_by_its_number(embedded: Heard, tmp_path: Path
         )
         [moved] = queue(roma, "--station", "grill-2")
         assert moved["moved_from"] == "grill"
-        assert done(roma, "reprint", moved["ticket_id"])["ticket_id"] == moved["ticket_id"]
+        assert done(roma, "reprint", moved["ticket_id"])["printers"] == []
+        nowhere = asked(roma, "reprint", moved["ticket_id"]).out
+        assert "no printer attends grill-2: nothing comes out" in nowhere
         assert asked(roma, "start", moved["ticket_id"]).out.startswith(f"{first}  grill-2  started")
 
         # what is not there is said by name

@@ -44,6 +44,7 @@ def test_a_shift_from_the_command_line(embedded: Heard) -> None:
     assert (again.code, "on duty at grill already" in again.complaint) == (1, True)
     assert "say --station NAME" in heard("staff", "assign", "ada", *AT).complaint
     heard.done("staff", "assign", "ada", "--station", "grill", "--order", number, *AT)
+    assert "ticket grill given to ada" in heard.done("explain", "order", number, *AT).out
     duties = heard.done("staff", "list", *AT, "--json").json
     assert [(each["person"], len(each["tickets"])) for each in duties] == [("ada", 1), ("bob", 0)]
 

@@ -25,7 +25,8 @@ from schemas.kitchen import (
 from schemas.kitchen_requests import BumpTicket
 from schemas.kitchen_rules import EscalationTarget, KitchenRules, RouteRule, StationRules
 from schemas.orders import Order, OrderKind, OrderLine, OrderStatus
-from schemas.replies import Outcome, Reply, TicketReceipt
+from schemas.replies import DutyReceipt, Outcome, Reply, TicketReceipt
+from schemas.staff import AssignPerson
 from services.runtime.answers import Answer
 
 AT = datetime(2026, 3, 14, 18, 0, tzinfo=UTC)
@@ -79,6 +80,19 @@ def at(station: str, **update: object) -> Ticket:
         "sent_at": AT,
     }
     return Ticket.model_validate(fields | update)
+
+
+def test_to_whom_a_ticket_was_given_is_told_with_who_said_so_and_once() -> None:
+    ticket = at("grill")
+    receipt = DutyReceipt(person="ada", on_duty=True, ticket_id=ticket.ticket_id)
+    given = Answer(
+        new_id(), "expo-1", AssignPerson.type_name, AT + timedelta(minutes=2),
+        Reply(request=new_id(), outcome=Outcome.ACCEPTED, result=receipt),
+    )  # fmt: skip
+    story = tell(replace(sources(), tickets=(ticket,), answers=(given,)))
+    [told] = [each for each in story if "ada" in each.text]
+    assert (told.at, told.by, told.text) == (given.at, "expo-1", "ticket grill given to ada")
+    assert (told.kind, told.details["step"]) == (Kind.TICKET, "given")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,8 @@ def test_each_ticket_comes_out_once_and_is_heard_by_that(
             assert "3 x Burger" in sink.papers[1]
             until(lambda: tickets(tenant)[0].change_heard_at, "the change to be heard")
             with tenant.speaker(Role.MANAGER) as manager:
-                manager.accepted(ReprintTicket(ticket_id=ticket.ticket_id))
+                asked = manager.accepted(ReprintTicket(ticket_id=ticket.ticket_id))
+            assert asked.printers == (paper.device,)
             until(lambda: len(sink.papers) == 3, "one more, for it was asked for")
             assert sink.papers[2].startswith("DUPLICATE")
             pos.cancel_order(receipt.order_id, "gone").result(DEADLINE_S)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import event
 
 from schemas.kitchen import HoldReason, Priority, TicketStatus
 from schemas.kitchen_requests import (
+    Attendance,
+    AttendStation,
     BumpLines,
     BumpTicket,
     CloseStation,
@@ -24,7 +27,7 @@ from schemas.kitchen_rules import KitchenRules, StationKind, StationRules
 from schemas.order_changes import ServeOrder, VoidLines
 from schemas.orders import AddLines, CancelOrder, CloseOrder, LineRequest, OrderStatus
 from schemas.refusals import RefusalCode
-from schemas.replies import OrderReceipt, Outcome
+from schemas.replies import OrderReceipt, Outcome, PrintReceipt
 from services.runtime.database import Database
 from tests.services.kitchen_floor import KitchenFloor, some_id
 from tests.services.order_world import MANAGER, OTHER, SCREEN, TILL, Asked
@@ -260,6 +263,24 @@ async def test_a_ticket_goes_to_another_station_and_exactly_one_has_it(database:
     assert (await floor.kept())[new.ticket_id].status is CANCELLED
 
 
+@pytest.mark.parametrize(
+    ("how", "named"),
+    [(Attendance.OUTPUT, ()), (Attendance.PAPER, (SCREEN,)), (Attendance.LAST_RESORT, (SCREEN,))],
+)
+async def test_who_asks_for_paper_is_told_which_printers_print_it(
+    database: Database, how: Attendance, named: tuple[str, ...]
+) -> None:
+    floor = KitchenFloor(database)
+    await floor.open()
+    await floor.do(AttendStation(station="grill", attendance=how))
+    await floor.order("soup")
+    ticket = await floor.at("grill")
+    printed = await floor.do(ReprintTicket(ticket_id=ticket.ticket_id))
+    assert printed.result == PrintReceipt(
+        ticket_id=ticket.ticket_id, station="grill", printers=named
+    )
+
+
 async def test_an_order_in_a_rush_and_paper_once_more(database: Database) -> None:
     floor = KitchenFloor(database)
     await floor.open()
@@ -274,7 +295,8 @@ async def test_an_order_in_a_rush_and_paper_once_more(database: Database) -> Non
     assert nobody.code is RefusalCode.NOT_FOUND
     ticket = await floor.at("grill")
     id_ = ticket.ticket_id
-    await floor.do(ReprintTicket(ticket_id=id_))
+    printed = await floor.do(ReprintTicket(ticket_id=id_))
+    assert printed.result == PrintReceipt(ticket_id=id_, station="grill", printers=())
     assert (await floor.at("grill")).prints == 1
     await floor.make("grill", order_id)
     await floor.do(ReprintTicket(ticket_id=id_))
