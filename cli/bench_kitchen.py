@@ -12,7 +12,7 @@ from cli.admission import visiting
 from cli.application import Application
 from cli.bench_orders import PATIENCE_S, milliseconds, quantile
 from cli.failures import Failure
-from cli.printing import note
+from cli.printing import counted, note
 from devices.all_day import AllDay
 from devices.kitchen_display import KitchenDisplay
 from devices.pos import NewOrder, PointOfSale
@@ -67,7 +67,7 @@ def measure(
     rest = [elsewhere[number % len(elsewhere)] for number in range(open_ - len(first))]
     began = time.perf_counter()
     _fill(tills, first + rest)
-    note(f"{open_} tickets are open, after {time.perf_counter() - began:.0f} s")
+    note(f"{counted(open_, 'ticket')} open, after {time.perf_counter() - began:.0f} s")
     many = paced()
     took = _connect(app, tenant, f"bench-{others[0].rsplit('-', 1)[1]}")
     return {

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from broker_config.settings import BrokerAddress
 from cli.demo import CURRENCY, EXPO, LATE_S, Demo
-from cli.printing import age
+from cli.printing import age, counted
 from cli.ticket_view import ticket_lines
 from devices.kitchen_display import KitchenDisplay
 from devices.station_view import Freshness
@@ -95,7 +95,7 @@ class DemoView:
             f"[bold]{self._demo.waiter.closed}[/] closed, "
             f"[bold]{to_text(self._demo.waiter.taken_minor, CURRENCY)}[/] taken",
             f"heard after [bold]{'-' if heard is None else f'{heard:.0f} ms'}[/]",
-            f"[bold]{online}[/]/{len(self._demo.devices)} devices online",
+            f"[bold]{online}[/]/{counted(len(self._demo.devices), 'device')} online",
             f"{age(time.monotonic() - self._began)} · {self._address}",
         )
         return Panel(facts, title="[bold]heard[/] - the demo diner", border_style="blue")
@@ -170,8 +170,8 @@ def plain_line(demo: Demo, began: float) -> str:
     online = sum(device.online for device in demo.devices)
     taken = to_text(demo.waiter.taken_minor, CURRENCY)
     return (
-        f"{age(time.monotonic() - began):>6}  {tally.placed} orders, {tally.per_minute()}/min; "
-        f"open: {stations}; {demo.waiter.closed} closed, "
+        f"{age(time.monotonic() - began):>6}  {counted(tally.placed, 'order')}, "
+        f"{tally.per_minute()}/min; open: {stations}; {demo.waiter.closed} closed, "
         f"{taken} taken; heard after {'-' if heard is None else f'{heard:.0f} ms'}; "
-        f"{online}/{len(demo.devices)} devices online"
+        f"{online}/{counted(len(demo.devices), 'device')} online"
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.failures import Failure
+from cli.printing import counted
 from schemas.identifiers import slug
 from schemas.menu import MenuItem
 from schemas.money import to_minor
@@ -302,7 +303,9 @@ def _orders(rows: Iterable[_Row], odd: Odd) -> Iterator[FileOrder]:
         said = {row.lines_in_order for row in mine} - {None, len(mine)}
         if said:
             told = ", ".join(str(each) for each in said)
-            odd.note("line-count-differs", f"order {order_id}: {len(mine)} lines, said {told}")
+            odd.note(
+                "line-count-differs", f"order {order_id}: {counted(len(mine), 'line')}, said {told}"
+            )
         if len({(row.line.name, row.line.unit_minor) for row in mine}) < len(mine):
             odd.note("repeated-item", f"order {order_id}")
         if len({row.placed_at for row in mine}) > 1:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from cli.journal_text import moved, who
-from cli.printing import after
+from cli.printing import after, counted
 from cli.standing import told as told_of
 from cli.story import Kind, Sources, Told, asked_at
 from cli.story_kitchen import BY_TICKET, ticket_story
@@ -189,7 +189,7 @@ def _notice(row: Mapping[str, Any]) -> Iterator[Told]:
     name = f"notice {row['change']} over {row['channel']}{to}"
     by = f"rule {row['rule']}"
     yield Told(row["at"], Kind.NOTICE, f"{name}: to be told", by, (), details)
-    tries = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
+    tries = counted(row["attempts"], "attempt")
     error = (str(row["error"]),) if row["error"] else ()
     if row["ended_at"] is not None:
         text = f"{name}: {status.value} after {tries}"

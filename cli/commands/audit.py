@@ -10,7 +10,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option
 from cli.names import NAME
-from cli.printing import note, say, show_json, show_table, when
+from cli.printing import counted, note, say, show_json, show_table, when
 from services.runtime import audit as record
 from services.runtime.audit import Broken, Entry
 from services.runtime.database import Database
@@ -108,7 +108,8 @@ def verify(app: Application, *, tenant: str | None, head: str | None, as_json: b
         )
         return
     for each, count, newest in held:
-        say(f"{each}: {count} entries hold; the newest digest is {newest}")
+        whole = counted(count, "entry holds", "entries hold")
+        say(f"{each}: {whole}; the newest digest is {newest}")
     if not held:
         note("nothing was recorded yet")
 

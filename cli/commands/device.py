@@ -17,7 +17,7 @@ from cli.failures import Failure
 from cli.files import admin_secret
 from cli.grammar import Group, json_option, tenant_option
 from cli.names import NAME, ROLES
-from cli.printing import note, say, show_json, show_table, when
+from cli.printing import counted, note, say, show_json, show_table, when
 from cli.span import SPAN
 from schemas.devices import Role
 from services.people import credentials, store
@@ -232,7 +232,10 @@ def sync(app: Application, *, as_json: bool) -> None:
     if as_json:
         show_json({"removed": stray, "rights_renewed": renewed, "missing": missing})
     else:
-        say(f"{len(stray)} accounts removed, {renewed} rights renewed, {len(missing)} missing")
+        say(
+            f"{counted(len(stray), 'account')} removed, {counted(renewed, 'right')} renewed, "
+            f"{len(missing)} missing"
+        )
         for name in missing:
             note(f"{name}: Mosquitto does not know it: give it a new secret")
     if missing:

@@ -14,7 +14,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
 from cli.ordering import only_one
-from cli.printing import note, say, show_json
+from cli.printing import counted, note, say, show_json
 from schemas.orders import OPEN_ORDER, Guest, Order
 from services.orders import guests, reading
 from services.people import store
@@ -108,7 +108,9 @@ def _judge(found: _Found, left: list[str], whom: str) -> None:
         numbers = ", ".join(f"{each.number} ({each.status.value})" for each in found.open)
         raise Failure(f"still open, and so not forgotten: {numbers}: close them, and ask again")
     if left:
-        raise Failure(f"{len(left)} texts that people wrote still name the guest: see above")
+        names = "names" if len(left) == 1 else "name"
+        texts = counted(len(left), "text")
+        raise Failure(f"{texts} that people wrote still {names} the guest: see above")
     if found.nothing and not found.ended:
         note("nothing was kept of its guests")
     elif not found.ended:

@@ -20,7 +20,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
 from cli.names import ROLES
-from cli.printing import note, say, show_json
+from cli.printing import counted, note, say, show_json
 from schemas.devices import Role
 from schemas.identifiers import is_slug
 from services.people import store
@@ -77,7 +77,7 @@ def import_(app: Application, *, file: Path, tenant: str, out: Path, as_json: bo
     if as_json:
         show_json({"added": added, "already_there": len(wanted) - added, "secrets": out})
         return
-    say(f"{added} devices let in, {len(wanted) - added} were there already")
+    say(f"{counted(added, 'device')} let in, {len(wanted) - added} there already")
     note(f"their secrets stand in {out}: put them into the devices, and remove it")
 
 

@@ -20,6 +20,7 @@ from cli.demo_view import FRESHNESS
 from cli.grammar import Command, json_option, tenant_option
 from cli.house_clock import on_screen, zone_of_house
 from cli.kitchen_screen import LATE_S
+from cli.known_stations import check_station
 from cli.names import NAME
 from cli.onlooker import Onlooker
 from cli.printing import age, json_line, note, say, show_json, show_table
@@ -168,6 +169,8 @@ def _tickets(app: Application, tenant: str, station: str | None) -> list[Ticket]
         async with database.read() as connection:
             if await find_tenant(connection, tenant) is None:
                 raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            if station is not None:
+                await check_station(connection, tenant, station)
             return await open_tickets(connection, tenant)
 
     return [each for each in app.run(read) if station in (None, each.station)]

@@ -14,8 +14,9 @@ import click
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
+from cli.known_stations import check_station
 from cli.names import NAME
-from cli.printing import note, say, show_json, show_table
+from cli.printing import counted, note, say, show_json, show_table
 from services.kitchen.report import KitchenDone, Spread, StationDone
 from services.kitchen.report_reading import day_of, done_between
 from services.people import store
@@ -74,6 +75,8 @@ def report(
             zone = ZoneInfo((await house_rules.read(connection, tenant)).orders.time_zone)
             on = chosen or system_clock().astimezone(zone).date()
             since, until = day_of(on, zone)
+            if station is not None:
+                await check_station(connection, tenant, station)
             return on, await done_between(connection, tenant, since, until, zone, station=station)
 
     on, done = app.run(read)
@@ -112,9 +115,12 @@ def _show(on: date, done: KitchenDone, *, items: bool) -> None:
         [(each.hour, str(each.orders), str(each.tickets), str(each.lines)) for each in done.hours],
         empty="",
     )
-    say(f"{done.orders} orders, {done.tickets} tickets, {done.lines} lines")
+    say(
+        f"{counted(done.orders, 'order')}, {counted(done.tickets, 'ticket')}, "
+        f"{counted(done.lines, 'line')}"
+    )
     if done.unheard:
-        say(f"{done.unheard} tickets ended without anybody having heard them")
+        say(f"{counted(done.unheard, 'ticket')} ended and nobody had heard of it")
 
 
 def _row(each: StationDone) -> tuple[str, ...]:

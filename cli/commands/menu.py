@@ -10,7 +10,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
 from cli.names import NAME
-from cli.printing import note, say, show_json, show_table
+from cli.printing import counted, note, say, show_json, show_table
 from schemas.menu import MenuItem
 from schemas.money import to_text
 from services.menu.comparing import Changed, choices, difference
@@ -91,7 +91,7 @@ def import_(
         return
     for each in changed:
         say(f"{each.item}: {each.what}")
-    say(f"{len(changed)} items {'would change' if dry_run else 'changed'}")
+    say(f"{counted(len(changed), 'item')} {'would change' if dry_run else 'changed'}")
 
 
 @menu.command()

@@ -20,7 +20,7 @@ from cli.grammar import Command, json_option, tenant_option
 from cli.history_export import FORMATS, document
 from cli.journal_text import by, moved
 from cli.ordering import only_one, the_order
-from cli.printing import note, show_json, show_table, when
+from cli.printing import counted, note, show_json, show_table, when
 from cli.times import MOMENT
 from cli.whole_file import writing
 from schemas.orders import Order
@@ -75,7 +75,7 @@ def history(
     if form is not None:
         order_id = None if name is None else the_order(app, tenant, name).order_id
         count = _export(app, _Wanted(tenant, form, since, until, order_id), out)
-        note(f"{count} changes written" + (f" to {out}" if out is not None else ""))
+        note(f"{counted(count, 'change')} written" + (f" to {out}" if out is not None else ""))
         return
     if name is None:
         raise click.UsageError("name an order, or export all of them: --export csv")

@@ -11,7 +11,7 @@ import click
 from cli.application import Application, pass_application
 from cli.grammar import Command, json_option, tenant_option
 from cli.ordering import only_one
-from cli.printing import after, note, say, show_json, show_table, when
+from cli.printing import after, counted, note, say, show_json, show_table, when
 from cli.times import MOMENT
 from schemas.kitchen import Ticket
 from schemas.menu import ChosenModifier
@@ -181,7 +181,7 @@ def _about(order: Order) -> Iterator[str]:
     if order.table:
         yield f"table {order.table}"
     if order.covers:
-        yield f"{order.covers} guests"
+        yield counted(order.covers, "guest")
     if order.guest is not None and order.guest.name:
         yield f"for {order.guest.name}"
     if order.reference:

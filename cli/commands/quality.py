@@ -15,7 +15,7 @@ from cli.check_log import csv_head, csv_line, result
 from cli.commands.station import change_book, dry_run_option
 from cli.grammar import Group, json_option, tenant_option
 from cli.names import NAME
-from cli.printing import note, show_json, show_table, when
+from cli.printing import counted, note, show_json, show_table, when
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
 from cli.times import MOMENT
 from cli.whole_file import writing
@@ -289,7 +289,7 @@ def log(
     if as_csv:
         written = app.run(lambda database: _export(database, tenant, out, wanted))
         where = f" to {out}" if out is not None else ""
-        note(f"{written} check{'' if written == 1 else 's'} written{where}")
+        note(f"{counted(written, 'check')} written{where}")
         return
     found = app.run(lambda database: _found(database, tenant, wanted))
     if as_json:

@@ -22,7 +22,7 @@ from cli.files import Running, said_to_run, say_running
 from cli.grammar import Group, json_option
 from cli.names import NAME
 from cli.order_files import OrderFile, kind_of, make_menu, read_orders
-from cli.printing import note, say, show_json
+from cli.printing import counted, note, say, show_json
 from cli.recount import House
 from cli.replay_talk import Provider, Talk, Telling
 from cli.replaying import Kept, Plan, Seen
@@ -303,7 +303,7 @@ def _show(summary: dict[str, Any], *, as_json: bool, kind: str, currency: str) -
         show_json(summary)
         return
     say(
-        f"{summary['orders_sent']} orders of a {kind} sent to {summary['tenant']}: "
+        f"{counted(summary['orders_sent'], 'order')} of a {kind} sent to {summary['tenant']}: "
         f"{summary['orders_kept']} kept ({summary['orders_added']} new), "
         f"{summary['orders_on_tickets']} on tickets, {summary['orders_heard']} heard"
     )
@@ -320,7 +320,8 @@ def _show(summary: dict[str, Any], *, as_json: bool, kind: str, currency: str) -
             )
             say(f"{whose}: {figures}")
         say(
-            f"{sum(changes['done'].values())} requests done; {changes['orders_apart']} orders apart"
+            f"{counted(sum(changes['done'].values()), 'request')} done; "
+            f"{counted(changes['orders_apart'], 'order')} apart"
         )
         for one in changes["apart"]:
             say(f"apart: {one}")

@@ -10,7 +10,7 @@ from cli.commands import tenant_rules
 from cli.failures import Failure
 from cli.grammar import Group, json_option
 from cli.names import NAME
-from cli.printing import say, show_json, show_table, when
+from cli.printing import counted, say, show_json, show_table, when
 from services.people import store
 from services.people.store import Tenant
 from services.runtime import audit
@@ -119,4 +119,4 @@ def remove(app: Application, *, name: str, yes: bool) -> None:
     ):
         raise Failure("nothing was removed")
     devices = app.run(lambda database: drop_tenant(app, database, name))
-    say(f"{name} removed, with {devices} devices")
+    say(f"{name} removed, with {counted(devices, 'device')}")

@@ -15,7 +15,7 @@ from cli.admission import as_device
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, device_options, json_option
-from cli.printing import note, say, show_json
+from cli.printing import counted, note, say, show_json
 from cli.span import SPEED
 from devices.gps_tracker import GpsTracker
 from schemas.devices import Fix, Role
@@ -94,7 +94,7 @@ def run(
     if as_json:
         show_json({"sent": sent, "unreadable": bad})
     else:
-        say(f"{sent} positions sent, {bad} lines could not be read")
+        say(f"{counted(sent, 'position')} sent, {counted(bad, 'line')} could not be read")
 
 
 def _fixes(path: Path) -> Iterator[tuple[int, Fix | str]]:

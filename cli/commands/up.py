@@ -23,7 +23,7 @@ from cli.demo import TENANT, Demo, prepare
 from cli.demo_view import DemoView, plain_line
 from cli.files import Running, make_home, said_to_run, say_running
 from cli.grammar import Command, drop_option, json_option
-from cli.printing import note, say, show_json
+from cli.printing import counted, note, say, show_json
 from cli.span import SPAN
 from cli.system import System
 from schemas.kitchen import TicketStatus
@@ -182,7 +182,7 @@ def _show_summary(summary: dict[str, Any], *, as_json: bool) -> None:
         return
     heard = summary["heard_p50_ms"]
     say(
-        f"{summary['orders_placed']} orders placed, {summary['orders_kept']} kept, "
+        f"{counted(summary['orders_placed'], 'order')} placed, {summary['orders_kept']} kept, "
         f"{summary['orders_heard']} heard"
         + ("" if heard is None else f" (half of them within {heard:.0f} ms)")
         + f", in {summary['seconds']:.0f} s"

@@ -15,6 +15,7 @@ from cli.files import (
     admin_secret,
     services_secret,
 )
+from cli.printing import counted
 from services.people import credentials
 from services.people.control import command
 from services.runtime.bus import ConnectionLost, MqttBus
@@ -87,13 +88,16 @@ async def look_at_accounts(
     stray = sorted(standing - known - OURS)
     findings = [good("administrator", "Mosquitto lets us change accounts")]
     if stray:
-        says = f"Mosquitto knows {len(stray)} devices that are gone: {', '.join(stray[:3])}"
+        gone = counted(len(stray), "device that is gone", "devices that are gone")
+        says = f"Mosquitto knows {gone}: {', '.join(stray[:3])}"
         findings.append(bad("accounts", says, "heard device sync"))
     if missing:
         tenant, _, device = missing[0].partition(":")
-        says = f"Mosquitto does not know {len(missing)} devices: {', '.join(missing[:3])}"
+        says = (
+            f"Mosquitto does not know {counted(len(missing), 'device')}: {', '.join(missing[:3])}"
+        )
         mend = f"heard device rotate {device} --tenant {tenant}"
         findings.append(bad("accounts", says, mend))
     if not stray and not missing:
-        findings.append(good("accounts", f"{len(known)} devices, as in the database"))
+        findings.append(good("accounts", f"{counted(len(known), 'device')}, as in the database"))
     return findings

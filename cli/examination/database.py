@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from cli.application import Application
 from cli.examination.finding import Finding, bad, good, why
+from cli.printing import counted
 from services.migrations import upgrade as migrations
 from services.runtime.database import Database, parse_url
 from services.runtime.moment import system_clock
@@ -85,7 +86,7 @@ async def look_at_rows(database: Database) -> list[Finding]:
     async with database.read() as connection:
         count = int(await connection.scalar(select(func.count()).select_from(QUARANTINE)) or 0)
     if count:
-        says = f"{count} messages that nobody could understand"
+        says = f"{counted(count, 'message')} that nobody could understand"
         mend = "heard quarantine list, and when looked at: heard quarantine clear --all"
         findings.append(bad("quarantine", says, mend))
     else:
@@ -106,4 +107,8 @@ async def _outbox(database: Database) -> Finding:
         oldest = found
         if look < LOOKS - 1:
             await asyncio.sleep(LOOK_EVERY_S)
-    return bad("outbox", f"{count} parcels wait and none goes out", "heard up, or heard serve")
+    return bad(
+        "outbox",
+        f"{counted(count or 0, 'parcel waits', 'parcels wait')} and none goes out",
+        "heard up, or heard serve",
+    )

@@ -9,6 +9,7 @@ from typing import Final
 from cli.admission import Admitted
 from cli.compose import state_router
 from cli.examination.finding import Finding, bad, good
+from cli.printing import counted
 from schemas.devices import Heartbeat
 from schemas.envelope import device_source, encode
 from schemas.identifiers import new_id
@@ -87,15 +88,22 @@ async def _retained(
         missing = now if first else {topic: now[topic] for topic in missing.keys() & now.keys()}
         stray = set(difference.stray) if first else stray & set(difference.stray)
         if not missing and not stray:
-            return good(what, f"{len(standing)} states stand as the database says")
+            return good(
+                what,
+                f"{counted(len(standing), 'state stands', 'states stand')} as the database says",
+            )
         await asyncio.sleep(LOOK_EVERY_S)
     if mend:
         messages = [*missing.values(), *(clearing_of(admitted.tenant, topic) for topic in stray)]
         async with database.write() as connection:
             await enclose(connection, messages)
-        return good(what, f"{len(messages)} states are being put right by the services")
+        return good(
+            what,
+            f"{counted(len(messages), 'state is', 'states are')} being put right by the services",
+        )
     example = next(iter([*missing, *sorted(stray)]))
-    says = f"{len(missing)} states are missing or wrong, {len(stray)} stray, as {example}"
+    wrong = counted(len(missing), "state is", "states are")
+    says = f"{wrong} missing or wrong, {len(stray)} stray, as {example}"
     return bad(what, says, "heard doctor --mend")
 
 

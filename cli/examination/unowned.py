@@ -11,6 +11,7 @@ from broker_config.settings import BrokerAddress
 from cli.application import Application
 from cli.examination.finding import Finding, bad, good, why
 from cli.files import services_secret
+from cli.printing import counted
 from services.people.sweeping import Sweeper, unowned
 from services.runtime.bus import ConnectionLost
 from services.runtime.database import Database
@@ -31,7 +32,8 @@ async def look_at_unowned(
         stray = await _patiently(lambda: _standing(database, sweeper))
         if stray and mend:
             await _patiently(lambda: sweeper.clear_topics(stray))
-            return [good(WHAT, f"{len(stray)} messages that nobody owned were cleared")]
+            was = "was" if len(stray) == 1 else "were"
+            return [good(WHAT, f"{counted(len(stray), 'message')} that nobody owned {was} cleared")]
     except (ConnectionLost, TimeoutError) as error:
         mending = (
             "stop Mosquitto, then: heard broker render mosquitto --replace --directory DIR "
@@ -40,7 +42,8 @@ async def look_at_unowned(
         return [bad(WHAT, f"heard-warden cannot look: {why(error)}", mending)]
     if not stray:
         return [good(WHAT, "all that stands is somebody's")]
-    says = f"{len(stray)} messages stand that nobody owns, as {min(stray)}"
+    standing = counted(len(stray), "message stands", "messages stand")
+    says = f"{standing} that nobody owns, as {min(stray)}"
     return [bad(WHAT, says, "heard doctor --mend")]
 
 
