@@ -191,6 +191,8 @@ class TicketLine(Part):
     """When to begin it, so that it is done with the others."""
     bumped_at: AwareDatetime | None = None
     """When it was done by itself, before its ticket."""
+    made_at: Slug | None = None
+    """The station that made it, where its ticket has gone to another one since."""
 
 
 class Ticket(Part):
@@ -236,7 +238,7 @@ class Ticket(Part):
     work_s: Annotated[int, Field(ge=0)] = 0
     """The work in it, in seconds of one pair of hands."""
     done_s: Annotated[int, Field(ge=0)] = 0
-    """What of it is done, in lines that were bumped by themselves."""
+    """What of it is done, in lines that were bumped here by themselves."""
     ahead_s: Annotated[int, Field(ge=0)] = 0
     """The work that its station had before it, in seconds of one pair of hands."""
     reckoned_s: Annotated[int, Field(ge=0)] = 0

@@ -29,8 +29,7 @@ async def follow(context: Context, ticket: Ticket) -> None:
     if not ticket.work_s and (row is None or not _work(row)[0]):
         return  # an expo's
     status, done_s = ticket.status.value, ticket.done_s
-    # What was done of it before it came here was done elsewhere.
-    before_s, before_done_s = (done_s, done_s) if row is None else (_counted(row), _work(row)[1])
+    before_s, before_done_s = (0, 0) if row is None else (_counted(row), _work(row)[1])
     more_s = (ticket.work_s if status in _COUNTS else done_s) - before_s
     if row is not None and ticket.recalls > row["recalls"]:
         more_s += _to_make_again(to_ticket(row), ticket, context.now)

@@ -95,13 +95,7 @@ def recall(
         raise rules.wrong_state(ticket, f"cannot {TicketStep.RECALL}")
     if not back:
         raise rules.wrong_state(ticket, "and all of it is cancelled: nothing is left to make")
-    whole = bumped and lines is None
-    left = tuple(
-        line.model_copy(
-            update={"bumped_at": None if whole or line.line in back else line.bumped_at or ended_at}
-        )
-        for line in ticket.lines
-    )
+    left = tuple(_left(line, back, ended_at) for line in ticket.lines)
     again = ticket.model_copy(update={"lines": left})
     if bumped:
         return rules.move(
@@ -116,6 +110,15 @@ def recall(
     if restart:
         changes |= {**rules.from_now(ticket, at), "started_at": at}
     return again.model_copy(update=changes)
+
+
+def _left(line: TicketLine, back: Collection[int], ended_at: datetime | None) -> TicketLine:
+    """A line after others, or it too, were recalled; nobody made what is struck out by that."""
+    if line.line in back:
+        return line.model_copy(update={"bumped_at": None, "made_at": None})
+    if line.mark is LineMark.CANCELLED or line.bumped_at is not None:
+        return line
+    return line.model_copy(update={"bumped_at": ended_at})
 
 
 def _asked(ticket: Ticket, lines: Collection[int]) -> list[TicketLine]:

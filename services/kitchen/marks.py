@@ -14,7 +14,7 @@ from schemas.orders import Order, OrderLine
 _CONTENT: Final = ("quantity", "note", "modifiers", "allergens", "avoid", "seat")
 """What may change of a line, and stands in `WasLine` too."""
 
-_MAKING: Final = ("prep_s", "components", "begin_at", "bumped_at")
+_MAKING: Final = ("prep_s", "components", "begin_at", "bumped_at", "made_at")
 """What the kitchen says of a line, and its order knows nothing of."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.identifiers import new_id
-from schemas.kitchen import Ticket, TicketStatus, TicketStep
+from schemas.kitchen import Ticket, TicketLine, TicketStatus, TicketStep
 from schemas.kitchen_rules import KitchenRules
 from services.kitchen import beside, hearing, pace, rules, showing, store
 from services.runtime.context import Context
@@ -45,7 +45,8 @@ async def pass_on(
             "version": 1,
             "sequence": await store.next_sequence(draft, tenant, to),
             # Numbers of the other station's sequence mean nothing here.
-            "lines": tuple(line.model_copy(update={"unheard": None}) for line in ticket.lines),
+            "lines": tuple(_passed_on(line, ticket.station) for line in ticket.lines),
+            "work_s": ticket.work_s - ticket.done_s,
             "sent_at": ticket.sent_at if held else context.now,
             # It waits since it was to be made, wherever that was.
             "queued_at": None if ticket.sent_at is None else ticket.since,
@@ -66,6 +67,13 @@ async def pass_on(
     return there
 
 
+def _passed_on(line: TicketLine, station: str) -> TicketLine:
+    done_here = line.bumped_at is not None and line.made_at is None
+    return line.model_copy(
+        update={"unheard": None, "made_at": station if done_here else line.made_at}
+    )
+
+
 _STAYS = (
     "order_id",
     "order_number",
@@ -79,8 +87,6 @@ _STAYS = (
     "priority",
     "recalls",
     "recalled_at",
-    "work_s",
-    "done_s",
     "ready_p50_at",
     "ready_p90_at",
     "warn_at",

@@ -164,7 +164,7 @@ def promised(
 
 
 def with_done(context: Context, book: KitchenRules, ticket: Ticket) -> Ticket:
-    """Say how much of a ticket's work is done, after some of its lines were bumped or recalled."""
+    """Say how much of a ticket's work is done, after some of its lines were bumped."""
     rules, pace = book.station(ticket.station), context.ports.pace
     units = _units(ticket, rules, pace, context.tenant)
     now = _work(ticket, units, rules, pace, context.tenant)
@@ -243,8 +243,8 @@ def _work(
     pace: PacePort,
     tenant: str,
 ) -> dict[str, int]:
-    """The work in a ticket, and what of it is done: a line that was made is work, voided or not."""
-    made = [line for line in ticket.lines if line.bumped_at is not None]
+    """The work in a ticket, and what of it is done here: what was made is work, voided or not."""
+    made = [line for line in ticket.lines if line.bumped_at is not None and line.made_at is None]
     if not made:  # most tickets
         return {"work_s": round(reckon(to_do, rules.hands).work_s), "done_s": 0}
     done = _units_of(ticket, made, rules, pace, tenant)

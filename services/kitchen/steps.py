@@ -92,7 +92,8 @@ async def recall_ticket(request: RecallTicket, context: Context) -> None:
     if before.status is TicketStatus.BUMPED:
         await _check_last(context, book, before)
         await context.tell(TicketRecalled(order_id=ticket.order_id))
-    ticket = pace.with_done(context, book, ticket)
+    if not expo.is_expo(ticket):
+        ticket = pace.weighed(context, book, ticket)
     if request.why is not None:
         ticket = ticket.model_copy(update={"why": request.why})
     await store.next_sequence(context.draft, context.tenant, ticket.station)

@@ -156,7 +156,7 @@ async def test_lines_are_bumped_by_themselves_and_recalled(database: Database) -
     await floor.do(RecallTicket(ticket_id=id_, lines=(3,), why="cold"))
     ticket = await floor.at("grill")
     assert (ticket.status, ticket.why) == (STARTED, "cold")
-    assert [line.bumped_at is None for line in ticket.lines] == [False, False, True]
+    assert [line.bumped_at is None for line in ticket.lines] == [False, True, True]
     assert await floor.status(order_id) is OrderStatus.PREPARING
     last = BumpLines(ticket_id=id_, lines=(3,))
     await floor.refused(last, RefusalCode.STALE_VERSION, "has changed")
