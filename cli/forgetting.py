@@ -26,9 +26,9 @@ from services.orders import history, reading
 from services.orders.inside import ForgetGuest
 from services.runtime import audit
 from services.runtime.answers import Answer, answers_about
+from services.runtime.changed import Stale
 from services.runtime.context import Context
 from services.runtime.database import Database
-from services.runtime.flush import Stale
 from services.runtime.moment import system_clock
 from services.runtime.names import OURSELVES
 from services.runtime.outbox import pack

@@ -24,7 +24,7 @@ from schemas.orders import OrderKind
 from services.kitchen.store import STATIONS
 from services.kitchen.throttling import Load, Standing, quarter_of, slot_of
 from services.runtime.among import among
-from services.runtime.flush import GUARD
+from services.runtime.changed import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row

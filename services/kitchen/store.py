@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen import ON_THE_LINE, OPEN_TICKET, Ticket, TicketLine, TicketStatus
 from services.runtime.among import among
-from services.runtime.flush import GUARD
+from services.runtime.changed import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row, UnitOfWork

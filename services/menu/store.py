@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.menu import MenuItem
 from services.runtime.among import among
-from services.runtime.flush import GUARD
+from services.runtime.changed import GUARD
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row
 

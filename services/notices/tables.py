@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from schemas.notices import ChannelKind, NoticeStatus
-from services.runtime.flush import GUARD
+from services.runtime.changed import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from schemas.parties import PartyStatus
-from services.runtime.flush import GUARD
+from services.runtime.changed import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 

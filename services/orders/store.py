@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from schemas.orders import OPEN_ORDER, Order, OrderKind, OrderLine, OrderStatus
 from schemas.payments import PaymentStatus
+from services.runtime.changed import GUARD
 from services.runtime.context import Context
-from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, Row

@@ -9,8 +9,8 @@ from sqlalchemy import Column, Index, Integer, String, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.alerts import Alert, AlertState
+from services.runtime.changed import GUARD
 from services.runtime.context import Context, Outgoing, outgoing
-from services.runtime.flush import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import Draft, Row

@@ -8,6 +8,7 @@ for want of it), `read` one that will not.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -25,10 +26,11 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from services.runtime.flush import Conflict, Stale
+from services.runtime.changed import Conflict, Stale
 from services.runtime.sqlite_connection import PatientConnection
 
-_READS: Final = "heard_reads"
+_BEGINS: Final = "heard_begins"
+"""With what a transaction on SQLite begins; None opens none."""
 
 # An OLTP connection looks rows up by their keys and by nothing else. Plans are cached
 # per connection, and one made while a table was small would go on reading it whole.
@@ -73,7 +75,9 @@ class Database:
         self.url: Final = parse_url(url)
         self._leaving: Final[set[asyncio.Future[None]]] = set()
         self.engine: Final = self._engine()
-        self._autocommit: Final = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._autocommit: Final = self.engine.execution_options(
+            **({_BEGINS: None} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"})
+        )
         self._standing: AsyncConnection | None = None
         self._one_writer = asyncio.Lock()
 
@@ -134,14 +138,9 @@ class Database:
     async def decide(self) -> AsyncIterator[AsyncConnection]:
         """A connection for reads and one `flush` at the end, which is atomic by itself.
 
-        On PostgreSQL no transaction is opened around them: that saves two round trips of
-        three, and the flush says which versions of the rows it was decided from. On SQLite
-        it is `write`.
+        No transaction is opened around them: that saves two round trips of three, and the
+        flush says which versions of the rows it was decided from.
         """
-        if self.is_sqlite:
-            async with self.write() as connection:
-                yield connection
-            return
         # One connection stands ready for this: fetching one from the pool and giving it
         # back costs a quarter of a small decision.
         async with self._one_writer:
@@ -163,7 +162,7 @@ class Database:
         async with self._connection() as connection:
             await connection.execution_options(
                 **(
-                    {_READS: True}
+                    {_BEGINS: "BEGIN"}
                     if self.is_sqlite
                     else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
                 )
@@ -237,8 +236,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get(_READS, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    begins = connection.get_execution_options().get(_BEGINS, "BEGIN IMMEDIATE")
+    if begins is not None:
+        connection.exec_driver_sql(begins)
 
 
 def is_away(error: BaseException) -> bool:
@@ -246,7 +246,7 @@ def is_away(error: BaseException) -> bool:
 
     What is away comes back: the work waits. Any other error is the work's own.
     """
-    if isinstance(error, OSError | PoolTimeout | asyncio.TimeoutError):
+    if isinstance(error, OSError | PoolTimeout | asyncio.TimeoutError | sqlite3.OperationalError):
         return True
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
         # The driver speaks so of a connection that broke under it; but a value that it

@@ -19,7 +19,7 @@ from schemas.house_rules import OrderRules
 from schemas.kitchen_rules import KitchenRules
 from schemas.message import Part
 from schemas.notices import NoticeRules
-from services.runtime.flush import GUARD
+from services.runtime.changed import GUARD
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, UnitOfWork
 

@@ -15,11 +15,13 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
-_ROWS_AT_ONCE: Final = 64
+T = TypeVar("T")
+
+_ROWS_AT_ONCE: Final = 256
 
 
 class PatientConnection(aiosqlite.Connection):
@@ -55,6 +57,15 @@ class PatientConnection(aiosqlite.Connection):
             answer.exception()  # nobody else will ask
             raise
 
+    async def run(self, doing: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something on the connection's thread, in one errand."""
+        done: T = await self._execute(doing, self._conn)
+        return done
+
+    def cursor(self) -> Any:
+        """A cursor for one statement."""
+        return WholeCursor(self)
+
     async def close(self) -> None:
         """Roll back what is not committed, and close.
 
@@ -78,3 +89,89 @@ class PatientConnection(aiosqlite.Connection):
         if self._stopped is None:
             self._stopped = super().stop()
         return self._stopped
+
+
+class WholeCursor:
+    """A cursor whose statement, rows and end are one errand to the connection's thread.
+
+    The driver's own makes four of them (make, execute, fetch, close), and each costs more
+    than a small statement does. Only of many rows some are left for another errand.
+    """
+
+    def __init__(self, connection: PatientConnection) -> None:
+        self._connection: Final = connection
+        self._open: sqlite3.Cursor | None = None
+        self._found: list[Any] = []
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, statement: str, parameters: Any = ()) -> Self:
+        """Run one statement, and read what it finds."""
+        await self._connection.run(partial(self._run, "execute", statement, parameters))
+        return self
+
+    async def executemany(self, statement: str, parameters: Any) -> Self:
+        """Run one statement once for each of these parameters."""
+        await self._connection.run(partial(self._run, "executemany", statement, parameters))
+        return self
+
+    def _run(self, how: str, statement: str, values: Any, connection: sqlite3.Connection) -> None:
+        self._open = cursor = connection.cursor()
+        try:
+            getattr(cursor, how)(statement, values)
+        except BaseException:
+            self._end()
+            raise
+        self.description = cursor.description
+        self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
+        if cursor.description:
+            self._read(_ROWS_AT_ONCE)
+        else:
+            self._end()
+
+    def _read(self, size: int) -> None:
+        if self._open is not None:
+            more = self._open.fetchmany(size)
+            self._found += more
+            if len(more) < size:
+                self._end()
+
+    def _end(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    async def fetchall(self) -> list[Any]:
+        """Give all that was found and not given yet."""
+        while self._open is not None:
+            await self._more(_ROWS_AT_ONCE * 16)
+        return self._take(len(self._found))
+
+    async def fetchmany(self, size: int | None = None) -> list[Any]:
+        """Give the next rows, as many as there are."""
+        wanted = size or self.arraysize
+        if len(self._found) < wanted:
+            await self._more(max(wanted, _ROWS_AT_ONCE))
+        return self._take(wanted)
+
+    async def fetchone(self) -> Any:
+        """Give the next row; None after the last."""
+        return next(iter(await self.fetchmany(1)), None)
+
+    async def _more(self, size: int) -> None:
+        if self._open is not None:
+            await self._connection.run(lambda _: self._read(size))
+
+    def _take(self, count: int) -> list[Any]:
+        taken, self._found = self._found[:count], self._found[count:]
+        return taken
+
+    async def close(self) -> None:
+        """End it; most have ended with their first errand."""
+        if self._open is not None:
+            await self._connection.run(lambda _: self._end())

@@ -25,7 +25,8 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.among import among
-from services.runtime.flush import GUARD, Changed, flush
+from services.runtime.changed import GUARD, Changed
+from services.runtime.flush import flush
 
 Row = Mapping[str, Any]
 Key = tuple[str, Any]

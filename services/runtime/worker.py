@@ -29,9 +29,9 @@ from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
 from services.runtime.among import among
 from services.runtime.bus import Delivery, Session
+from services.runtime.changed import Conflict, Stale
 from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.database import Database, is_away
-from services.runtime.flush import Conflict, Stale
 from services.runtime.guard import Guard
 from services.runtime.moment import Clock
 from services.runtime.outbox import pack

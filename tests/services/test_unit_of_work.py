@@ -17,8 +17,9 @@ from services.kitchen.store import STATIONS
 from services.menu.store import MENUS
 from services.migrations.schema import METADATA  # noqa: F401 - it registers all tables
 from services.orders.store import ORDERS
+from services.runtime.changed import Changed, Conflict, Stale
 from services.runtime.database import Database
-from services.runtime.flush import Changed, Conflict, Stale, flush
+from services.runtime.flush import flush
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE, TENANTS
 from services.runtime.work import Draft, Shelf, UnitOfWork
 from tests.services.rows import all_rows as rows
