@@ -27,7 +27,7 @@ from services.runtime.among import among
 from services.runtime.changed import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import METADATA, SLUG
-from services.runtime.work import SHELVED, Draft, Row
+from services.runtime.work import OURS_ALONE, SHELVED, Draft, Row
 
 INTAKES: Final = Table(
     "intakes",
@@ -44,7 +44,7 @@ INTAKES: Final = Table(
     Column("until", Moment),
     Column("since", Moment, nullable=False),
     CheckConstraint("version >= 1", name="version"),
-    info={GUARD: "version", SHELVED: True},
+    info={GUARD: "version", SHELVED: True, OURS_ALONE: True},
 )
 
 QUARTERS: Final = Table(
@@ -58,7 +58,7 @@ QUARTERS: Final = Table(
     Column("work_s", BigInteger, nullable=False),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("work_s >= 0", name="work"),
-    info={GUARD: "version", SHELVED: True},
+    info={GUARD: "version", SHELVED: True, OURS_ALONE: True},
 )
 """``slot`` is the station and the quarter of the day, as ``grill 19:15`` in UTC: what stands there
 of another day is written over."""

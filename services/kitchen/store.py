@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from services.runtime.among import among
 from services.runtime.changed import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
-from services.runtime.work import SHELVED, Draft, Row, UnitOfWork
+from services.runtime.work import SHELVED, Draft, Record, Row, UnitOfWork, made_of
 
 _STATUSES = ", ".join(f"'{status}'" for status in TicketStatus)
 _OPEN: Final = sorted(status.value for status in OPEN_TICKET)
@@ -153,14 +153,19 @@ def to_ticket(row: Row) -> Ticket:
     return Ticket.model_validate({**{n: row[n] for n in _COLUMNS}, **(row["details"] or {})})
 
 
-def to_row(tenant: str, ticket: Ticket) -> dict[str, Any]:
-    """Write a row."""
-    row = {name: getattr(ticket, name) for name in _COLUMNS}
+def to_row(tenant: str, ticket: Ticket, before: Row | None = None) -> Record:
+    """Write a row; of the one `before` is taken what is still the same."""
+    row = Record((name, getattr(ticket, name)) for name in _COLUMNS)
     for name in ("status", "kind", "priority", "held_for"):
         row[name] = None if row[name] is None else row[name].value
-    row["lines"] = _LINES.dump_python(list(ticket.lines), mode="json", exclude_defaults=True)
-    details = ticket.model_dump(mode="json", include=_DETAILS, exclude_defaults=True)
-    return {"tenant": tenant, **row, "details": details or None}
+    if before is not None and made_of(before, to_ticket).lines is ticket.lines:
+        row["lines"] = before["lines"]
+    else:
+        row["lines"] = _LINES.dump_python(list(ticket.lines), mode="json", exclude_defaults=True)
+    row["details"] = ticket.model_dump(mode="json", include=_DETAILS, exclude_defaults=True) or None
+    row["tenant"] = tenant
+    row.made = ticket
+    return row
 
 
 Attending = Mapping[str, str | None]
@@ -206,9 +211,7 @@ class StationNow:
 async def station_now(draft: Draft, tenant: str, station: str) -> StationNow:
     """How a station stands, as this message sees it."""
     row = await draft.get(STATIONS, tenant, station)
-    if row is None:
-        return StationNow(station)
-    return _station(row)
+    return StationNow(station) if row is None else made_of(row, _station)
 
 
 def _station(row: Mapping[str, Any]) -> StationNow:
@@ -220,13 +223,16 @@ def _station(row: Mapping[str, Any]) -> StationNow:
 
 def put_station(draft: Draft, tenant: str, now: StationNow) -> None:
     """Keep how a station stands."""
+    draft.put(STATIONS, {**_row(tenant, now), "version": now.version + 1})
+
+
+def _row(tenant: str, now: StationNow) -> dict[str, Any]:
     values = {each.name: getattr(now, each.name) for each in fields(now) if each.name != "attended"}
     for name in _BY_NAME:
         values[name] = dict(values[name]) or None
     if now.attended:
         values["displays"] = dict(now.displays)
-    values["version"] = now.version + 1
-    draft.put(STATIONS, {"tenant": tenant, **values})
+    return {"tenant": tenant, **values}
 
 
 async def sequence_of(draft: Draft, tenant: str, station: str) -> int:
@@ -237,9 +243,18 @@ async def sequence_of(draft: Draft, tenant: str, station: str) -> int:
 
 async def next_sequence(draft: Draft, tenant: str, station: str) -> int:
     """Count the station's sequence on: dense, without gaps."""
-    now = await station_now(draft, tenant, station)
-    put_station(draft, tenant, replace(now, sequence=now.sequence + 1))
-    return now.sequence + 1
+    counted = await _count(draft, tenant, station, sequence=1)
+    return int(counted["sequence"])
+
+
+async def _count(draft: Draft, tenant: str, station: str, **more: int) -> Row:
+    """Count on what is counted of a station: the row itself, for this is done at every step."""
+    row = await draft.get(STATIONS, tenant, station)
+    counted = Record(_row(tenant, StationNow(station)) if row is None else row)
+    for name, count in {"version": 1, **more}.items():
+        counted[name] += count
+    draft.put(STATIONS, counted)
+    return counted
 
 
 async def prepare_stations(draft: Draft, keys: Collection[tuple[str, str]]) -> None:
@@ -260,7 +275,7 @@ async def prepare_tickets(draft: Draft, keys: Collection[tuple[str, UUID]]) -> N
 async def ticket_of(draft: Draft, tenant: str, ticket_id: UUID) -> Ticket | None:
     """Read one ticket."""
     row = await draft.get(TICKETS, tenant, ticket_id)
-    return None if row is None else to_ticket(row)
+    return None if row is None else made_of(row, to_ticket)
 
 
 async def prepare_siblings(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
@@ -290,7 +305,7 @@ async def prepare_orders(draft: Draft, keys: Collection[tuple[str, UUID]]) -> No
 
 async def tickets_of(draft: Draft, tenant: str, order_id: UUID) -> list[Ticket]:
     """All tickets of an order, as this message sees them, in the order of their ids."""
-    return [to_ticket(row) for row in await rows_of(draft, tenant, order_id)]
+    return [made_of(row, to_ticket) for row in await rows_of(draft, tenant, order_id)]
 
 
 async def open_tickets_of(draft: Draft, tenant: str, order_id: UUID) -> int:
@@ -316,19 +331,17 @@ async def _read_orders(work: UnitOfWork, tenant: str, orders: Collection[UUID]) 
     for order_id in orders:
         work.notes[_OF_ORDER, tenant, order_id] = []
     for row in (await work.connection.execute(query)).mappings():
-        work.adopt(TICKETS, dict(row))
+        work.adopt(TICKETS, Record(row))
         work.notes[_OF_ORDER, tenant, row["order_id"]].append(row["ticket_id"])
 
 
 async def save(draft: Draft, tenant: str, ticket: Ticket) -> None:
     """Keep a ticket, new or changed, and count what its station has to do."""
     before = await draft.get(TICKETS, tenant, ticket.ticket_id) if ticket.version > 1 else None
-    row = to_row(tenant, ticket)
+    row = to_row(tenant, ticket, before)
     opened, work_s = (after - was for after, was in zip(_load(row), _load(before), strict=True))
     if opened or work_s:
-        now = await station_now(draft, tenant, ticket.station)
-        changed = replace(now, open=now.open + opened, work_s=now.work_s + work_s)
-        put_station(draft, tenant, changed)
+        await _count(draft, tenant, ticket.station, open=opened, work_s=work_s)
     draft.put(TICKETS, row)
     if ticket.version == 1:
         draft.work.notes.setdefault((_CUT, tenant, ticket.order_id), []).append(ticket.ticket_id)

@@ -24,7 +24,7 @@ from schemas.menu import MenuItem
 from services.runtime.among import among
 from services.runtime.changed import GUARD
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
-from services.runtime.work import SHELVED, Draft, Row
+from services.runtime.work import SHELVED, Draft, Row, made_of
 
 MENU_ITEMS: Final = Table(
     "menu_items",
@@ -61,7 +61,6 @@ MENUS: Final = Table(
 """One row a menu; its version grows with every change of any of its items."""
 
 MAIN: Final = "main"
-_READ: Final = "items of the menu, read"
 _LISTS: Final = ("allergens", "groups", "components")
 """Empty for most items: nothing stands in the row then."""
 
@@ -100,11 +99,7 @@ class StoredMenu:
             row = work.peek(MENU_ITEMS, (tenant, item))
             if row is None:
                 continue
-            # A decision looks at an item more than once, and a batch at the same ones.
-            noted = (_READ, tenant, item)
-            if noted not in work.notes:
-                work.notes[noted] = to_item(row)
-            found[item] = work.notes[noted]
+            found[item] = made_of(row, to_item)
         return found
 
     async def prepare(self, draft: Draft, wanted: Collection[tuple[str, str]]) -> None:

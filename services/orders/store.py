@@ -27,7 +27,7 @@ from services.runtime.changed import GUARD
 from services.runtime.context import Context
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
-from services.runtime.work import SHELVED, Draft, Row
+from services.runtime.work import SHELVED, Draft, Record, Row, made_of
 
 
 def _among(values: Iterable[str]) -> str:
@@ -129,7 +129,7 @@ def to_order(row: Row) -> Order:
     return Order.model_validate(values)
 
 
-def to_row(tenant: str, order: Order) -> dict[str, Any]:
+def to_row(tenant: str, order: Order) -> Record:
     """Write a row."""
     row = {name: getattr(order, name) for name in _NAMES}
     row["status"] = order.status.value
@@ -139,7 +139,9 @@ def to_row(tenant: str, order: Order) -> dict[str, Any]:
     row["guest"] = None if order.guest is None else order.guest.model_dump(exclude_none=True)
     for name in _LISTS:
         row[name] = [_plain(each) for each in row[name]] or None
-    return {"tenant": tenant, **row}
+    kept = Record(row, tenant=tenant)
+    kept.made = order
+    return kept
 
 
 def _plain(value: Any) -> Any:
@@ -150,7 +152,7 @@ def _plain(value: Any) -> Any:
 async def order_of(context: Context, order_id: UUID) -> Order | None:
     """Read one order."""
     row = await context.draft.get(ORDERS, context.tenant, order_id)
-    return None if row is None else to_order(row)
+    return None if row is None else made_of(row, to_order)
 
 
 def save(context: Context, order: Order) -> None:

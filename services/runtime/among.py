@@ -18,3 +18,10 @@ def among(column: Column[Any], values: Collection[Any], dialect: str) -> ColumnE
     if dialect == "postgresql":
         return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))
     return column.in_(values)
+
+
+def among_bound(column: Column[Any], name: str, dialect: str) -> ColumnElement[bool]:
+    """Build the same condition on values that are given when the statement runs, as `name`."""
+    if dialect == "postgresql":
+        return column == any_(bindparam(name, type_=ARRAY(column.type)))
+    return column.in_(bindparam(name, expanding=True))

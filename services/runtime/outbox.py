@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,12 +36,12 @@ class Parcel:
         return {
             "tenant": self.tenant,
             "parcel_id": self.parcel_id,
-            "messages": json.dumps(
+            "messages": to_json(
                 [
                     (each.topic, each.payload.decode(), each.qos, each.retain)
                     for each in self.messages
                 ]
-            ),
+            ).decode(),
         }
 
 

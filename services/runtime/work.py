@@ -17,14 +17,14 @@ neighbours in the batch never notice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Table, select
+from sqlalchemy import Select, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.runtime.among import among
+from services.runtime.among import among_bound
 from services.runtime.changed import GUARD, Changed
 from services.runtime.flush import flush
 
@@ -34,8 +34,34 @@ Key = tuple[str, Any]
 SHELVED: Final = "shelved"
 """In a table's `info`: its rows may stay in memory between batches."""
 
+OURS_ALONE: Final = "ours alone"
+"""In a table's `info`: nobody but who serves writes it, so that a row that was not there is not
+there until it is written here."""
+
 SHELF_ROWS: Final = 50_000
 """How many rows of one table stay; the oldest go first."""
+
+
+T = TypeVar("T")
+
+
+class Record(dict[str, Any]):
+    """A row, and what was made of it, which need not be made again while it is remembered."""
+
+    __slots__ = ("made",)
+
+    made: Any
+
+
+def made_of(row: Row, make: Callable[[Row], T]) -> T:
+    """What a row reads as; each table has one way to be read, and what comes of it is frozen."""
+    if not isinstance(row, Record):
+        return make(row)
+    try:
+        made: T = row.made
+    except AttributeError:
+        row.made = made = make(row)
+    return made
 
 
 def key_of(table: Table, row: Row) -> Key:
@@ -55,6 +81,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._rows: dict[Table, dict[Key, Row]] = {}
+        self._absent: dict[Table, dict[Key, None]] = {}
 
     def take(self, table: Table, key: Key) -> Row | None:
         """A row that stayed, if it did."""
@@ -65,15 +92,30 @@ class Shelf:
         if not table.info.get(SHELVED):
             return
         shelved = self._rows.setdefault(table, {})
+        absent = self._absent.get(table, {})
         for key, row in rows.items():
             shelved.pop(key, None)  # what is used moves to the end
             shelved[key] = row
+            absent.pop(key, None)
         while len(shelved) > SHELF_ROWS:
             del shelved[next(iter(shelved))]
 
     def clear(self) -> None:
         """Forget everything: somebody else may have written."""
         self._rows.clear()
+        self._absent.clear()
+
+    def keep_absent(self, table: Table, keys: Iterable[Key]) -> None:
+        """Remember which rows are not there, where their table allows it."""
+        if table.info.get(OURS_ALONE):
+            absent = self._absent.setdefault(table, {})
+            absent.update(dict.fromkeys(keys))
+            while len(absent) > SHELF_ROWS:
+                del absent[next(iter(absent))]
+
+    def lacks(self, table: Table, key: Key) -> bool:
+        """Tell whether a row is known not to be there."""
+        return key in self._absent.get(table, {})
 
 
 class UnitOfWork:
@@ -91,6 +133,7 @@ class UnitOfWork:
         self._read: dict[Table, dict[Key, Row]] = {}
         self._changed: dict[Table, dict[Key, Row]] = {}
         self._relied: dict[Table, set[Key]] = {}
+        self._absent: dict[Table, list[Key]] = {}
         self.notes: dict[tuple[Any, ...], Any] = {}
         """What an area's store has found out and need not ask again, for as long as this lasts."""
 
@@ -102,7 +145,9 @@ class UnitOfWork:
             if key in known:
                 continue
             shelved = self._shelf.take(table, key)
-            if shelved is None:
+            if shelved is None and self._shelf.lacks(table, key):
+                known[key] = None
+            elif shelved is None:
                 missing.setdefault(key[0], []).append(key[1])
                 known[key] = None
             else:
@@ -110,12 +155,14 @@ class UnitOfWork:
                 # A refusal too must not rest on what another process has changed meanwhile.
                 if GUARD in table.info:
                     self.rely(table, key)
-        tenant_column, name_column = table.primary_key
         for tenant, names in missing.items():
-            chosen = among(name_column, names, self.connection.dialect.name)
-            query = select(table).where(tenant_column == tenant).where(chosen)
-            for row in (await self.connection.execute(query)).mappings():
-                self.adopt(table, dict(row))
+            query = _by_keys(table, self.connection.dialect.name)
+            found = await self.connection.execute(query, {"whose": tenant, "names": names})
+            for row in found.mappings():
+                self.adopt(table, Record(row))
+            self._absent.setdefault(table, []).extend(
+                (tenant, name) for name in names if known[tenant, name] is None
+            )
 
     def adopt(self, table: Table, row: Row) -> None:
         """Take in a row that was read; one that is known already stays as it is."""
@@ -173,10 +220,19 @@ class UnitOfWork:
 
     def shelve(self) -> None:
         """After the commit: let what was read and written stay for the next batch."""
+        for table, absent in self._absent.items():
+            self._shelf.keep_absent(table, absent)
         for table, read in self._read.items():
             self._shelf.keep(table, read)
         for table, changed in self._changed.items():
             self._shelf.keep(table, changed)
+
+
+@cache
+def _by_keys(table: Table, dialect: str) -> Select[Any]:
+    tenant_column, name_column = table.primary_key
+    query = select(table).where(tenant_column == bindparam("whose"))
+    return query.where(among_bound(name_column, "names", dialect))
 
 
 class Draft:
