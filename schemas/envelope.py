@@ -75,7 +75,7 @@ def envelope_of(message: type[Message]) -> Any:
 def encode(
     message: Message,
     *,
-    id: UUID,  # noqa: A002 - the word of CloudEvents
+    id: UUID | str,  # noqa: A002 - the word of CloudEvents
     source: str,
     time: datetime,
     causation: UUID | None = None,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
+import uuid_utils
 import uuid_utils.compat
 from pydantic import StringConstraints
 
@@ -42,6 +43,11 @@ def slug(text: str) -> str:
 def new_id() -> UUID:
     """Make a new UUIDv7 (RFC 9562): unique, and ordered by the time it was made."""
     return uuid_utils.compat.uuid7()
+
+
+def new_id_text() -> str:
+    """Make a new UUIDv7 that is nothing but written down."""
+    return str(uuid_utils.uuid7())
 
 
 def derived_id(at: datetime, *parts: str) -> UUID:

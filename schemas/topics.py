@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from schemas.identifiers import SLUG
+from schemas.identifiers import SLUG, is_slug
 
 ROOT: Final = "heard/v1"
 MAX_TOPIC_BYTES: Final = 512
@@ -51,7 +51,7 @@ class Route:
     {'tenant': 'demo', 'device': 'pos-1'}
     """
 
-    __slots__ = ("_levels", "names", "plane", "template")
+    __slots__ = ("_levels", "_made", "_shape", "names", "plane", "template")
 
     def __init__(self, tail: str) -> None:
         self.template: Final = f"{ROOT}/{{tenant}}/{tail}"
@@ -61,6 +61,14 @@ class Route:
             (match.group(1), None) if (match := _PLACEHOLDER.fullmatch(level)) else (None, level)
             for level in self.template.split("/")
         )
+        # A topic is built for every message there is: filled in, and looked at once.
+        self._made: Final = self.template.format
+        self._shape: Final = re.compile(
+            "/".join(
+                SLUG.pattern if name else re.escape(level or "") for name, level in self._levels
+            ),
+            re.ASCII,
+        )
 
     def topic(self, **values: str) -> str:
         """Build the topic; every placeholder must be given, and be a slug.
@@ -68,16 +76,14 @@ class Route:
         Raises:
             TopicMismatch: a value is missing or could not stand in a topic.
         """
-        levels = []
-        for name, literal in self._levels:
-            if name is None:
-                levels.append(literal or "")
-                continue
-            value = values.get(name)
-            if value is None or SLUG.fullmatch(value) is None:
-                raise TopicMismatch(f"{name}={value!r} cannot stand in {self.template}")
-            levels.append(value)
-        return "/".join(levels)
+        try:
+            topic = self._made(**values)
+        except KeyError as missing:
+            raise TopicMismatch(f"{self.template} lacks its {missing.args[0]}") from None
+        if self._shape.fullmatch(topic) is None:
+            wrong = {name: values[name] for name in self.names if not is_slug(values[name])}
+            raise TopicMismatch(f"{wrong} cannot stand in {self.template}")
+        return topic
 
     def filter(self, **values: str) -> str:
         """Build a subscription filter; what is not given becomes ``+``.

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.envelope import MAX_TOLD_BYTES, encode, service_source
-from schemas.identifiers import new_id
+from schemas.identifiers import new_id_text
 from schemas.message import Message
 from schemas.replies import Result
 from services.runtime.ports import Ports
@@ -49,7 +49,7 @@ def outgoing(
     """
     payload = encode(
         message,
-        id=new_id(),
+        id=new_id_text(),
         source=service_source(tenant),
         time=now,
         causation=causation,
