@@ -10,10 +10,22 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 ENDED: Final = frozenset({"bumped", "cancelled", "moved"})
+
+
+class Plates(NamedTuple):
+    """The plates of one course of one order."""
+
+    plates: int
+    """From how many stations."""
+    spread_s: float
+    """Between the first and the last."""
+    whole_s: float
+    """From the order's placing to the last."""
 
 
 class KitchenRecount:
@@ -72,8 +84,8 @@ class KitchenRecount:
             "by_p90": round(by_p90 / count, 4) if count else None,
         }
 
-    def spreads(self, expos: frozenset[str]) -> dict[str, Any]:
-        """Between the first and the last plate of an order and course, and its whole time.
+    def plates(self, expos: frozenset[str]) -> dict[tuple[str, int], Plates]:
+        """How each course of each order came to its end, by order id and course.
 
         Args:
             expos: stations that make nothing.
@@ -82,18 +94,21 @@ class KitchenRecount:
         for each in self.tickets():
             if each["status"] == "bumped" and each["station"] not in expos:
                 orders[each["order_id"], each.get("course", 1)].append(each)
-        apart, whole = [], []
-        for tickets in orders.values():
-            ends = [_at(each["ended_at"]) for each in tickets]
-            begin = min(_at(each["placed_at"]) for each in tickets)
-            whole.append((max(ends) - begin).total_seconds())
-            if len(ends) > 1:
-                apart.append((max(ends) - min(ends)).total_seconds())
+        return {name: _plates(tickets) for name, tickets in orders.items()}
+
+    def spreads(self, expos: frozenset[str]) -> dict[str, Any]:
+        """Between the first and the last plate of an order and course, and its whole time.
+
+        Args:
+            expos: stations that make nothing.
+        """
+        plates = self.plates(expos).values()
+        apart = [each.spread_s for each in plates if each.plates > 1]
         return {
-            "orders": len(orders),
+            "orders": len(plates),
             "orders_of_several": len(apart),
             "spread_mean_s": _mean(apart),
-            "whole_mean_s": _mean(whole),
+            "whole_mean_s": _mean([each.whole_s for each in plates]),
         }
 
     def report(self, since: datetime, until: datetime, zone: tzinfo) -> dict[str, Any]:
@@ -162,6 +177,13 @@ def _middle(seconds: list[float]) -> tuple[int, float | None, float | None]:
         return round(ordered[low] + (ordered[high] - ordered[low]) * (place - low), 3)
 
     return len(ordered), at(0.5), at(0.9)
+
+
+def _plates(tickets: Sequence[Mapping[str, Any]]) -> Plates:
+    ends = [_at(each["ended_at"]) for each in tickets]
+    begin = min(_at(each["placed_at"]) for each in tickets)
+    spread, whole = max(ends) - min(ends), max(ends) - begin
+    return Plates(len(ends), spread.total_seconds(), whole.total_seconds())
 
 
 def _mean(seconds: list[float]) -> float | None:

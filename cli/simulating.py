@@ -19,6 +19,7 @@ from cli.application import Application
 from cli.failures import Failure
 from cli.kitchen_recount import KitchenRecount
 from cli.order_files import FileOrder
+from cli.printing import counted
 from cli.replaying import Plan
 from cli.settings import Settings
 from cli.system import System
@@ -28,7 +29,7 @@ from devices.kitchen_display import KitchenDisplay
 from devices.options import DeviceOptions
 from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
-from devices.simulated_line import SimulatedExpo, SimulatedLine
+from devices.simulated_line import USUALLY_VARIES, SimulatedExpo, SimulatedLine
 from devices.station_view import Freshness
 from schemas.devices import Role
 from schemas.kitchen import TicketEnded, TicketState
@@ -229,6 +230,7 @@ def evening(
     book: KitchenRules,
     *,
     two_at: frozenset[str] = frozenset(),
+    varies: float = USUALLY_VARIES,
     seed: int,
 ) -> Iterator[Evening]:
     """A till, the displays, their cooks, a witness and a judge.
@@ -240,6 +242,7 @@ def evening(
         clock: the simulated time.
         book: the kitchen's rules: each of its stations gets a display and cooks.
         two_at: stations with a second display.
+        varies: how unevenly the cooks work; see `SimulatedLine`.
         seed: of the cooks.
     """
     prep = [name for name, rules in book.stations.items() if rules.kind is StationKind.PREP]
@@ -280,9 +283,10 @@ def evening(
                 next(each for each in displays if each.station == station),
                 hands=book.station(station).hands,
                 speed=clock.speed,
-                seed=seed + number,
+                varies=varies,
+                seed=seed,
             )
-            for number, station in enumerate(prep)
+            for station in prep
         ]
         judge = Judge(app.database_url, tenant, displays, 60 / clock.speed)
         judge.start()
@@ -337,6 +341,35 @@ def days_of(orders: Sequence[FileOrder], first: date | None, days: int) -> list[
             f"no order was placed on {first}: the file has {min(by_day)} to {max(by_day)}"
         )
     return chosen
+
+
+def in_a_rush(
+    orders: Sequence[FileOrder], chosen: Sequence[FileOrder], rush: int
+) -> list[FileOrder]:
+    """The orders of some days, and on each of them those of other busy days, at their hours.
+
+    Args:
+        orders: the whole file's.
+        chosen: those of the days that are played.
+        rush: the orders of so many days come on each; 1 leaves the days as they were.
+
+    Raises:
+        Failure: the file has not so many days.
+    """
+    days = sorted({order.placed_at.date() for order in chosen})
+    by_day: dict[date, list[FileOrder]] = {}
+    for order in orders:
+        by_day.setdefault(order.placed_at.date(), []).append(order)
+    others = sorted(by_day.keys() - set(days), key=lambda day: (-len(by_day[day]), day))
+    if len(days) * (rush - 1) > len(others):
+        has = counted(len(by_day), "day")
+        raise Failure(f"the file has {has}, too few for {len(days)} with the orders of {rush}")
+    more = [
+        replace(order, placed_at=datetime.combine(days[at % len(days)], order.placed_at.timetz()))
+        for at, day in enumerate(others[: len(days) * (rush - 1)])
+        for order in by_day[day]
+    ]
+    return sorted([*chosen, *more], key=lambda order: order.placed_at)
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:

@@ -1,4 +1,4 @@
-"""Crews in a simulation: so many hands, each busy with one line at a time; and an expediter."""
+"""Crews in a simulation: so many hands, each busy with one thing at a time; and an expediter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from devices.kitchen_display import KitchenDisplay
@@ -28,32 +28,40 @@ from schemas.refusals import RefusalCode
 from schemas.replies import TicketReceipt
 
 USUAL_S: Final = 240.0
-SPREAD: Final = 0.25
+USUALLY_VARIES: Final = 0.25
 """Sigma of the log-normal by which one plate takes longer than another."""
 _URGENT: Final = {Priority.RUSH: 0, Priority.HIGH: 1, Priority.NORMAL: 2}
 
 
+class _Thing(NamedTuple):
+    """One of what a line asks for: two burgers are two things."""
+
+    line: int
+    which: int
+
+
 @dataclass(slots=True)
 class _Cooking:
-    waiting: list[int] = field(default_factory=list)
-    """Numbers of lines that no hand has taken yet."""
-    done_at: dict[int, float] = field(default_factory=dict)
+    waiting: list[_Thing] = field(default_factory=list)
+    """What no hand has taken yet."""
     bump: Pending[TicketReceipt] | None = None
 
 
 class SimulatedLine(Simulated):
     """Cooks who take what is next: the most urgent ticket, then the oldest.
 
-    A hand takes one line and keeps to it until it is done; a ticket is started with its first
-    line and bumped with its last. How long a line takes is drawn from a log-normal around its
-    time, times its quantity to the power of 0.7: ten pizzas are not ten times the work of one.
+    A hand takes one thing and keeps to it until it is done, as the work of a ticket is counted:
+    two burgers are two. A ticket is started with its first thing and bumped with its last. How
+    long one takes is drawn from a log-normal around its time.
 
     Args:
         display: the station's display; started and closed by its owner.
-        hands: how many lines are worked on at once.
+        hands: how many things are worked on at once.
         takes_s: the median time of one of a line's item; None takes what the ticket says.
         speed: 60 makes a minute a second.
-        seed: the same seed draws the same times.
+        varies: sigma of the log-normal.
+        seed: the same seed draws the same time for the same thing of the same order, whatever
+            was made before it and wherever: so two evenings can be held against each other.
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class SimulatedLine(Simulated):
         hands: int = 2,
         takes_s: Callable[[TicketLine], float] | None = None,
         speed: float = 1.0,
+        varies: float = USUALLY_VARIES,
         seed: int = 0,
     ) -> None:
         super().__init__(f"line at {display.station}")
@@ -70,8 +79,9 @@ class SimulatedLine(Simulated):
         self._hands = hands
         self._takes_s = takes_s or (lambda line: float(line.prep_s or USUAL_S))
         self._speed = speed
-        self._rng = random.Random(seed)  # noqa: S311 - cooks, not secrets
-        self._busy: list[tuple[float, UUID, int]] = []
+        self._varies = varies
+        self._seed = seed
+        self._busy: list[tuple[float, UUID, _Thing]] = []
         self._cooking: dict[UUID, _Cooking] = {}
         self.bumped = 0
 
@@ -88,8 +98,7 @@ class SimulatedLine(Simulated):
         self._busy = [each for each in self._busy if each[1] in standing]
         heapq.heapify(self._busy)
         while self._busy and self._busy[0][0] <= now:
-            done_at, ticket_id, line = heapq.heappop(self._busy)
-            self._cooking[ticket_id].done_at[line] = done_at
+            heapq.heappop(self._busy)
         for ticket in tickets:
             self._take(ticket, now)
         for ticket in tickets:
@@ -101,15 +110,22 @@ class SimulatedLine(Simulated):
             return
         cooking = self._cooking.get(ticket.ticket_id)
         if cooking is None:
-            to_make = [line.line for line in ticket.lines if line.mark is not LineMark.CANCELLED]
+            to_make = [
+                _Thing(line.line, which)
+                for line in ticket.lines
+                if line.mark is not LineMark.CANCELLED
+                for which in range(line.quantity)
+            ]
             cooking = self._cooking[ticket.ticket_id] = _Cooking(to_make)
             if ticket.status is not TicketStatus.STARTED:
                 self._display.start_ticket(ticket.ticket_id)
         lines = {line.line: line for line in ticket.lines}
         while cooking.waiting and len(self._busy) < self._hands:
-            number = cooking.waiting.pop(0)
-            took = self._draw(lines[number]) / self._speed
-            heapq.heappush(self._busy, (now + took, ticket.ticket_id, number))
+            thing = cooking.waiting.pop(0)
+            if thing.line not in lines:
+                continue  # it was taken off meanwhile
+            took = self._draw(ticket, lines[thing.line], thing.which) / self._speed
+            heapq.heappush(self._busy, (now + took, ticket.ticket_id, thing))
 
     def _finish(self, ticket: Ticket) -> None:
         cooking = self._cooking.get(ticket.ticket_id)
@@ -125,9 +141,10 @@ class SimulatedLine(Simulated):
     def _count(self, pending: Pending[TicketReceipt]) -> None:
         self.bumped += pending.error is None
 
-    def _draw(self, line: TicketLine) -> float:
-        median = self._takes_s(line) * line.quantity**0.7
-        return self._rng.lognormvariate(math.log(median), SPREAD)
+    def _draw(self, ticket: Ticket, line: TicketLine, which: int) -> float:
+        drawn = f"{self._seed} {ticket.order_id} {line.line} {which}"
+        chance = random.Random(drawn)  # noqa: S311 - cooks, not secrets
+        return chance.lognormvariate(math.log(self._takes_s(line)), self._varies)
 
 
 def _under_way(bump: Pending[TicketReceipt] | None) -> bool:

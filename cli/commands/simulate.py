@@ -5,24 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli import simulating
+from cli import side_by_side, simulating
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Command, Group, json_option
+from cli.kitchen_recount import Plates
 from cli.order_files import FileOrder, OrderFile, kind_of, make_menu, read_orders
-from cli.printing import note, say, show_json
+from cli.printing import counted, note, say, show_json
 from cli.replaying import Plan
 from cli.simulating import Evening, FastClock
 from cli.span import SPEED
+from devices.simulated_line import USUALLY_VARIES
 from schemas.kitchen_rules import KitchenRules, StationKind, StationRules
 from schemas.menu import MenuItem
 from services.kitchen.report import KitchenDone
@@ -36,6 +38,9 @@ from services.runtime.moment import system_clock
 TENANT: Final = "simulated"
 EXPO: Final = "expo"
 LATE_S: Final = 1_500
+_PACE: Final = {"bar": 0.2, "cold": 0.3, "fry": 0.5, "rice": 0.7, "tandoor": 1.3, "curry": 1.5}
+"""A drink is poured while a curry cooks: how long a station takes against `--prep`. Assumed, as
+the stations themselves are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,26 @@ class _Kitchen:
     split: bool
     expo: bool
     together: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What is played: the same for two runs that are held against each other."""
+
+    source: OrderFile
+    orders: Sequence[FileOrder]
+    kind: str
+    currency: str
+    speed: float
+    varies: float
+    seed: int
+    now: datetime
+    """The real time: the simulated one lies after it."""
+
+
+class _Run(NamedTuple):
+    figures: dict[str, Any]
+    plates: dict[tuple[str, int], Plates]
 
 
 @click.group(cls=Group)
@@ -68,6 +93,15 @@ def simulate() -> None:
 @click.option("--expo/--no-expo", default=True, show_default=True, help="With an expo.")
 @click.option("--together/--at-once", default=False, show_default=True,
               help="Begin an order's tickets so that they end at one time.")  # fmt: skip
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Play it twice, at once and together, and hold the two against each other.",
+)
+@click.option("--rush", type=click.IntRange(1, 20), default=1, show_default=True,
+              help="On each day come the orders of so many busy days.")  # fmt: skip
+@click.option("--varies", type=click.FloatRange(0, 1), default=USUALLY_VARIES, show_default=True,
+              help="By which share two plates of a kind differ.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the cooks.")
 @click.option("--prices", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               metavar="FILE", help="Where the prices stand, when not in the file.")  # fmt: skip
@@ -85,6 +119,9 @@ def kitchen(
     split: bool,
     expo: bool,
     together: bool,
+    compare: bool,
+    rush: int,
+    varies: float,
     seed: int,
     prices: Path | None,
     as_json: bool,
@@ -98,6 +135,10 @@ def kitchen(
     the real ones. The first day teaches; promises are judged from the second on, where there
     is one.
 
+    With --compare the same orders are placed twice, and each plate takes the same cook as long:
+    only when it is begun is different. Choose a --speed at which a real tenth of a second is
+    little: at 600x it is a minute of an order's.
+
     The exit code is 1 where a ticket was not heard, a display was wrong, or the two reports
     disagree.
 
@@ -105,6 +146,7 @@ def kitchen(
       heard simulate kitchen pizza_lines.csv
       heard simulate kitchen pizza_lines.csv --days 2 --speed 600x --json
       heard simulate kitchen uk_takeaway.csv --together --hands 2
+      heard simulate kitchen uk_takeaway.csv --compare --rush 5 --speed 100x
     """
     del app  # a house of its own
     if speed == float("inf"):
@@ -112,32 +154,58 @@ def kitchen(
     kind, currency = kind_of(file)
     source = read_orders(file, currency=currency, prices=prices)
     first = None if day is None else _day(day)
-    orders = simulating.days_of(source.orders, first, days)
+    chosen = simulating.days_of(source.orders, first, days)
+    orders = simulating.in_a_rush(source.orders, chosen, rush)
     how = _Kitchen(hands, prep_s, split, expo, together)
-    begin, moved = simulating.opening(orders, system_clock())
-    clock = FastClock(begin, speed)
-    with simulating.served(clock) as (house, system):
-        plan, book = house.run(
-            lambda database: _set_up(
-                database, source, orders, kind=kind, currency=currency, how=how
-            )
-        )
-        twice = frozenset(sorted(each for each in book.stations if each != EXPO)[:1])
-        with (
-            simulating.evening(house, system, TENANT, clock, book, two_at=twice, seed=seed) as one,
-            _bar(len(orders), show=not as_json and sys.stderr.isatty()) as progress,
-        ):
-            figures = simulating.play(one, plan, moved, progress)
-            one.judge.stop()
-            figures |= _judged(one, moved, orders, book)
-    figures = {"day": str(orders[0].placed_at.date()), "days": days, "speed": speed} | figures
-    _show(figures, as_json=as_json)
-    if figures["unheard"] or figures["displays_wrong"] or figures["reports_apart"]:
+    one_day = _Day(source, orders, kind, currency, speed, varies, seed, system_clock())
+    quiet = as_json or not sys.stderr.isatty()
+    if compare:
+        runs = {
+            name: _run(one_day, replace(how, together=apart), quiet=quiet)
+            for name, apart in (("at_once", False), ("together", True))
+        }
+        figures = {name: each.figures for name, each in runs.items()}
+        figures["compared"] = side_by_side.compared(runs["at_once"].plates, runs["together"].plates)
+    else:
+        figures = _run(one_day, how, quiet=quiet).figures
+    _show(figures, as_json=as_json, compare=compare)
+    told = [figures["at_once"], figures["together"]] if compare else [figures]
+    if any(each["unheard"] or each["displays_wrong"] or each["reports_apart"] for each in told):
         raise Failure("the kitchen was not what it said: see the figures above")
 
 
+def _run(day: _Day, how: _Kitchen, *, quiet: bool) -> _Run:
+    """Play the day once, in a kitchen of its own."""
+    begin, moved = simulating.opening(day.orders, day.now)
+    clock = FastClock(begin, day.speed)
+    with simulating.served(clock) as (house, system):
+        plan, book = house.run(lambda database: _set_up(database, day, how))
+        expos = frozenset(n for n, each in book.stations.items() if each.kind is StationKind.EXPO)
+        twice = frozenset(sorted(book.stations.keys() - expos)[:1])
+        with (
+            simulating.evening(
+                house,
+                system,
+                TENANT,
+                clock,
+                book,
+                two_at=twice,
+                varies=day.varies,
+                seed=day.seed,
+            ) as one,
+            _bar(len(day.orders), show=not quiet) as progress,
+        ):
+            figures = simulating.play(one, plan, moved, progress)
+            one.judge.stop()
+            figures |= _judged(one, moved, day.orders, expos)
+    first = day.orders[0].placed_at.date()
+    last = day.orders[-1].placed_at.date()
+    about = {"day": str(first), "days": (last - first).days + 1, "speed": day.speed}
+    return _Run(about | figures, one.recount.plates(expos))
+
+
 def _judged(
-    one: Evening, moved: timedelta, orders: Sequence[FileOrder], book: KitchenRules
+    one: Evening, moved: timedelta, orders: Sequence[FileOrder], expos: frozenset[str]
 ) -> dict[str, Any]:
     since, until = one.clock() - timedelta(days=30), one.clock() + timedelta(days=1)
 
@@ -148,7 +216,6 @@ def _judged(
     ours = one.app.run(read)
     theirs = one.recount.report(since, until, UTC)
     held = one.judge.held
-    expos = frozenset(n for n, each in book.stations.items() if each.kind is StationKind.EXPO)
     first = orders[0].placed_at.date()
     later = [each for each in orders if each.placed_at.date() > first]
     judged_from = (later or orders)[0].placed_at.replace(tzinfo=UTC) + moved
@@ -207,20 +274,12 @@ def _alike(ours: tuple[int, float | None, float | None], theirs: Sequence[Any]) 
     )
 
 
-async def _set_up(
-    database: Database,
-    source: OrderFile,
-    orders: Sequence[FileOrder],
-    *,
-    kind: str,
-    currency: str,
-    how: _Kitchen,
-) -> tuple[Plan, KitchenRules]:
+async def _set_up(database: Database, day: _Day, how: _Kitchen) -> tuple[Plan, KitchenRules]:
     """A tenant with the file's menu, and rules for its stations."""
-    menu, names = make_menu(source, currency=currency, standing=())
+    menu, names = make_menu(day.source, currency=day.currency, standing=())
     counts: dict[str, int] = {}
     made_at = {item.item: item.station for item in menu}
-    for order in orders:
+    for order in day.orders:
         for line in order.lines:
             station = made_at[names[line.name, line.unit_minor]]
             counts[station] = counts.get(station, 0) + line.quantity
@@ -228,15 +287,16 @@ async def _set_up(
     menu = [_timed(item, how.prep_s, number) for number, item in enumerate(menu)]
     book = _book(sorted(counts), busiest, how)
     async with database.write() as connection:
-        await add_tenant(connection, Tenant(TENANT, "Simulated", currency, system_clock()))
+        await add_tenant(connection, Tenant(TENANT, "Simulated", day.currency, system_clock()))
         await put_menu(connection, TENANT, menu, system_clock(), replace=True)
         await house_rules.write(connection, TENANT, kitchen=book)
-    return Plan(TENANT, kind, orders, names, sorted(book.stations)), book
+    return Plan(TENANT, day.kind, day.orders, names, sorted(book.stations)), book
 
 
 def _timed(item: MenuItem, prep_s: int, number: int) -> MenuItem:
-    """Some plates take longer than others: from three quarters to five quarters."""
-    return item.model_copy(update={"prep_s": max(1, round(prep_s * (0.75 + number % 5 / 8)))})
+    """Some plates take longer than others: by their station, and from 3/4 to 5/4 of that."""
+    usual_s = prep_s * _PACE.get(item.station, 1.0)
+    return item.model_copy(update={"prep_s": max(1, round(usual_s * (0.75 + number % 5 / 8)))})
 
 
 def _book(stations: Sequence[str], busiest: str, how: _Kitchen) -> KitchenRules:
@@ -276,23 +336,36 @@ def _bar(count: int, *, show: bool) -> Iterator[Callable[[int], None]]:
         yield lambda number: bars.update(task, completed=number)
 
 
-def _show(figures: dict[str, Any], *, as_json: bool) -> None:
+def _show(figures: dict[str, Any], *, as_json: bool, compare: bool) -> None:
     if as_json:
         show_json(figures)
-        return
+    elif compare:
+        for name in ("at_once", "together"):
+            say(f"{name.replace('_', ' ')}:")
+            _tell(figures[name])
+        for line in side_by_side.told(figures["compared"]):
+            say(line)
+    else:
+        _tell(figures)
+
+
+def _tell(figures: dict[str, Any]) -> None:
     say(
-        f"{figures['orders']} orders from {figures['day']} on, {figures['tickets']} tickets, "
-        f"{figures['lines']} lines; {figures['unheard']} unheard, {figures['refused']} refused"
+        f"{counted(figures['orders'], 'order')} from {figures['day']} on, "
+        f"{counted(figures['tickets'], 'ticket')}, "
+        f"{counted(figures['lines'], 'line')}; "
+        f"{figures['unheard']} unheard, {figures['refused']} refused"
     )
     say(
-        f"displays held against the database {figures['looks']} times, "
-        f"{figures['displays_compared']} times at one sequence: {figures['displays_wrong']} wrong"
+        f"displays held against the database {counted(figures['looks'], 'time')}, "
+        f"{counted(figures['displays_compared'], 'time')} at one sequence: "
+        f"{figures['displays_wrong']} wrong"
     )
     promises = figures["promises"]
     if promises["tickets"]:
         say(
-            f"of {promises['tickets']} tickets {promises['by_p50']:.1%} were ready by the time "
-            f"promised as p50, {promises['by_p90']:.1%} by that promised as p90"
+            f"of {counted(promises['tickets'], 'ticket')} {promises['by_p50']:.1%} were ready "
+            f"by the time promised as p50, {promises['by_p90']:.1%} by that promised as p90"
         )
     if figures["orders_of_several"]:
         say(
@@ -301,7 +374,7 @@ def _show(figures: dict[str, Any], *, as_json: bool) -> None:
         )
     for name, each in figures["stations"].items():
         say(
-            f"{name}: {each['tickets']} tickets, prep p50 {each['prep_p50_s']} s, "
+            f"{name}: {counted(each['tickets'], 'ticket')}, prep p50 {each['prep_p50_s']} s, "
             f"p90 {each['prep_p90_s']} s, late {each['late_share']:.1%}, load {each['load']:.0%}"
         )
     for line in (*figures["wrong"], *figures["apart"]):
