@@ -14,7 +14,7 @@ from services.migrations.upgrade import upgrade
 from services.runtime.database import Database
 from tests.services.kitchen_machine import KitchenMachine
 
-EXAMPLES = 6
+EXAMPLES = 12
 """How many evenings on each database; `--runs N` takes N."""
 STEPS = 40
 
