@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
@@ -23,7 +22,6 @@ from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.kitchen.course_timer import CourseTimer
-from services.kitchen.intake_book import IntakeBook
 from services.kitchen.intake_timer import IntakeTimer
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.metrics import MetricsBook
@@ -144,11 +142,10 @@ def assemble(
     book = LimitBook(database, guard.gate)
     router.include(book.router)
     pace = LearntPace()
-    intakes = IntakeBook()
     worker = Worker(
         database,
         router,
-        stored_ports(pace, intakes),
+        stored_ports(pace),
         relay,
         clock=clock,
         guard=guard,
@@ -173,7 +170,7 @@ def assemble(
         relay,
         worker,
         clock=clock,
-        first=(worker.begin, presence.start, book.read, partial(intakes.read, database)),
+        first=(worker.begin, presence.start, book.read),
         beside=(
             presence.run,
             _beating(database, relay, clock),
@@ -206,12 +203,11 @@ def assemble(
     )
 
 
-def stored_ports(pace: LearntPace | None = None, intakes: IntakeBook | None = None) -> Ports:
+def stored_ports(pace: LearntPace | None = None) -> Ports:
     """What areas offer each other, from the rows.
 
     Args:
         pace: what was learnt of the stations; nothing, where nobody learns.
-        intakes: which houses have intakes; where nobody knows, all may.
     """
     return Ports(
         menu=StoredMenu(),
@@ -219,7 +215,6 @@ def stored_ports(pace: LearntPace | None = None, intakes: IntakeBook | None = No
         quality=StoredQuality(),
         orders=StoredOrders(),
         pace=pace or LearntPace(),
-        intakes=intakes or IntakeBook(),
     )
 
 

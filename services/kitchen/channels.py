@@ -35,7 +35,7 @@ async def refuse_what_is_paused(placed: OrderPlaced, context: Context) -> None:
         Refusal: `channel-paused`, with why and until when.
     """
     order = placed.order
-    if not context.ports.intakes.may_have(context.tenant) or _is_for_later(order):
+    if _is_for_later(order):
         return
     now = await channels_store.standing(context.draft, context.tenant, order.kind)
     if now is None or now.intake is not Intake.PAUSED:
@@ -128,7 +128,6 @@ async def _tell(
 
 
 async def _keep(context: Context, channel: OrderKind, now: Standing) -> None:
-    context.ports.intakes.note(context.tenant)
     await channels_store.put(context.draft, context.tenant, channel, now)
     await context.emit(_state(channel, now))
 

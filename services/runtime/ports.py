@@ -102,16 +102,6 @@ class PacePort(Protocol):
         """
 
 
-class IntakePort(Protocol):
-    """Which houses have ever paused or stretched a kind of order: most have not."""
-
-    def may_have(self, tenant: str) -> bool:
-        """False where it is certain that the house has no row of an intake."""
-
-    def note(self, tenant: str) -> None:
-        """The house may have one from now on."""
-
-
 class Ports:
     """Every port, given by the composition root."""
 
@@ -123,11 +113,9 @@ class Ports:
         quality: QualityPort,
         orders: OrdersPort,
         pace: PacePort,
-        intakes: IntakePort,
     ) -> None:
         self.menu = menu
         self.kitchen = kitchen
         self.quality = quality
         self.orders = orders
         self.pace = pace
-        self.intakes = intakes

@@ -34,7 +34,6 @@ from schemas.orders import (
 from schemas.replies import Reply
 from services.kitchen.channels_store import INTAKES, QUARTERS
 from services.kitchen.inside import AdjustIntakes, WakeTicket
-from services.kitchen.intake_book import IntakeBook
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.store import STATIONS, TICKETS, to_ticket
 from services.migrations.upgrade import upgrade
@@ -343,9 +342,6 @@ async def test_an_order_reads_nothing_that_stays_in_memory(
 ) -> None:
     if finish_together:
         await world.set(stations=stations(), finish_together=True, throttle=THROTTLE)
-    book = world.worker._ports.intakes
-    assert isinstance(book, IntakeBook)
-    await book.read(world.database)  # as a process does before it serves
     await world.place("burger", "fries")
     asked: list[str] = []
 
