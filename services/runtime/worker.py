@@ -212,10 +212,8 @@ class Worker:
         try:
             await self._together(requests, batch.unfit, now)
         except Conflict:
-            self._shelf.clear()
             self._wary = WARY_FOR
         except Exception as error:
-            self._shelf.clear()
             if is_away(error):
                 raise
             log.exception("a batch failed; taking its messages one by one")
@@ -225,7 +223,6 @@ class Worker:
         try:
             await self._together(requests, batch.unfit, now)
         except Exception as error:
-            self._shelf.clear()
             if is_away(error):
                 raise
             await self._one_by_one(requests, batch.unfit, now)
@@ -254,8 +251,11 @@ class Worker:
         for _ in range(STALE_TRIES):
             try:
                 await self._attempt(requests, unfit, now)
-            except Stale:
+            except BaseException as error:
+                # Others have written; or this was kept, and whoever is cancelled is never told.
                 self._shelf.clear()
+                if not isinstance(error, Stale):
+                    raise
                 self.counts["decided again"] += 1
             else:
                 return
