@@ -156,7 +156,7 @@ def _under_way(bump: Pending[TicketReceipt] | None) -> bool:
 
 
 def _queue(ticket: Ticket) -> tuple[int, object, str]:
-    return _URGENT[ticket.priority], ticket.sent_at or ticket.placed_at, str(ticket.ticket_id)
+    return _URGENT[ticket.priority], ticket.since, str(ticket.ticket_id)
 
 
 class SimulatedExpo(Simulated):
