@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from schemas.kitchen import TicketStatus
 from schemas.kitchen_rules import KitchenRules
@@ -14,6 +13,7 @@ from services.kitchen.routing import Floor, Standing
 from services.kitchen.store import StationNow
 from services.runtime.context import Context
 from services.runtime.house_rules import order_rules
+from services.runtime.wall_clock import zone_of
 
 _LEFT = frozenset({TicketStatus.CANCELLED.value, TicketStatus.MOVED.value})
 
@@ -60,7 +60,4 @@ def away(now: StationNow) -> str | None:
 
 def on_the_wall(at: datetime, time_zone: str) -> datetime:
     """The time that the house's own clock shows; UTC where its zone is not known here."""
-    try:
-        return at.astimezone(ZoneInfo(time_zone))
-    except (KeyError, ValueError, OSError):  # a path, a folder: each is refused in its own way
-        return at
+    return at.astimezone(zone_of(time_zone))

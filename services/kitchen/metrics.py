@@ -31,7 +31,8 @@ from services.runtime.moment import Clock
 from services.runtime.outbox import enclose
 from services.runtime.relay import Relay
 from services.runtime.router import Router
-from services.runtime.tables import DOCUMENT, METADATA, SLUG
+from services.runtime.tables import DOCUMENT, METADATA, SLUG, TENANTS
+from services.runtime.wall_clock import zone_of
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +109,7 @@ class MetricsBook:
         self._every_s: Final = every_s
         self._today: dict[tuple[str, str], _Today] = {}
         self._told: dict[tuple[str, str], StationMetrics] = {}
+        self._lives: dict[str, datetime] = {}
         self._unsure = False  # True while figures may be kept though we were never told
 
     async def run(self) -> None:
@@ -127,11 +129,12 @@ class MetricsBook:
         now = self._clock()
         fresh: dict[tuple[str, str], StationMetrics] = {}
         async with self._database.read() as connection:
+            await self._forget_who_left(connection)
             zones: dict[str, ZoneInfo] = {}
             for tenant, station in await store.heads(connection):
                 if tenant not in zones:
                     rules = (await house_rules.read(connection, tenant)).orders
-                    zones[tenant] = ZoneInfo(rules.time_zone)
+                    zones[tenant] = zone_of(rules.time_zone)
                 today = await self._follow(connection, tenant, station, zones[tenant], now)
                 figures = _figures(station, today, now)
                 told = self._told.get((tenant, station.station))
@@ -140,6 +143,16 @@ class MetricsBook:
         if fresh:
             await self._keep(fresh, now)
         return len(fresh)
+
+    async def _forget_who_left(self, connection: AsyncConnection) -> None:
+        """What was made in a house that was removed is nothing to one that was added since."""
+        rows = await connection.execute(select(TENANTS.c.tenant, TENANTS.c.created_at))
+        lives: dict[str, datetime] = {row.tenant: row.created_at for row in rows}
+        over = {each for each, since in self._lives.items() if lives.get(each) != since}
+        for station in [each for each in self._today if each[0] in over]:
+            del self._today[station]
+            self._told.pop(station, None)
+        self._lives = lives
 
     async def _follow(
         self,

@@ -12,11 +12,12 @@ from schemas.notices import NoticeStatus
 from schemas.orders import Order, OrderChange, OrderChanged, OrderPlaced
 from services.notices import rules
 from services.notices.forgetting import without_guest
-from services.notices.quiet import IN_QUIET_HOURS, due_at, later, zone_of
+from services.notices.quiet import IN_QUIET_HOURS, due_at, later
 from services.notices.tables import NOTICES
 from services.runtime.context import Context
 from services.runtime.house_rules import notice_rules, order_rules
 from services.runtime.router import Router
+from services.runtime.wall_clock import zone_of
 
 router: Final = Router()
 

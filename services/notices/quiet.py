@@ -16,14 +16,6 @@ IN_QUIET_HOURS: Final = "it fell into quiet hours"
 _MINUTE: Final = timedelta(minutes=1)
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """The house's clock; UTC where its name is none that this machine knows."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # a path, a folder: each is refused in its own way
-        return ZoneInfo("UTC")
-
-
 def is_quiet(quiet: QuietHours, at: datetime, zone: ZoneInfo) -> bool:
     """Tell whether the house's clock shows a quiet time; they may pass midnight."""
     shown = at.astimezone(zone).time()

@@ -8,12 +8,13 @@ from datetime import datetime
 from schemas.notices import ChannelKind, WhileQuiet
 from schemas.orders import OrderChange
 from services.notices.letter import Channel, Letter
-from services.notices.quiet import IN_QUIET_HOURS, is_quiet, quiet_until, zone_of
+from services.notices.quiet import IN_QUIET_HOURS, is_quiet, quiet_until
 from services.notices.rendering import Unrenderable, render
 from services.notices.retrying import Failed
 from services.notices.store import House, Row
 from services.notices.view import view_of
 from services.notices.words import NoWords, find, written_in
+from services.runtime.wall_clock import zone_of
 
 
 @dataclass(frozen=True, slots=True)

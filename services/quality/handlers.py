@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from schemas.alerts import Alert, AlertKind
 from schemas.kitchen import Ticket, TicketEnded, TicketStatus
@@ -20,6 +19,7 @@ from services.runtime.context import Context
 from services.runtime.refusal import Refusal
 from services.runtime.rights import is_manager, whose_screen
 from services.runtime.router import Router
+from services.runtime.wall_clock import zone_of
 
 router: Final = Router()
 
@@ -151,7 +151,7 @@ async def _overdue(
     due = rules.due_at(check, None if last is None else last.at)
     if due is not None and due > now:
         return None
-    zone = ZoneInfo((await house_rules.order_rules(context.draft, context.tenant)).time_zone)
+    zone = zone_of((await house_rules.order_rules(context.draft, context.tenant)).time_zone)
     return rules.overdue(name, check, station, due, zone=zone, now=now)
 
 

@@ -22,7 +22,7 @@ from schemas.notices import (
 )
 from schemas.orders import Guest, Order, OrderChange, OrderKind, OrderStatus
 from services.notices import rules
-from services.notices.quiet import due_at, is_quiet, quiet_until, zone_of
+from services.notices.quiet import due_at, is_quiet, quiet_until
 from services.notices.retrying import (
     JITTER,
     LONGEST_ASKED_S,
@@ -36,6 +36,7 @@ from services.notices.retrying import (
     wait_s,
 )
 from services.notices.sample import sample_order
+from services.runtime.wall_clock import zone_of
 
 NOW = datetime(2026, 3, 14, 18, 30, tzinfo=UTC)
 ROME = OrderRules(language="it", time_zone="Europe/Rome")

@@ -10,6 +10,8 @@ from schemas.kitchen_pace import StationMetrics
 from schemas.kitchen_requests import BumpTicket, HearTickets, RecallTicket, StartTicket
 from services.kitchen.metrics import MetricsBook
 from services.kitchen.report_reading import done_between
+from services.people.store import remove_tenant
+from services.runtime import house_rules
 from services.runtime.database import Database
 from tests.services.kitchen_floor import KitchenFloor
 
@@ -99,3 +101,45 @@ async def test_a_new_process_and_a_new_day_begin_with_the_rows(floor: KitchenFlo
     floor.wait(timedelta(days=1))
     await look(floor, other)
     assert shown(floor)["grill"].tickets == 0
+
+
+async def test_a_house_whose_time_zone_is_unknown_here_keeps_nobody_from_his_figures(
+    floor: KitchenFloor,
+) -> None:
+    async with floor.database.write() as connection:
+        nowhere = floor.rules.model_copy(update={"time_zone": "Europe/Atlantis"})
+        await house_rules.write(connection, floor.tenant, orders=nowhere)
+    await cook(floor, heard_after=2, made_in=100)
+    await look(floor, MetricsBook(floor.database, floor.relay, lambda: floor.now))
+    assert shown(floor)["grill"].tickets == 1
+
+
+async def test_a_house_that_was_removed_and_added_again_begins_with_nothing(
+    floor: KitchenFloor,
+) -> None:
+    book = MetricsBook(floor.database, floor.relay, lambda: floor.now)
+    await cook(floor, heard_after=2, made_in=100)
+    await look(floor, book)
+    async with floor.database.write() as connection:
+        await remove_tenant(connection, floor.tenant)
+    await look(floor, book)
+    await floor.open()
+    for _ in range(2):
+        await cook(floor, heard_after=2, made_in=100)
+    await look(floor, book)
+    assert shown(floor)["grill"].tickets == 2
+
+
+async def test_a_house_that_was_added_again_before_the_next_look_begins_with_nothing(
+    floor: KitchenFloor,
+) -> None:
+    book = MetricsBook(floor.database, floor.relay, lambda: floor.now)
+    await cook(floor, heard_after=2, made_in=100)
+    await look(floor, book)
+    async with floor.database.write() as connection:
+        await remove_tenant(connection, floor.tenant)
+    await floor.open()
+    for _ in range(2):
+        await cook(floor, heard_after=2, made_in=100)
+    await look(floor, book)
+    assert shown(floor)["grill"].tickets == 2
