@@ -41,6 +41,10 @@ there until it is written here."""
 SHELF_ROWS: Final = 50_000
 """How many rows of one table stay; the oldest go first."""
 
+NAMES_AT_ONCE: Final = 10_000
+"""How many rows one query names. A batch may ask after five times as many tickets, and SQLite
+fails at 32 766, as it would were it away: the batch would be tried again for ever."""
+
 
 T = TypeVar("T")
 
@@ -138,7 +142,7 @@ class UnitOfWork:
         """What an area's store has found out and need not ask again, for as long as this lasts."""
 
     async def fetch(self, table: Table, keys: Iterable[Key]) -> None:
-        """Read the rows of these keys that are not known yet; one query a tenant."""
+        """Read the rows of these keys that are not known yet; one query a tenant, or a few."""
         known = self._rows.setdefault(table, {})
         missing: dict[str, list[Any]] = {}
         for key in keys:
@@ -157,9 +161,11 @@ class UnitOfWork:
                     self.rely(table, key)
         for tenant, names in missing.items():
             query = _by_keys(table, self.connection.dialect.name)
-            found = await self.connection.execute(query, {"whose": tenant, "names": names})
-            for row in found.mappings():
-                self.adopt(table, Record(row))
+            for start in range(0, len(names), NAMES_AT_ONCE):
+                some = {"whose": tenant, "names": names[start : start + NAMES_AT_ONCE]}
+                found = await self.connection.execute(query, some)
+                for row in found.mappings():
+                    self.adopt(table, Record(row))
             self._absent.setdefault(table, []).extend(
                 (tenant, name) for name in names if known[tenant, name] is None
             )

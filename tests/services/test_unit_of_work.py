@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ from services.orders.store import ORDERS
 from services.runtime.changed import Changed, Conflict, Stale
 from services.runtime.database import Database
 from services.runtime.flush import flush
+from services.runtime.sqlite_connection import PatientConnection
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE, TENANTS
 from services.runtime.work import Draft, Shelf, UnitOfWork
 from tests.services.rows import all_rows as rows
@@ -261,6 +263,21 @@ async def test_a_row_changed_many_times_in_one_batch_is_written_once(roma: Datab
             work.merge(draft.changes)
         await work.flush({})
     assert await rows(roma, STATIONS) == [a_station(19)]
+
+
+async def test_more_rows_are_asked_for_than_one_statement_may_name(roma: Database) -> None:
+    await insert(roma, STATIONS, a_station(5))
+    async with deciding(roma) as work:
+        if roma.is_sqlite:
+            raw = await work.connection.get_raw_connection()
+            driver = cast("PatientConnection", raw.driver_connection)
+            usual = 32_766  # what SQLite is built with, where nobody chose otherwise
+            limit = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER
+            await driver.run(lambda connection: connection.setlimit(limit, usual))
+        wanted = [("roma", f"s-{number}") for number in range(40_000)]
+        await work.fetch(STATIONS, [*wanted, ("roma", "grill")])
+        found = [key for key in (*wanted, ("roma", "grill")) if work.peek(STATIONS, key)]
+        assert found == [("roma", "grill")]
 
 
 async def test_a_row_of_another_tenant_is_another_row(roma: Database) -> None:
