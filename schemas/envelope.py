@@ -90,7 +90,7 @@ def encode(
     caused = "" if causation is None else f'"causationid":"{causation}",'
     return (
         f'{{"specversion":"1.0","id":"{id}","source":{_text(source)},'
-        f'"type":"{message.type_name}",{about}"time":"{_moment(time)}",'
+        f'"type":"{message.type_name}",{about}"time":"{_moment(time.astimezone(UTC))}",'
         f'"datacontenttype":"application/json",{caused}"data":{_data(message)}}}'
     ).encode()
 
@@ -100,8 +100,11 @@ _text: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 @lru_cache(maxsize=16)
 def _moment(time: datetime) -> str:
-    """All that one decision says is said at one time."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """All that one decision says is said at one time.
+
+    It is UTC: of a house's own clock, the hour that comes twice would be taken for one.
+    """
+    return time.isoformat().replace("+00:00", "Z")
 
 
 _written: tuple[Part | None, str] = (None, "")

@@ -81,7 +81,7 @@ class Route:
         except KeyError as missing:
             raise TopicMismatch(f"{self.template} lacks its {missing.args[0]}") from None
         if self._shape.fullmatch(topic) is None:
-            wrong = {name: values[name] for name in self.names if not is_slug(values[name])}
+            wrong = {name: values[name] for name in self.names if not is_slug(str(values[name]))}
             raise TopicMismatch(f"{wrong} cannot stand in {self.template}")
         return topic
 

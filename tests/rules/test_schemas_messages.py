@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -91,6 +92,16 @@ def test_a_time_travels_in_utc_whatever_the_senders_zone() -> None:
     wire = encode(Reply(outcome=Outcome.ACCEPTED), id=new_id(), source="/demo/x", time=here)
     assert json.loads(wire)["time"] == "2026-03-14T12:00:00Z"
     assert datetime.fromisoformat(json.loads(wire)["time"]).tzinfo == UTC
+
+
+def test_the_hour_that_a_clock_shows_twice_is_two_hours() -> None:
+    first = datetime(2026, 10, 25, 1, 30, tzinfo=ZoneInfo("Europe/London"))
+    reply = Reply(request=new_id(), outcome=Outcome.ACCEPTED)
+    told = [
+        json.loads(encode(reply, id=new_id(), source=service_source("demo"), time=each))["time"]
+        for each in (first, first.replace(fold=1))
+    ]
+    assert told == ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"]
 
 
 def test_the_source_says_which_tenant_and_device_speaks() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.catalogue import MESSAGES, locate
 from schemas.identifiers import SLUG_PATTERN
 from schemas.message import Message
+from schemas.orders import PlaceOrder
 from schemas.topics import (
     DEVICE_PLANES,
     Plane,
@@ -88,6 +91,12 @@ def test_a_missing_placeholder_is_refused(message: type[Message]) -> None:
         message.route.topic(tenant="demo") if len(
             message.route.names
         ) > 1 else message.route.topic()
+
+
+def test_what_is_nothing_stands_in_no_topic() -> None:
+    nothing: Any = None
+    with pytest.raises(TopicMismatch, match="device"):
+        PlaceOrder.route.topic(tenant="demo", device=nothing)
 
 
 def test_no_two_messages_share_a_topic() -> None:
