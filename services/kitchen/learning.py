@@ -63,6 +63,10 @@ class LearntPace:
         """Take in how one more ticket of a station went."""
         self._stations.setdefault((tenant, station), Experience()).learn(took)
 
+    def forget(self, tenant: str, station: str) -> None:
+        """Know nothing of a station any more."""
+        self._stations.pop((tenant, station), None)
+
 
 class Learner:
     """Reads what was bumped, for as long as this process serves.
@@ -116,7 +120,16 @@ class Learner:
         query = select(STATIONS.c.tenant, STATIONS.c.station, STATIONS.c.sequence)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
+        self._forget_others({(t, s): now for t, s, now in rows})
         return [((t, s), now) for t, s, now in rows if self._seen.get((t, s)) != now]
+
+    def _forget_others(self, there: Mapping[Station, int]) -> None:
+        """Forget stations whose house was removed, though another has come in its place."""
+        # A sequence only grows: one that is lower is another station's.
+        for station in [s for s, seen in self._seen.items() if there.get(s, -1) < seen]:
+            del self._seen[station]
+            self._until.pop(station, None)
+            self._learnt.forget(*station)
 
     async def _bumped(
         self, connection: AsyncConnection, tenant: str, station: str

@@ -37,6 +37,7 @@ from services.kitchen.inside import AdjustIntakes, WakeTicket
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.store import STATIONS, TICKETS, to_ticket
 from services.migrations.upgrade import upgrade
+from services.people.store import remove_tenant
 from services.runtime import house_rules
 from services.runtime.database import Database
 from tests.postgres import PostgresCluster
@@ -226,6 +227,31 @@ async def test_what_was_bumped_is_learnt_from_at_the_start_and_then_as_it_comes(
     assert learnt.of(world.tenant, "fry").tickets == 4
     await learner.look()
     assert learnt.of(world.tenant, "fry").tickets == 4
+
+
+async def test_nothing_is_known_of_a_house_that_was_removed_nor_of_one_that_came_in_its_place(
+    world: PaceWorld,
+) -> None:
+    for _ in range(3):
+        order = await world.place("fries")
+        await world.cook((await world.at(order))["fry"], 200)
+    learnt = LearntPace()
+    learner = Learner(world.database, learnt)
+    await learner.look()
+    assert learnt.of(world.tenant, "fry").tickets == 3
+    async with world.database.write() as connection:
+        await remove_tenant(connection, world.tenant)
+    await world.open()  # another one of the same name, before the next look
+    await world.place("fries")
+    await learner.look()
+    assert learnt.of(world.tenant, "fry").tickets == 0
+    await world.cook((await world.at(await world.place("fries")))["fry"], 200)
+    await learner.look()
+    assert learnt.of(world.tenant, "fry").tickets == 1
+    async with world.database.write() as connection:
+        await remove_tenant(connection, world.tenant)
+    await learner.look()
+    assert learnt.of(world.tenant, "fry").tickets == 0
 
 
 async def test_what_is_quick_is_held_until_its_time_and_what_it_waits_for_is_nearly_done(
