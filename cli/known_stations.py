@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.application import Application
 from cli.failures import Failure
 from services.kitchen.store import heads
 from services.menu.store import menu_of
+from services.people.store import find_tenant
 from services.runtime import house_rules
+from services.runtime.database import Database
 
 
 async def check_station(connection: AsyncConnection, tenant: str, station: str) -> None:
@@ -22,3 +27,25 @@ async def check_station(connection: AsyncConnection, tenant: str, station: str) 
     if station not in known:
         only = ", ".join(sorted(known)) or "none yet: heard menu import, or heard station set"
         raise Failure(f"{tenant} has no station {station}, only {only}")
+
+
+def check_asked_station(
+    app: Application, tenant: str | None, credentials: Path | None, station: str | None
+) -> None:
+    """See that a station exists before anything is asked of it, or said to it.
+
+    A device with credentials of its own has no database to look into: it is not held to this.
+    A restaurant that is none is refused by whoever asks next.
+
+    Raises:
+        Failure: as `check_station`.
+    """
+    if station is None or tenant is None or credentials is not None:
+        return
+
+    async def look(database: Database) -> None:
+        async with database.read() as connection:
+            if await find_tenant(connection, tenant) is not None:
+                await check_station(connection, tenant, station)
+
+    app.run(look)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_stations import check_asked_station
 from cli.names import NAME
 from cli.printing import say, show_json, show_table, when
 from cli.tickets import Question, in_the_kitchen, kitchen_options, show_result
@@ -43,6 +44,7 @@ def on(app: Application, *, person: str, station: str | None, **asking: Any) -> 
     Examples:
       heard staff on ada --tenant roma --station grill
     """
+    check_asked_station(app, asking["tenant"], asking["credentials"], station)
     _ask(app, person, lambda device: device.start_duty(person, station), **asking)
 
 
@@ -89,6 +91,7 @@ def assign(
     """
     if station is None and order is None:
         raise click.UsageError("say --station NAME, --order ORDER, or both")
+    check_asked_station(app, tenant, credentials, station)
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         ticket_id = None
         if order is not None:
@@ -152,6 +155,7 @@ def tell(
     """
     if person is not None and station is not None:
         raise click.UsageError("--person and --station exclude each other")
+    check_asked_station(app, asking["tenant"], asking["credentials"], station)
     _ask(
         app,
         person or station or "all",

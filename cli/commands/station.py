@@ -22,6 +22,7 @@ from cli.kitchen_book import (
     station_rows,
     without_station,
 )
+from cli.known_stations import check_asked_station
 from cli.names import NAME
 from cli.printing import note, say, show_json, show_table
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
@@ -218,6 +219,7 @@ def close(
     Examples:
       heard station close grill --tenant roma --why "the fan is broken"
     """
+    check_asked_station(app, tenant, credentials, name)
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         receipt = asker.ask(lambda hand: hand.close_station(name, why))
         show_result(receipt, name, as_json=as_json)

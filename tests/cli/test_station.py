@@ -153,6 +153,21 @@ def test_a_file_that_cannot_be_used_changes_nothing(known_house: Heard, tmp_path
     assert "heard tenant add nobody" in nobody.complaint
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("station", "close", "girll"),
+        ("staff", "on", "ada", "--station", "girll"),
+        ("staff", "assign", "ada", "--station", "girll"),
+        ("staff", "tell", "more ice", "--station", "girll"),
+    ],
+)
+def test_nothing_is_said_to_a_station_that_a_house_has_not(
+    known_house: Heard, command: tuple[str, ...]
+) -> None:
+    assert known_house(*command, *AT).complaint.startswith("roma has no station girll, only ")
+
+
 def test_what_others_name_is_not_forgotten() -> None:
     book = KitchenRules(
         stations={"grill": StationRules(fallback="fry"), "fry": StationRules()},
