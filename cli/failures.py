@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from devices.pending import Rejected
+    from schemas.kitchen import TicketStatus
 
 
 class Failure(Exception):
@@ -82,11 +83,24 @@ def _of_ours(error: BaseException) -> str | None:
 def _refused(error: Rejected) -> str:
     """What the services refused, and how the thing stands that it was about."""
     from cli.standing import told  # noqa: PLC0415 - only where something went wrong
+    from schemas.refusals import RefusalCode  # noqa: PLC0415 - the same
     from schemas.replies import OrderReceipt, TicketReceipt  # noqa: PLC0415 - the same
 
     state = error.state
+    if isinstance(state, TicketReceipt) and error.code == RefusalCode.WRONG_STATE:
+        return f"{error} (now {told(state)}; from here: {_what_a_cook_can_do(state.status)})"
     now = f" (now {told(state)})" if isinstance(state, OrderReceipt | TicketReceipt) else ""
     return f"{error}{now}"
+
+
+def _what_a_cook_can_do(status: TicketStatus) -> str:
+    """The commands of `heard kitchen` that the table has from here."""
+    from schemas.kitchen import TICKET_STEPS, TicketStep  # noqa: PLC0415 - as above
+
+    # Displays hear by themselves, and it is an order that is cancelled.
+    others = {TicketStep.HEAR, TicketStep.CANCEL}
+    steps = [step.value for (at, step) in TICKET_STEPS if at is status and step not in others]
+    return ", ".join(steps) or "nothing, it has ended"
 
 
 def _of_the_database(error: BaseException) -> str | None:

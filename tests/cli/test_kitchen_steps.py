@@ -73,6 +73,7 @@ def test_a_cook_works_an_order_off_by_its_number(embedded: Heard, tmp_path: Path
         again = asked(roma, "bump", first, "--station", "grill").complaint
         assert again.startswith("wrong-state: ")
         assert "(now bumped, version" in again
+        assert again.endswith("; from here: recall)")
         back = done(roma, "recall", first, "--station", "grill", "--why", "raw", "--restart")
         assert back["status"] == "started"
         assert at_grill(roma, first)["why"] == "raw"
