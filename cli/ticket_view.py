@@ -20,6 +20,7 @@ from cli.printing import age
 from devices.ticket_lines import merged
 from schemas.kitchen import (
     ON_THE_LINE,
+    Asked,
     HoldReason,
     LineMark,
     Plate,
@@ -28,6 +29,7 @@ from schemas.kitchen import (
     TicketLine,
     TicketStatus,
 )
+from schemas.kitchen_rules import EscalationTarget
 from schemas.menu import ChosenModifier
 from schemas.orders import OrderKind
 
@@ -148,8 +150,15 @@ def standing(ticket: Ticket, now: datetime, zone: tzinfo | None = None) -> Itera
     if ticket.plates:
         yield ", ".join(_plate(each) for each in ticket.plates)
     if ticket.asked and ticket.status is TicketStatus.SENT:
-        told = ", ".join(f"{each.step.value} {each.to}" for each in ticket.asked)
+        told = ", ".join(_who(each) for each in ticket.asked)
         yield f"nobody has heard it: told {told}"
+
+
+def _who(asked: Asked) -> str:
+    if asked.step is EscalationTarget.MANAGER:
+        return "the managers"
+    word = "till" if asked.step is EscalationTarget.POS else asked.step.value
+    return f"{word} {asked.to}"
 
 
 def _plate(plate: Plate) -> str:

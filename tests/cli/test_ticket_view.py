@@ -185,6 +185,16 @@ NOW = datetime(2026, 3, 14, 18, 30, tzinfo=UTC)
             },
             "nobody has heard it: told expo pass",
         ),
+        (
+            {
+                "status": TicketStatus.SENT,
+                "asked": (
+                    Asked(step=EscalationTarget.POS, to="pos-1", at=NOW),
+                    Asked(step=EscalationTarget.MANAGER, to="managers", at=NOW),
+                ),
+            },
+            "nobody has heard it: told till pos-1, the managers",
+        ),
     ],
 )
 def test_a_ticket_says_in_words_what_is_special_about_it(
