@@ -41,9 +41,9 @@ async def follow(context: Context, ticket: Ticket) -> None:
         return
     draft, tenant, station = context.draft, context.tenant, ticket.station
     booked = await channels_store.booked(draft, tenant, station, context.now)
-    if booked is None:
-        booked = (await store.station_now(draft, tenant, station)).work_s
-    work_s = max(0, booked + more_s)
+    on_the_line = (await store.station_now(draft, tenant, station)).work_s
+    # Less than that is there only of a house that did not throttle for a part of the quarter.
+    work_s = max(0, max(booked or 0, on_the_line) + more_s)
     await channels_store.book(draft, tenant, station, context.now, work_s)
     if more_s > 0:
         await channels.fill(context, book, station, work_s)

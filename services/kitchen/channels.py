@@ -103,7 +103,7 @@ async def adjust_intakes(request: AdjustIntakes, context: Context) -> None:
     for station in request.stations:
         booked = await channels_store.booked(draft, tenant, station, context.now)
         on_the_line = (await store.station_now(draft, tenant, station)).work_s
-        work_s[station] = on_the_line if booked is None else booked
+        work_s[station] = max(on_the_line, booked or 0)
     load = throttling.fullest(book, work_s)
     for channel in OrderKind:
         before = await channels_store.standing(draft, tenant, channel)

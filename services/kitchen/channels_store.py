@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen_pace import Intake
 from schemas.orders import OrderKind
-from services.kitchen.store import STATIONS
+from services.kitchen.store import STATIONS, heads
 from services.kitchen.throttling import Load, Standing, quarter_of, slot_of
 from services.runtime.among import among
 from services.runtime.changed import GUARD
@@ -148,3 +148,11 @@ async def quarters(connection: AsyncConnection, tenant: str, at: datetime) -> di
         QUARTERS.c.tenant == tenant, QUARTERS.c.starts_at == starts_at, chosen
     )
     return {row.station: row.work_s for row in await connection.execute(query)}
+
+
+async def work_now(connection: AsyncConnection, tenant: str, at: datetime) -> dict[str, int]:
+    """The work of each station in the quarter of this moment: no less than is on its line."""
+    work_s = {each.station: each.work_s for _, each in await heads(connection, tenant)}
+    for station, booked_s in (await quarters(connection, tenant, at)).items():
+        work_s[station] = max(work_s.get(station, 0), booked_s)
+    return work_s

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.identifiers import derived_id
 from schemas.kitchen_rules import KitchenRules
 from schemas.orders import OrderKind
-from services.kitchen import channels_store, store, throttling
+from services.kitchen import channels_store, throttling
 from services.kitchen.channels_store import INTAKES
 from services.kitchen.inside import AdjustIntakes
 from services.kitchen.rulebooks import Rulebooks
@@ -86,8 +86,7 @@ class IntakeTimer:
         """The stations by whose load another thing is to be told; None where all holds."""
         known = self._books.known.get(tenant)
         book = KitchenRules() if known is None else known.rules
-        work_s = {each.station: each.work_s for _, each in await store.heads(connection, tenant)}
-        work_s |= await channels_store.quarters(connection, tenant, now)
+        work_s = await channels_store.work_now(connection, tenant, now)
         load = throttling.fullest(book, work_s)
         standings = await channels_store.standings(connection, tenant)
         for channel in OrderKind:

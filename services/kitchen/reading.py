@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.kitchen import Ticket
 from schemas.kitchen_pace import ChannelState
-from services.kitchen import channels_store, store, throttling
+from services.kitchen import channels_store, throttling
 from services.kitchen.channels_store import INTAKES
 from services.kitchen.store import TICKETS, to_ticket
 from services.runtime import house_rules
@@ -43,8 +43,7 @@ async def load_now(connection: AsyncConnection, tenant: str, at: datetime) -> di
     A station for which nothing was booked in the quarter yet has what is left on its line.
     """
     book = (await house_rules.read(connection, tenant)).kitchen
-    work_s = {each.station: each.work_s for _, each in await store.heads(connection, tenant)}
-    work_s |= await channels_store.quarters(connection, tenant, at)
+    work_s = await channels_store.work_now(connection, tenant, at)
     return {name: throttling.share_of(book, name, work) for name, work in sorted(work_s.items())}
 
 

@@ -57,6 +57,20 @@ async def booked(floor: KitchenFloor) -> dict[str, int]:
     return {station: work_s for station, work_s in found.items() if work_s}
 
 
+async def test_what_came_while_a_house_did_not_throttle_counts_once_it_does_again(
+    database: Database,
+) -> None:
+    floor = await house(database, THROTTLED)
+    await floor.order("soup")
+    await floor.rule(KitchenRules(escalation=()))
+    for _ in range(2):
+        await floor.order("soup")
+    await floor.rule(THROTTLED)
+    await floor.order("soup")
+    assert await on_the_line(floor) == {"grill": 1200}
+    assert await booked(floor) == {"grill": 1200}
+
+
 async def test_a_line_that_is_bumped_by_itself_is_work_no_more(database: Database) -> None:
     floor = await house(database, THROTTLED)
     await floor.order("soup", "soup", "soup")
