@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,24 @@ from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
 
-def _has_food(ticket: Ticket) -> bool:
-    """Tell whether a check without a station is meant of it: an expo's has plates alone."""
-    return not ticket.plates
+def _has_food_of(app: Application, tenant: str, check: str) -> Callable[[Ticket], bool]:
+    """Whether a check without a station is meant of a ticket: one with what is checked.
+
+    An expo's has plates alone, and makes nothing.
+    """
+
+    async def read(database: Database) -> CheckRules | None:
+        async with database.read() as connection:
+            return (await house_rules.read(connection, tenant)).kitchen.checks.get(check)
+
+    rule = app.run(read)
+    items = frozenset(() if rule is None else rule.items)
+
+    def fits(ticket: Ticket) -> bool:
+        has = not items or any(line.item in items for line in ticket.lines)
+        return has and not ticket.plates
+
+    return fits
 
 
 @click.group(cls=Group)
@@ -195,7 +210,8 @@ def record(
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         ticket_id = None
         if order is not None:
-            ticket_id = asker.ticket(order, station, None, _has_food).ticket_id
+            fits = _has_food_of(app, asker.tenant, check)
+            ticket_id = asker.ticket(order, station, None, fits).ticket_id
         receipt = asker.ask(
             lambda device: device.record_check(
                 check,
@@ -239,7 +255,7 @@ def waive(
       heard kitchen quality waive core A1B2 --tenant roma --as-manager --reason "probe broken"
     """
     with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
-        ticket = asker.ticket(order, station, None, _has_food)
+        ticket = asker.ticket(order, station, None, _has_food_of(app, asker.tenant, check))
         receipt = asker.ask(
             lambda device: device.waive_check(check, ticket.ticket_id, reason, person=person)
         )

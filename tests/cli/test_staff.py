@@ -78,9 +78,10 @@ def test_a_shift_from_the_command_line(embedded: Heard) -> None:
     held = heard("kitchen", "bump", number, *grill, *AT)
     assert (held.code, "core: at least 75 °C" in held.complaint) == (1, True)
     record = quality("record", "core")
-    failed = heard.done(*record, "--order", number, *grill, "--celsius", "61")
+    # the ale is not meant: nobody need say which station has the burger
+    failed = heard.done(*record, "--order", number, "--celsius", "61")
     assert failed.out == "core  FAILED (at least 75 °C)\n"
-    waive = (*quality("waive", "core", number), *grill, "--reason", "=HYPERLINK(1)")
+    waive = (*quality("waive", "core", number), "--reason", "=HYPERLINK(1)")
     assert "a manager's right" in heard(*waive).complaint
     assert "waived" in heard.done(*waive, "--as-manager").out
     heard.done("kitchen", "bump", number, *grill, *AT)
