@@ -177,7 +177,7 @@ def test_what_people_wrote_into_the_journal_is_named(embedded: Heard, tmp_path: 
     ended = embedded("guest", "forget", number, *AT)
     assert ended.code == 1
     assert "version 2" in ended.err
-    assert "still name the guest" in ended.complaint
+    assert "1 text that people wrote still names the guest" in ended.complaint
     assert roma.shown(number)["guest"] is None
 
 
