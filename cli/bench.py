@@ -163,7 +163,8 @@ def kitchen(
             return _paced_figures([field.round(rate, seconds) for _ in range(rounds)])
 
         others = [elsewhere(number) for number in range(STATIONS, stations)] or list(ITEMS)
-        figures = measure(app, field.tenant, field.tills, Crowd(others, open_), paced)
+        measured = measure(app, field.tenant, field.tills, Crowd(others, open_), paced)
+    figures = {"stations": stations, **measured}
     if as_json:
         show_json(figures)
     else:

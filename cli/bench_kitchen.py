@@ -72,7 +72,6 @@ def measure(
     took = _connect(app, tenant, f"bench-{others[0].rsplit('-', 1)[1]}")
     return {
         "open_tickets": open_,
-        "stations": len(others),
         **{f"few_open_{name}": value for name, value in few.items()},
         **{f"many_open_{name}": value for name, value in many.items()},
         "many_to_few_ratio": round(many["p50_ratio"] / few["p50_ratio"], 2),

@@ -29,3 +29,9 @@ def test_a_bench_times_orders_against_a_floor_and_leaves_nothing_behind(stack: H
 def test_the_floors_server_is_not_for_people(embedded: Heard) -> None:
     ended = embedded("bench", "floor-server", "nobody")
     assert (ended.code, ended.complaint) == (1, "`heard bench orders` starts this by itself")
+
+
+def test_a_bench_of_a_kitchen_tells_how_large_the_kitchen_was(embedded: Heard) -> None:
+    size = ("--stations", "6", "--open", "200", "--rounds", "1", "--seconds", "0.5")
+    figures = embedded.done("bench", "kitchen", *size, "--json").json
+    assert (figures["stations"], figures["open_tickets"], figures["all_day_lines"]) == (6, 200, 200)
