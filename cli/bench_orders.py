@@ -169,8 +169,10 @@ def sustained(
     before = shown.duplicates
     begun = time.perf_counter()
     turn = 0
-    while (elapsed := time.perf_counter() - begun) < seconds:
-        due = int(min(elapsed + slice_s, seconds) * rate) - len(ids)
+    total = int(seconds * rate)
+    while len(ids) < total:
+        elapsed = time.perf_counter() - begun
+        due = min(int((elapsed + slice_s) * rate), total) - len(ids)
         batch = [
             NewOrder(
                 (LineRequest(item=items[(len(ids) + place) % len(items)], quantity=1),),

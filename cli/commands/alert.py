@@ -12,7 +12,7 @@ from cli.grammar import Group, json_option, tenant_option
 from cli.names import NAME
 from cli.printing import age, show_json, show_table
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
-from schemas.alerts import Alert
+from schemas.alerts import Alert, Severity
 from services.people.store import Unknown, find_tenant
 from services.runtime import alerts
 from services.runtime.database import Database
@@ -42,7 +42,11 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
                 raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
             return await alerts.every(connection, tenant)
 
-    found = sorted(app.run(read), key=lambda each: (each.raised_at, each.alert))
+    # What is critical first: at a rush many low ones may stand for one cause.
+    found = sorted(
+        app.run(read),
+        key=lambda each: (each.severity is not Severity.CRITICAL, each.raised_at, each.alert),
+    )
     if as_json:
         show_json([each.model_dump(mode="json") for each in found])
         return

@@ -220,7 +220,8 @@ def test_birth_and_will_carry_the_epoch_of_their_session(
     births = [p.epoch for p in presences() if p.status is PresenceStatus.ONLINE]
     ends = [p.epoch for p in presences() if p.status is PresenceStatus.OFFLINE]
     assert len(set(births)) == len(births) >= 3
-    assert set(ends) <= set(births)
+    # One that is thrown out before it could say that it is there has no birth, but its will.
+    assert births[0] in ends
     assert births == sorted(births, key=lambda epoch: epoch.int >> 80)
     assert presences()[-1].epoch == births[-1]
     assert all(p.heartbeat_s == 0.2 and p.software.startswith("heard") for p in presences())
