@@ -87,7 +87,7 @@ def test_of_commands_that_come_and_go_the_log_tells_only_who_was_really_put_out(
         reading = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
         reading.start()
         heard.done("tenant", "add", "roma")
-        heard.done("station", "set", "grill", "--hands", "2", "--tenant", "roma")
+        heard.done("station", "set", "grill", "hands=2", "--tenant", "roma")
         heard.done("station", "close", "grill", "--tenant", "roma", "--patience", "30s")
         with heard.running("kitchen", "watch", "--tenant", "roma", "--station", "grill"):
             until(lambda: _online(heard), "the watcher is in")
