@@ -130,9 +130,10 @@ class EmbeddedBroker:
             raise
 
     async def stop(self) -> None:
-        """Put everybody out and end, within two seconds; to do so twice is no error.
+        """Put everybody out within two seconds, and end; to do so twice is no error.
 
-        On return the directory is not asked any more, and no question to it is open.
+        On return the directory is not asked any more, and no question to it is open: one that
+        it is still at is waited for, as long as the directory takes to leave it.
         """
         thread, self._thread = self._thread, None
         if thread is None:

@@ -16,7 +16,7 @@ from services.kitchen.store import TICKETS, to_ticket
 from services.kitchen.throttling import quarter_of
 from services.runtime.context import Context
 from services.runtime.house_rules import kitchen_rules
-from services.runtime.work import Row
+from services.runtime.work import Row, made_of
 
 _COUNTS: Final = frozenset({each.value for each in (*ON_THE_LINE, TicketStatus.BUMPED)})
 
@@ -32,7 +32,7 @@ async def follow(context: Context, ticket: Ticket) -> None:
     before_s, before_done_s = (0, 0) if row is None else (_counted(row), _work(row)[1])
     more_s = (ticket.work_s if status in _COUNTS else done_s) - before_s
     if row is not None and ticket.recalls > row["recalls"]:
-        more_s += _to_make_again(to_ticket(row), ticket, context.now)
+        more_s += _to_make_again(made_of(row, to_ticket), ticket, context.now)
     bumped = status == TicketStatus.BUMPED and row is not None and row["status"] != status
     if not more_s and not bumped and done_s == before_done_s:
         return  # nothing came, went or was made

@@ -45,9 +45,7 @@ def order_number(placed_at: datetime, ordinal: int) -> str:
     """
     value = ordinal * 0x9E375 & 0xFFFFF
     tail = "".join(_LETTERS[value >> shift & 31] for shift in (15, 10, 5, 0))
-    at = placed_at.astimezone(UTC)
-    day = f"{at.year % 100:02}{at.month:02}{at.day:02}"
-    return f"ORD-{day}{at.hour:02}{at.minute:02}{at.second:02}-{tail}"
+    return f"ORD-{placed_at.astimezone(UTC):%y%m%d%H%M%S}-{tail}"
 
 
 def total(lines: Iterable[OrderLine]) -> int:
