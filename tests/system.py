@@ -210,10 +210,11 @@ class RunningSystem:
         return self.call(doing())
 
     def rows(self, table: Table, tenant: str) -> list[dict[str, Any]]:
-        """All rows of a tenant."""
+        """All rows of a tenant, in the order of their keys: a database promises none by itself."""
 
         async def read(connection: AsyncConnection) -> list[dict[str, Any]]:
-            found = await connection.execute(select(table).where(table.c.tenant == tenant))
+            mine = select(table).where(table.c.tenant == tenant)
+            found = await connection.execute(mine.order_by(*table.primary_key))
             return [dict(row) for row in found.mappings()]
 
         return self.reading(read)
