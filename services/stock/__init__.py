@@ -1,0 +1,1 @@
+"""Stock: what there is, what orders take of it, and what to buy."""

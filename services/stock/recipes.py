@@ -1,0 +1,209 @@
+"""Recipes: what one of a thing takes from the shelf, however deep its parts are nested. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+from services.stock.units import BaseUnit, Measure, UnitMismatch, exactly
+
+DEEPEST: Final = 16
+"""How far recipes may be nested; nobody cooks deeper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of a recipe.
+
+    Attributes:
+        name: an ingredient, or another recipe.
+        amount: how much of it, as it goes in.
+        unit: of the amount.
+        waste: which share of what is taken does not go in (peel, trimmings); below 1.
+    """
+
+    name: str
+    amount: Decimal
+    unit: str
+    waste: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a thing is made.
+
+    Attributes:
+        name: what is made.
+        parts: what goes in, for all that it yields.
+        yields: how much comes out.
+        unit: of the yield.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    yields: Decimal = Decimal(1)
+    unit: str = BaseUnit.EACH.value
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a book of recipes cannot be used.
+
+    Attributes:
+        recipe: in which.
+        text: what is wrong, and what to do.
+    """
+
+    recipe: str
+    text: str
+
+
+Takes = Mapping[str, int]
+"""By ingredient, how many thousandths of its base unit one of a thing takes."""
+
+
+class Book:
+    """Recipes and the ingredients that they come down to.
+
+    Args:
+        recipes: by name.
+        ingredients: how each is counted, by name. No name is in both.
+    """
+
+    def __init__(self, recipes: Mapping[str, Recipe], ingredients: Mapping[str, Measure]) -> None:
+        self._recipes: Final = recipes
+        self._ingredients: Final = ingredients
+        self._flat: dict[str, dict[str, Fraction]] = {}
+
+    def problems(self) -> list[Problem]:
+        """All that keeps the book from being used, recipe by recipe; empty when it can be."""
+        found = [
+            Problem(recipe.name, text)
+            for recipe in self._recipes.values()
+            for text in self._wrong_in(recipe)
+        ]
+        if not found:
+            found = [Problem(circle[0], _circle(circle)) for circle in self._circles()]
+        if not found:
+            found = [
+                Problem(name, f"its parts are nested deeper than {DEEPEST}: take one of them apart")
+                for name in self._recipes
+                if self._depth(name) > DEEPEST
+            ]
+        return found
+
+    def takes(self, name: str) -> Takes:
+        """What one of a recipe's yield takes from the shelf.
+
+        Rounded once, at the end, and up: what is used must not be more than what is counted.
+        The book must have no `problems`.
+        """
+        return {each: -(-amount // 1) for each, amount in sorted(self._flatten(name).items())}
+
+    def _flatten(self, name: str) -> dict[str, Fraction]:
+        """Of one yielded base unit (one piece, where it is counted in pieces), exactly."""
+        known = self._flat.get(name)
+        if known is not None:
+            return known
+        recipe = self._recipes[name]
+        made = exactly(recipe.yields, recipe.unit, self._measure(name)) / 1000
+        found: dict[str, Fraction] = {}
+        for part in recipe.parts:
+            amount = exactly(part.amount, part.unit, self._measure(part.name))
+            amount /= made * (1 - Fraction(part.waste))
+            if part.name in self._ingredients:
+                found[part.name] = found.get(part.name, Fraction(0)) + amount
+                continue
+            for below, of_one in self._flatten(part.name).items():
+                found[below] = found.get(below, Fraction(0)) + of_one * amount / 1000
+        self._flat[name] = found
+        return found
+
+    def _measure(self, name: str) -> Measure:
+        if name in self._ingredients:
+            return self._ingredients[name]
+        return Measure(_base_of(self._recipes[name].unit))
+
+    def _wrong_in(self, recipe: Recipe) -> Iterator[str]:
+        if recipe.name in self._ingredients:
+            yield f"{recipe.name} is an ingredient too: give one of them another name"
+        if not recipe.parts:
+            yield "nothing goes in: name its parts, or take it off the book"
+        if not recipe.yields.is_finite() or recipe.yields <= 0:
+            yield f"it yields {recipe.yields}: say how much comes out of what goes in"
+        try:
+            _base_of(recipe.unit)
+        except UnitMismatch as error:
+            yield str(error)
+            return
+        for part in recipe.parts:
+            yield from self._wrong_with(part)
+
+    def _wrong_with(self, part: Part) -> Iterator[str]:
+        if part.name not in self._ingredients and part.name not in self._recipes:
+            yield f"{part.name} is neither an ingredient nor a recipe"
+            return
+        if not part.amount.is_finite() or part.amount <= 0:
+            yield f"{part.amount} {part.unit} of {part.name}: say how much goes in, above nothing"
+        if not part.waste.is_finite() or not 0 <= part.waste < 1:
+            yield f"{part.waste} of {part.name} is waste: say a share from 0 to below 1"
+        try:
+            exactly(Decimal(1), part.unit, self._measure(part.name))
+        except UnitMismatch as error:
+            yield f"{part.name}: {error}"
+
+    def _circles(self) -> list[tuple[str, ...]]:
+        """Each way in which a recipe comes to contain itself, begun at its first name."""
+        found: dict[frozenset[str], tuple[str, ...]] = {}
+        done: set[str] = set()
+        for start in self._recipes:
+            self._walk(start, (), done, found)
+        return list(found.values())
+
+    def _walk(
+        self,
+        name: str,
+        above: tuple[str, ...],
+        done: set[str],
+        found: dict[frozenset[str], tuple[str, ...]],
+    ) -> None:
+        if name in above:
+            circle = above[above.index(name) :]
+            first = circle.index(min(circle))
+            found.setdefault(frozenset(circle), (*circle[first:], *circle[:first]))
+            return
+        if name in done or name not in self._recipes:
+            return
+        for part in self._recipes[name].parts:
+            self._walk(part.name, (*above, name), done, found)
+        done.add(name)
+
+    def _depth(self, name: str) -> int:
+        depths: dict[str, int] = {}
+
+        def of(each: str) -> int:
+            if each not in self._recipes:
+                return 0
+            if each not in depths:
+                depths[each] = 1 + max(of(part.name) for part in self._recipes[each].parts)
+            return depths[each]
+
+        return of(name)
+
+
+def _base_of(unit: str) -> BaseUnit:
+    for base in BaseUnit:
+        try:
+            exactly(Decimal(1), unit, Measure(base))
+        except UnitMismatch:
+            continue
+        return base
+    exactly(Decimal(1), unit, Measure(BaseUnit.EACH))  # says which units there are
+    raise UnitMismatch(unit)
+
+
+def _circle(names: Sequence[str]) -> str:
+    return f"it contains itself: {' > '.join((*names, names[0]))}"
