@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.runtime.refusal import Refusal
-from services.stock.ledger import Kind, Level, after, checked, movement, total
-from services.stock.units import MOST, BaseUnit
+from services.inventory.ledger import Kind, Level, after, checked, movement, total
+from services.inventory.units import MOST, BaseUnit
 
 moves = st.tuples(st.sampled_from(Kind), st.integers(-500, 500))
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from services.stock.units import BaseUnit, Measure, UnitMismatch, exactly
+from services.inventory.units import BaseUnit, Measure, UnitMismatch, exactly
 
 DEEPEST: Final = 16
 """How far recipes may be nested; nobody cooks deeper."""

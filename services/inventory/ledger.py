@@ -16,7 +16,7 @@ from typing import Final
 
 from schemas.refusals import RefusalCode
 from services.runtime.refusal import Refusal
-from services.stock.units import MOST, BaseUnit, text
+from services.inventory.units import MOST, BaseUnit, text
 
 
 class Kind(StrEnum):
