@@ -112,9 +112,16 @@ RULES: Final[tuple[Rule, ...]] = (
         Plane.REQUEST,
         "{self}/staff/+",
         "{self}/quality/+",
+        "{self}/inventory/+",
+        "{self}/menu/+",
     ),
     *_rule(
-        {Role.POS, Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.STATE, "staff/#", "staff-tasks/#"
+        {Role.POS, Role.KITCHEN_DISPLAY},
+        Verb.SUBSCRIBE,
+        Plane.STATE,
+        "staff/#",
+        "staff-tasks/#",
+        "inventory/#",
     ),
     *_rule({Role.POS, Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "staff/#"),
     *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/+"),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
+import services.inventory.receiving
+import services.inventory.reserving
 import services.kitchen.attending
 import services.kitchen.channels
 import services.kitchen.giving
@@ -224,6 +226,8 @@ def area_router() -> Router:
     for area in (
         services.orders.handlers.router,
         services.orders.parties.router,
+        services.inventory.receiving.router,
+        services.inventory.reserving.router,  # before tickets are cut that nobody can make
         services.kitchen.channels.router,  # before tickets are cut that nobody takes
         services.kitchen.handlers.router,
         services.kitchen.metrics.router,

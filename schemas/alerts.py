@@ -21,6 +21,17 @@ class AlertKind(StrEnum):
     """A station has no display any more."""
     CHECK_FAILED = "check-failed"
     CHECK_OVERDUE = "check-overdue"
+    LOW_STOCK = "low-stock"
+    CRITICAL_STOCK = "critical-stock"
+    NEGATIVE_STOCK = "negative-stock"
+    """More was taken than the books had."""
+    STOCK_OUT = "stock-out"
+    """It will run out before the next delivery, as it is used."""
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    TEMPERATURE = "temperature"
+    """A fridge or a hot-hold has been out of its limits for longer than allowed."""
+    SENSOR_SILENT = "sensor-silent"
 
 
 class Severity(StrEnum):

@@ -23,7 +23,7 @@ _PARAMETERS: Final = {
     "device": "The device that speaks, or is spoken to; the broker enforces its name.",
     "station": "A station of the kitchen: grill, fry, bar, expo.",
     "ticket_id": "The id of the ticket.",
-    "item": "An item of the menu.",
+    "item": "An item of the menu, or of the stock.",
     "order_id": "The id of the order.",
     "channel": "A channel over which the house gives notices, or a kind of order.",
     "alert_id": "The name of an alert.",

@@ -7,6 +7,15 @@ from typing import Final
 
 from schemas.alerts import AcknowledgeAlert, AlertState
 from schemas.devices import DevicePresence, DeviceState, Fix, Heartbeat
+from schemas.inventory import StockMoved, StockState
+from schemas.inventory_requests import (
+    CountStock,
+    LoseStock,
+    ReadStock,
+    ReceiveStock,
+    ReturnStock,
+    TransferStock,
+)
 from schemas.kitchen import PrintTicket, StationHead, TicketEnded, TicketState
 from schemas.kitchen_pace import ChannelState, PauseChannel, ResumeChannel, StationMetrics
 from schemas.kitchen_requests import (
@@ -28,7 +37,7 @@ from schemas.kitchen_requests import (
     StartTicket,
 )
 from schemas.limits import ReadLimits
-from schemas.menu import MenuItem
+from schemas.menu import MenuItem, RestoreItem, SellOut
 from schemas.message import Message
 from schemas.notices import NoticeGiven
 from schemas.order_changes import (
@@ -144,6 +153,16 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     StationMetrics,
     ChannelState,
     MenuItem,
+    SellOut,
+    RestoreItem,
+    ReceiveStock,
+    CountStock,
+    LoseStock,
+    TransferStock,
+    ReturnStock,
+    ReadStock,
+    StockMoved,
+    StockState,
     DevicePresence,
     Heartbeat,
     Fix,

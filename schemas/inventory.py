@@ -68,7 +68,8 @@ class StockMark(StrEnum):
 class Quantity(Part):
     """So much of something, as people say it: 1.5 kg."""
 
-    amount: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
+    amount: Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$")]
+    """A decimal, written down: it is kept exactly."""
     unit: Annotated[Line64, Field(min_length=1)]
     """g, kg, ml, l, each, dozen …; it must convert to the item's base unit."""
 
@@ -129,6 +130,13 @@ def _clear(raised: int | None, cleared: int | None) -> int | None:
     return raised + max(1, raised // 5)
 
 
+class PlacedStock(Part):
+    """What is on hand at one place of the house."""
+
+    place: Slug
+    on_hand: SignedAmount
+
+
 class StockLevel(Part):
     """How much there is of an item, in thousandths of its unit."""
 
@@ -144,7 +152,7 @@ class StockLevel(Part):
     """Promised to orders for later days."""
     available: SignedAmount
     """On hand, not damaged and not reserved."""
-    places: dict[Slug, SignedAmount] = Field(default_factory=dict)
+    places: tuple[PlacedStock, ...] = ()
     """What is on hand at each place."""
     counted: bool
     """Whether anybody has said how much there is; until then it limits nothing."""
@@ -187,9 +195,7 @@ class StockMovement(Part):
     why: Remark = ""
 
 
-class StockMoved(
-    Event, type="heard.stock.moved.v1", topic="inventory/moved", about="movement_id"
-):
+class StockMoved(Event, type="heard.stock.moved.v1", topic="inventory/moved", about="movement_id"):
     """Somebody moved stock. What orders take is told by the orders themselves."""
 
     movement_id: UUID

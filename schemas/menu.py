@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
-from schemas.kitchen_rules import MAX_COMPONENTS, Course, PrepSeconds
-from schemas.message import Part, State
+from schemas.kitchen_rules import MAX_COMPONENTS, Course, PrepSeconds, Weekday
+from schemas.message import Part, Request, State
 from schemas.money import Currency, Minor
-from schemas.text import Line64, Line120
+from schemas.text import Line64, Line120, Remark
 
 MAX_DEPTH: Final = 4
 """How deep modifiers may stand in each other."""
@@ -77,6 +78,16 @@ class ChosenModifier(Part):
     modifiers: tuple[ChosenModifier, ...] = ()
 
 
+class ServedHours(Part):
+    """A time in which something can be had."""
+
+    days: Annotated[tuple[Weekday, ...], Field(max_length=7)] = ()
+    """None chosen is every day."""
+    since: time | None = None
+    until: time | None = None
+    """In the house's own time; a span may run over midnight."""
+
+
 class MenuItem(State, type="heard.menu.item.v1", topic="menu/{item}", about="item"):
     """One thing a guest can order: retained; cleared when it leaves the menu."""
 
@@ -97,3 +108,29 @@ class MenuItem(State, type="heard.menu.item.v1", topic="menu/{item}", about="ite
     """How long one takes; None is as long as usual at its station."""
     course: Course = 1
     """In which course it comes, where the guest says nothing else."""
+    hours: Annotated[tuple[ServedHours, ...], Field(max_length=50)] = ()
+    """When it can be had, in the house's own time; none is always."""
+    left: Annotated[int, Field(ge=0)] | None = None
+    """How many can still be made; None is enough for now, or that nobody counts."""
+    sold_out: tuple[Slug, ...] = ()
+    """Its modifiers that cannot be had now."""
+    why: Line120 = ""
+    """Why it is not available, where it is not: for people."""
+    back_at: AwareDatetime | None = None
+    """When it will be available again by itself, where somebody has said so."""
+
+
+class SellOut(Request, type="heard.menu.sell-out.v1", topic="menu/sell-out"):
+    """86: this cannot be had, until a time or until somebody restores it."""
+
+    item: Slug
+    reason: Annotated[Remark, Field(min_length=1)]
+    until: AwareDatetime | None = None
+    person: Slug | None = None
+
+
+class RestoreItem(Request, type="heard.menu.restore.v1", topic="menu/restore"):
+    """What somebody took off can be had again, as far as the stock allows."""
+
+    item: Slug
+    person: Slug | None = None

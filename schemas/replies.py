@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
+from schemas.inventory import StockLevel
 from schemas.kitchen import Ticket, TicketStatus
 from schemas.kitchen_pace import Intake
 from schemas.limits import LimitsReport
@@ -179,6 +180,34 @@ class FindingReceipt(Part):
     limits: str = ""
 
 
+class StockReceipt(Part):
+    """What was done to the stock, and how it stands now."""
+
+    kind: Literal["stock"] = "stock"
+    movement_id: UUID | None = None
+    """The entry of the ledger; None where nothing moved."""
+    levels: tuple[StockLevel, ...] = ()
+
+
+class StockPage(Part):
+    """One page of the stock, by name."""
+
+    kind: Literal["stock-page"] = "stock-page"
+    levels: tuple[StockLevel, ...]
+    more: bool = False
+
+
+class ItemReceipt(Part):
+    """How an item of the menu can be had."""
+
+    kind: Literal["item"] = "item"
+    item: Slug
+    available: bool
+    left: int | None = None
+    why: str = ""
+    back_at: AwareDatetime | None = None
+
+
 class StationPage(Part):
     """One page of a station's open tickets, by the sequence of their last change."""
 
@@ -208,6 +237,9 @@ Result = Annotated[
     | TaskReceipt
     | StaffPage
     | FindingReceipt
+    | StockReceipt
+    | StockPage
+    | ItemReceipt
     | LimitsReport,
     Field(discriminator="kind"),
 ]

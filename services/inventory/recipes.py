@@ -8,7 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from services.inventory.units import BaseUnit, Measure, UnitMismatch, exactly
+from schemas.inventory import BaseUnit
+from services.inventory.units import Measure, UnitMismatch, exactly
 
 DEEPEST: Final = 16
 """How far recipes may be nested; nobody cooks deeper."""

@@ -9,25 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from functools import cache
 from typing import Final
 
 import pint
 
-THOUSANDTHS: Final = 1000
-MOST: Final = 10**15
-"""Thousandths: a thousand tonnes. Whoever says more has slipped."""
-
-
-class BaseUnit(StrEnum):
-    """In what an item is counted."""
-
-    GRAM = "g"
-    MILLILITRE = "ml"
-    EACH = "each"
-
+from schemas.inventory import MOST, THOUSANDTHS, BaseUnit
 
 UNITS: Final = {
     "mg": "milligram",
@@ -137,8 +125,8 @@ class _Own:
 
 
 @cache
-def _registry() -> pint.UnitRegistry:
-    registry: pint.UnitRegistry = pint.UnitRegistry(non_int_type=Fraction)
+def _registry() -> pint.UnitRegistry[Fraction]:
+    registry: pint.UnitRegistry[Fraction] = pint.UnitRegistry(non_int_type=Fraction)
     registry.define("each = [pieces]")
     registry.define("dozen = 12 * each")
     return registry

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from schemas.kitchen import Ticket, TicketEnded, TicketState, TicketStatus, TicketStep
+from schemas.kitchen import (
+    LineMark,
+    Ticket,
+    TicketEnded,
+    TicketState,
+    TicketStatus,
+    TicketStep,
+)
 from schemas.refusals import RefusalCode
 from services.kitchen import booking, expo, hearing, rules, store, unheard
 from services.runtime.context import Context
@@ -105,8 +112,13 @@ async def again(context: Context, ticket: Ticket) -> Ticket:
 async def tell_the_order(context: Context, ticket: Ticket, *, started: bool) -> None:
     """Let the order go on with its tickets, and answer."""
     still_open = await store.open_tickets_of(context.draft, context.tenant, ticket.order_id)
+    cooking: tuple[int, ...] = ()
+    if ticket.status in {TicketStatus.STARTED, TicketStatus.BUMPED} and not ticket.plates:
+        cooking = tuple(each.line for each in ticket.lines if each.mark is not LineMark.CANCELLED)
     await context.tell(
-        TicketMoved(order_id=ticket.order_id, started=started, open_tickets=still_open)
+        TicketMoved(
+            order_id=ticket.order_id, started=started, open_tickets=still_open, cooking=cooking
+        )
     )
     context.answer(rules.receipt(ticket))
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    Text,
     delete,
     select,
 )
@@ -23,8 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.menu import MenuItem
 from services.runtime.among import among
 from services.runtime.changed import GUARD
+from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
-from services.runtime.work import SHELVED, Draft, Row, made_of
+from services.runtime.work import OURS_ALONE, SHELVED, Draft, Row, made_of
 
 MENU_ITEMS: Final = Table(
     "menu_items",
@@ -43,6 +45,7 @@ MENU_ITEMS: Final = Table(
     Column("components", DOCUMENT),
     Column("prep_s", Integer),
     Column("course", Integer, nullable=False),
+    Column("hours", DOCUMENT),
     CheckConstraint("price_minor >= 0", name="price"),
     CheckConstraint("prep_s >= 1", name="prep"),
     CheckConstraint("course >= 1", name="course"),
@@ -61,13 +64,32 @@ MENUS: Final = Table(
 """One row a menu; its version grows with every change of any of its items."""
 
 MAIN: Final = "main"
-_LISTS: Final = ("allergens", "groups", "components")
+MENU_AVAILABILITY: Final = Table(
+    "menu_availability",
+    METADATA,
+    Column("tenant", SLUG, ForeignKey("tenants.tenant"), primary_key=True),
+    Column("item", String(80), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("left", Integer),
+    Column("reason", Text),
+    Column("back_at", Moment),
+    Column("by", SLUG),
+    Column("changed_at", Moment, nullable=False),
+    CheckConstraint('"left" >= 0', name="left"),
+    info={GUARD: "version", SHELVED: True, OURS_ALONE: True},
+)
+"""What is scarce, or taken off by hand: by item, and by ``with:`` and the modifier. ``left`` is
+what the stock says; ``reason`` is there while somebody has taken it off."""
+
+_LISTS: Final = ("allergens", "groups", "components", "hours")
 """Empty for most items: nothing stands in the row then."""
+_AS_IT_IS: Final = frozenset({"left", "sold_out", "why", "back_at"})
+"""They come from `MENU_AVAILABILITY`, not from who writes the menu."""
 
 
 def to_item(row: Row) -> MenuItem:
     """Read a row."""
-    values = {name: row[name] for name in MenuItem.model_fields}
+    values = {name: row[name] for name in MenuItem.model_fields if name not in _AS_IT_IS}
     for name in _LISTS:
         if values[name] is None:
             values[name] = ()
@@ -76,7 +98,7 @@ def to_item(row: Row) -> MenuItem:
 
 def to_row(tenant: str, item: MenuItem) -> dict[str, Any]:
     """Write a row."""
-    row = item.model_dump(mode="json")
+    row = item.model_dump(mode="json", exclude=set(_AS_IT_IS))
     for name in _LISTS:
         row[name] = row[name] or None
     return {"tenant": tenant, **row}

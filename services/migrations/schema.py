@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import services.inventory.tables
 import services.kitchen.channels_store
 import services.kitchen.metrics
 import services.kitchen.store

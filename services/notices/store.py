@@ -80,11 +80,11 @@ async def houses(connection: AsyncConnection, tenants: Collection[str]) -> dict[
         own[row["template"], row["language"]] = Words(row["headline"], row["body"])
     found: dict[str, House] = {}
     for tenant, name in names.items():
-        orders, notices, _ = await house_rules.read(connection, tenant)
+        rules = await house_rules.read(connection, tenant)
         found[tenant] = House(
             name,
-            orders,
-            {each.rule: each for each in notices.rules},
+            rules.orders,
+            {each.rule: each for each in rules.notices.rules},
             channels.get(tenant, {}),
             words.get(tenant, {}),
         )

@@ -6,6 +6,7 @@ together is decided together. Messages of the contract are facts too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,11 +19,13 @@ class TicketMoved:
         order_id: the order it belongs to.
         started: True when a cook has begun it with this step.
         open_tickets: how many tickets of the order are still open after this step.
+        cooking: the order's lines on this ticket that are being made, or are made.
     """
 
     order_id: UUID
     started: bool
     open_tickets: int
+    cooking: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,14 @@ class TicketGiven:
 
     ticket_id: UUID
     people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortionsLeft:
+    """The stock says how many of some things can still be made.
+
+    Attributes:
+        left: by menu item, and by ``with:`` and the modifier; None is enough for now.
+    """
+
+    left: Mapping[str, int | None]

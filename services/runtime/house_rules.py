@@ -19,6 +19,7 @@ from schemas.house_rules import OrderRules
 from schemas.kitchen_rules import KitchenRules
 from schemas.message import Part
 from schemas.notices import NoticeRules
+from schemas.stock_rules import StockRules
 from services.runtime.changed import GUARD
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import SHELVED, Draft, UnitOfWork
@@ -32,14 +33,19 @@ HOUSE_RULES: Final = Table(
     Column("orders", DOCUMENT),
     Column("notices", DOCUMENT),
     Column("kitchen", DOCUMENT),
+    Column("stock", DOCUMENT),
+    Column("stock_book", BigInteger),
     CheckConstraint("version >= 1", name="version"),
     info={GUARD: "version", SHELVED: True},
 )
+
+"""``stock_book`` is the version of the house's items and recipes; without, it keeps no stock."""
 
 MAIN: Final = "main"
 _USUAL_ORDERS: Final = OrderRules()
 _USUAL_NOTICES: Final = NoticeRules()
 _USUAL_KITCHEN: Final = KitchenRules()
+_USUAL_STOCK: Final = StockRules()
 
 
 class Books(NamedTuple):
@@ -48,6 +54,7 @@ class Books(NamedTuple):
     orders: OrderRules
     notices: NoticeRules
     kitchen: KitchenRules
+    stock: StockRules
 
 
 def first_row(tenant: str) -> dict[str, Any]:
@@ -62,6 +69,8 @@ def first_row(tenant: str) -> dict[str, Any]:
         "orders": None,
         "notices": None,
         "kitchen": None,
+        "stock": None,
+        "stock_book": None,
     }
 
 
@@ -87,6 +96,20 @@ async def kitchen_rules(draft: Draft, tenant: str) -> KitchenRules:
     if row is None or row["kitchen"] is None:
         return _USUAL_KITCHEN
     return _kitchen(to_json(row["kitchen"]))
+
+
+async def stock_rules(draft: Draft, tenant: str) -> StockRules:
+    """How a house looks after its stock; the decision rests on it."""
+    row = await _row(draft, tenant)
+    if row is None or row["stock"] is None:
+        return _USUAL_STOCK
+    return _stock(to_json(row["stock"]))
+
+
+async def stock_book(draft: Draft, tenant: str) -> int | None:
+    """The version of a house's items and recipes; None where it keeps no stock."""
+    row = await _row(draft, tenant)
+    return None if row is None else row["stock_book"]
 
 
 async def prepare(draft: Draft, tenants: set[str]) -> None:
@@ -120,6 +143,11 @@ def _kitchen(document: bytes) -> KitchenRules:
     return KitchenRules.model_validate_json(document)
 
 
+@lru_cache(maxsize=1024)
+def _stock(document: bytes) -> StockRules:
+    return StockRules.model_validate_json(document)
+
+
 async def read(connection: AsyncConnection, tenant: str) -> Books:
     """All books of a house, for whoever looks at them."""
     query = select(HOUSE_RULES).where(HOUSE_RULES.c.tenant == tenant)
@@ -129,6 +157,7 @@ async def read(connection: AsyncConnection, tenant: str) -> Books:
         _USUAL_ORDERS if row["orders"] is None else OrderRules.model_validate(row["orders"]),
         _USUAL_NOTICES if row["notices"] is None else NoticeRules.model_validate(row["notices"]),
         _USUAL_KITCHEN if row["kitchen"] is None else KitchenRules.model_validate(row["kitchen"]),
+        _USUAL_STOCK if row["stock"] is None else StockRules.model_validate(row["stock"]),
     )
 
 
@@ -139,10 +168,16 @@ async def write(
     orders: OrderRules | None = None,
     notices: NoticeRules | None = None,
     kitchen: KitchenRules | None = None,
+    stock: StockRules | None = None,
 ) -> None:
     """Put new rules in the place of the old ones; what is None stays."""
     values: dict[str, Any] = {"version": HOUSE_RULES.c.version + 1}
-    books: dict[str, Part | None] = {"orders": orders, "notices": notices, "kitchen": kitchen}
+    books: dict[str, Part | None] = {
+        "orders": orders,
+        "notices": notices,
+        "kitchen": kitchen,
+        "stock": stock,
+    }
     for name, book in books.items():
         if book is not None:
             values[name] = book.model_dump(mode="json")
@@ -150,3 +185,12 @@ async def write(
     if (await connection.execute(mine.values(**values))).rowcount == 0:
         row = first_row(tenant) | {k: v for k, v in values.items() if k != "version"}
         await connection.execute(HOUSE_RULES.insert().values(**row))
+
+
+async def new_stock_book(connection: AsyncConnection, tenant: str) -> None:
+    """Say that a house's items or recipes are others than before."""
+    mine = HOUSE_RULES.update().where(HOUSE_RULES.c.tenant == tenant)
+    newer = {"version": HOUSE_RULES.c.version + 1, "stock_book": HOUSE_RULES.c.version + 1}
+    if (await connection.execute(mine.values(**newer))).rowcount == 0:
+        row = first_row(tenant)
+        await connection.execute(HOUSE_RULES.insert().values(row | {"stock_book": row["version"]}))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.inventory import BaseUnit
 from services.inventory.recipes import DEEPEST, Book, Part, Recipe
-from services.inventory.units import BaseUnit, Measure, UnitMismatch, exactly, text, thousandths
+from services.inventory.units import Measure, UnitMismatch, exactly, text, thousandths
 
 GRAM, ML, EACH = (Measure(base) for base in (BaseUnit.GRAM, BaseUnit.MILLILITRE, BaseUnit.EACH))
 SHELF = {

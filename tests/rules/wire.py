@@ -5,7 +5,7 @@ Made from the schema and read by the models, they show that both say the same.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -79,6 +79,10 @@ def _text(schema: Schema) -> st.SearchStrategy[str]:
         return st.uuids().map(str)
     if schema.get("format") == "date-time":
         return _TIMES
+    if schema.get("format") == "date":
+        return st.dates().map(date.isoformat)
+    if schema.get("format") == "time":
+        return st.times().map(time.isoformat)
     if "pattern" in schema:
         least, most = schema.get("minLength", 0), schema.get("maxLength", 2**20)
         # Some of what the pattern of a text allows is no text: lone surrogates.
@@ -161,10 +165,12 @@ _TEXTS = {
     "modifier": "no-onions",
     "allergen": "milk",
     "avoid": "peanuts",
+    "amount": "1.5",
+    "unit": "kg",
 }
 
 
-def _one(  # noqa: C901, PLR0911 - a case each
+def _one(  # noqa: PLR0911 - a case each
     name: str, schema: Schema, variant: str, inside: tuple[str, ...] = ()
 ) -> Any:
     own = str(schema.get("$ref", ""))
@@ -194,8 +200,12 @@ def _one(  # noqa: C901, PLR0911 - a case each
         return True
     if kind in {"integer", "number"}:
         return max(1, schema.get("minimum", 1))
-    if schema.get("format") == "uuid":
-        return str(sample_id(name))
-    if schema.get("format") == "date-time":
-        return NOON.isoformat().replace("+00:00", "Z")
+    formats = {
+        "uuid": str(sample_id(name)),
+        "date-time": NOON.isoformat().replace("+00:00", "Z"),
+        "date": NOON.date().isoformat(),
+        "time": NOON.time().isoformat(),
+    }
+    if schema.get("format") in formats:
+        return formats[schema["format"]]
     return _TEXTS.get(name, "a")

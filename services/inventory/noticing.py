@@ -1,0 +1,142 @@
+"""What comes of moves, in the same transaction: alerts raised and cleared, things sold out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.alerts import Alert, AlertKind, Audience, Severity
+from schemas.inventory import StockItem, StockMark
+from services.inventory.moves import Moves, Touched, level_of, read_ahead
+from services.inventory.stock_book import StockBook
+from services.inventory.tables import STOCK_LEVELS
+from services.inventory.units import text
+from services.runtime import alerts, house_rules
+from services.runtime.context import Context
+from services.runtime.facts import PortionsLeft
+from services.runtime.work import Row
+
+_NAME: Final = 64
+_DIGEST: Final = 8
+
+
+async def tell(context: Context, book: StockBook, moves: Moves) -> None:
+    """Raise, clear and count down what the moves have changed.
+
+    Most moves change nothing of that, and cost two comparisons an item.
+    """
+    rules = await house_rules.stock_rules(context.draft, context.tenant)
+    scarce: dict[str, int] = {}
+    for name, touched in moves.touched.items():
+        if not touched.after["counted"]:
+            continue
+        lower = min(level_of(touched.before).available, level_of(touched.after).available)
+        begun = touched.before is None or not touched.before["counted"]
+        if begun or lower <= book.clears_at.get(name, 0) or _below_nothing(touched):
+            await _alert(context, book.items[name], touched)
+        if begun or lower < book.needs_most.get(name, 0) * (rules.countdown + 1):
+            scarce[name] = lower
+    if scarce:
+        await _count_portions(context, book, scarce, rules.countdown)
+
+
+def alert_name(what: str, item: str) -> str:
+    """The name of an alert about an item: always the same one."""
+    name = f"{what}-{item}"
+    if len(name) <= _NAME:
+        return name
+    digest = hashlib.sha256(item.encode()).hexdigest()[:_DIGEST]
+    return f"{name[: _NAME - _DIGEST - 1]}-{digest}"
+
+
+# -- alerts -----------------------------------------------------------------------------------
+
+
+def _below_nothing(touched: Touched) -> bool:
+    return level_of(touched.before).on_hand < 0 or level_of(touched.after).on_hand < 0
+
+
+async def _alert(context: Context, item: StockItem, touched: Touched) -> None:
+    """Bring the alerts of an item to how it stands; what did not change is not looked up."""
+    before, after = touched
+    was = StockMark.OK if before is None else StockMark(before["mark"])
+    now = StockMark(after["mark"])
+    level = level_of(after)
+    left = text(level.available, item.unit)
+    for mark, kind, limit in (
+        (StockMark.LOW, AlertKind.LOW_STOCK, item.low),
+        (StockMark.CRITICAL, AlertKind.CRITICAL_STOCK, item.critical),
+    ):
+        stood, stands = _stands(mark, was), _stands(mark, now)
+        if stands and not stood:
+            least = text(limit or 0, item.unit)
+            said = f"{item.name}: {left} left, below {least}. Buy or count it."
+            await alerts.raise_(context, _made(context, kind, item, said))
+        elif stood and not stands:
+            await alerts.clear(context, alert_name(kind.value, item.item))
+    stood = before is not None and before["counted"] and level_of(before).on_hand < 0
+    if level.on_hand < 0 and not stood:
+        said = (
+            f"{item.name}: more was taken than the books had ({text(level.on_hand, item.unit)}). "
+            "Count it."
+        )
+        await alerts.raise_(context, _made(context, AlertKind.NEGATIVE_STOCK, item, said))
+    elif stood and level.on_hand >= 0:
+        await alerts.clear(context, alert_name(AlertKind.NEGATIVE_STOCK.value, item.item))
+
+
+def _stands(mark: StockMark, now: StockMark) -> bool:
+    """Whether an alert stands: what is critical is low too."""
+    return now is mark or (mark is StockMark.LOW and now is StockMark.CRITICAL)
+
+
+def _made(context: Context, kind: AlertKind, item: StockItem, said: str) -> Alert:
+    low = kind is AlertKind.LOW_STOCK
+    return Alert(
+        alert=alert_name(kind.value, item.item),
+        kind=kind,
+        severity=Severity.LOW if low else Severity.CRITICAL,
+        audience=Audience.MANAGERS,
+        to="managers",
+        about=item.item,
+        text=said,
+        raised_at=context.now,
+    )
+
+
+# -- what can still be made -------------------------------------------------------------------
+
+
+async def _count_portions(
+    context: Context, book: StockBook, scarce: Mapping[str, int], countdown: int
+) -> None:
+    """Tell how many can still be made of all for which an item that moved is scarce."""
+    concerned = {
+        name
+        for item, lower in scarce.items()
+        for name, need in book.used_in.get(item, {}).items()
+        if lower < need * (countdown + 1)
+    }
+    if not concerned:
+        return
+    items = {item for name in concerned for item in book.takes[name]}
+    await read_ahead(context.draft, context.tenant, items)
+    rows = {
+        item: await context.draft.get(STOCK_LEVELS, context.tenant, item) for item in sorted(items)
+    }
+    left = {name: portions(book.takes[name], rows) for name in sorted(concerned)}
+    told = {name: None if n is None or n > countdown else n for name, n in left.items()}
+    await context.tell(PortionsLeft(told))
+
+
+def portions(takes: Mapping[str, int], rows: Mapping[str, Row | None]) -> int | None:
+    """How many can be made of what is available; None where nobody has counted any of it."""
+    least: int | None = None
+    for item, need in takes.items():
+        row = rows.get(item)
+        if row is None or not row["counted"] or not need:
+            continue
+        n = max(0, level_of(row).available) // need
+        least = n if least is None else min(least, n)
+    return least

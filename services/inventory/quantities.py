@@ -1,0 +1,33 @@
+"""What people say of quantities, in the books' own units. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from schemas.inventory import Quantity, StockItem
+from schemas.refusals import RefusalCode
+from services.inventory.units import Measure, UnitMismatch, thousandths
+from services.runtime.refusal import Refusal
+
+
+def measure(item: StockItem) -> Measure:
+    """How an item is counted."""
+    return Measure(item.unit, item.piece_g, item.g_per_ml)
+
+
+def amount_of(quantity: Quantity, item: StockItem) -> int:
+    """A quantity in thousandths of the item's base unit.
+
+    Raises:
+        Refusal: `invalid`; it is nothing, too much, or does not convert.
+    """
+    try:
+        found = thousandths(Decimal(quantity.amount), quantity.unit, measure(item))
+    except UnitMismatch as error:
+        raise Refusal(RefusalCode.INVALID, f"{item.name}: {error}") from None
+    if found <= 0:
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{item.name}: {quantity.amount} {quantity.unit} is nothing: say more than that",
+        )
+    return found

@@ -1,0 +1,97 @@
+"""Orders and the stock: reserved when placed, taken when cooked, given back when called off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from schemas.identifiers import new_id
+from schemas.kitchen_requests import StartTicket
+from schemas.orders import CancelOrder, LineRequest, PlaceOrder
+from schemas.refusals import RefusalCode
+from schemas.replies import Outcome
+from services.inventory.inside import ReservePlanned
+from services.inventory.ledger import Level
+from services.inventory.tables import STOCK_HOLDS
+from services.runtime.database import Database
+from tests.services.order_world import OTHER, OURSELVES, TILL, Asked
+from tests.services.stock_floor import StockFloor
+
+
+@pytest.fixture
+async def floor(database_url: str) -> AsyncIterator[StockFloor]:
+    database = Database(database_url)
+    try:
+        floor = StockFloor(database)
+        await floor.open()
+        yield floor
+    finally:
+        await database.close()
+
+
+def of(item: str, quantity: int = 1) -> PlaceOrder:
+    return PlaceOrder(lines=(LineRequest(item=item, quantity=quantity),))
+
+
+async def test_what_is_ordered_is_reserved_and_what_is_begun_is_taken(floor: StockFloor) -> None:
+    await floor.fill(beef="2 kg", potato="1 kg")
+    order = await floor.order("steak", "chips")
+    assert (await floor.levels())["beef"] == Level(on_hand=2_000_000, reserved=250_000)
+    grill = await floor.at("grill", order)
+    await floor.do(StartTicket(ticket_id=grill.ticket_id))
+    levels = await floor.levels()
+    assert levels["beef"] == Level(on_hand=1_750_000)
+    assert levels["potato"] == Level(on_hand=1_000_000, reserved=200_000), "nobody fries yet"
+
+
+async def test_what_is_called_off_is_given_back(floor: StockFloor) -> None:
+    await floor.fill(beef="2 kg")
+    order = await floor.order("steak")
+    await floor.do(CancelOrder(order_id=order, reason="no time"), TILL)
+    assert (await floor.levels())["beef"] == Level(on_hand=2_000_000)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_of_two_that_want_the_last_portion_one_gets_it(
+    floor: StockFloor, together: bool
+) -> None:
+    await floor.fill(beef="300 g")
+    asked = [Asked(TILL, of("steak")), Asked(OTHER, of("steak"))]
+    if together:
+        replies = await floor.say(*asked)
+    else:
+        replies = [*(await floor.say(asked[0])), *(await floor.say(asked[1]))]
+    await floor.check()
+    assert sorted(each.outcome.value for each in replies) == ["accepted", "rejected"]
+    (lost,) = [each for each in replies if each.outcome is Outcome.REJECTED]
+    assert lost.code is RefusalCode.ITEM_UNAVAILABLE
+    assert (await floor.levels())["beef"].available == 50_000
+
+
+async def test_what_nobody_has_counted_limits_nothing(floor: StockFloor) -> None:
+    await floor.order("soup")
+    assert (await floor.levels())["stock"] == Level(reserved=300_000)
+
+
+async def test_an_order_for_a_later_day_takes_nothing_from_today(floor: StockFloor) -> None:
+    await floor.fill(beef="300 g")
+    due = floor.now + timedelta(days=3)
+    later = PlaceOrder(lines=(LineRequest(item="steak", quantity=1),), due_at=due)
+    asked = Asked(TILL, later, at=floor.now)
+    await floor.say(asked)
+    await floor.check()
+    assert (await floor.levels())["beef"] == Level(on_hand=300_000, planned=250_000)
+    assert await planned_until(floor, asked.id) == due - timedelta(hours=12)
+    floor.now = due - timedelta(hours=12)
+    await floor.do(ReservePlanned(order_id=asked.id, plan_until=floor.now), OURSELVES)
+    assert (await floor.levels())["beef"] == Level(on_hand=300_000, reserved=250_000)
+    (reply,) = await floor.say(Asked(TILL, of("steak"), new_id(), floor.now))
+    assert reply.code is RefusalCode.ITEM_UNAVAILABLE
+
+
+async def planned_until(floor: StockFloor, order_id: UUID) -> object:
+    (rows,) = await floor.rows(STOCK_HOLDS)
+    return next(row["plan_until"] for row in rows if row["order_id"] == order_id)
