@@ -40,6 +40,7 @@ def _places() -> dict[str, Place]:
         ),
         "provider": at("provider", "Say which payment providers a restaurant believes."),
         "kitchen": at("kitchen", "See what the kitchen sees, and do what its cooks do."),
+        "stock": at("stock", "See what is on the shelves, and say what comes, goes and is lost."),
         "station": at("station", "Say how a house's stations work, and close and open them."),
         "printer": at("printer", "Print a station's tickets."),
         "alert": at("alert", "See what is wrong in a house, and say that somebody sees to it."),
