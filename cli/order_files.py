@@ -166,7 +166,7 @@ def read_orders(path: Path, *, currency: str, prices: Path | None = None) -> Ord
         Failure: it is of no shape that is known, its prices are missing, or nothing in it
             can be ordered.
     """
-    text = _text(path)
+    text = file_text(path)
     reader = _reader_for(_heads(path), path)
     odd = Odd()
     names: dict[str, str] = {}
@@ -183,7 +183,8 @@ def read_orders(path: Path, *, currency: str, prices: Path | None = None) -> Ord
     return OrderFile(reader.kind, divided, odd, names, reader.station)
 
 
-def _text(path: Path) -> str:
+def file_text(path: Path) -> str:
+    """Read a file that a spreadsheet may have written."""
     data = path.read_bytes()
     try:
         return data.decode("utf-8-sig")
@@ -192,7 +193,7 @@ def _text(path: Path) -> str:
 
 
 def _heads(path: Path) -> frozenset[str]:
-    first = next(csv.reader(io.StringIO(_text(path))), [])
+    first = next(csv.reader(io.StringIO(file_text(path))), [])
     return frozenset(head.strip() for head in first)
 
 
@@ -208,7 +209,7 @@ def _prices(path: Path) -> dict[str, str]:
     if not path.exists():
         raise Failure(f"{path} is not there: name the file with the prices by --prices")
     found = {}
-    for row in csv.DictReader(io.StringIO(_text(path))):
+    for row in csv.DictReader(io.StringIO(file_text(path))):
         if row.get("pizza_id") is None or row.get("price") is None:
             raise Failure(f"{path} is no price list: its first line must have pizza_id,price")
         found[row["pizza_id"].strip()] = row["price"].strip()
@@ -222,10 +223,10 @@ def _pizza_names(prices: Path) -> dict[str, str]:
         return {}
     names = {
         row.get("pizza_type_id", ""): row.get("name", "")
-        for row in csv.DictReader(io.StringIO(_text(recipes)))
+        for row in csv.DictReader(io.StringIO(file_text(recipes)))
     }
     found = {}
-    for row in csv.DictReader(io.StringIO(_text(prices))):
+    for row in csv.DictReader(io.StringIO(file_text(prices))):
         name = names.get(row.get("pizza_type_id", ""))
         if name:
             found[row["pizza_id"].strip()] = f"{name} ({row.get('size', '').strip()})"
