@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.inventory import MovementKind
-from schemas.orders import OPEN_ORDER, Order, OrderStatus
+from schemas.orders import OPEN_ORDER, Order, OrderLine, OrderStatus
 from services.inventory.stock_book import StockBook
 
 Kind = MovementKind
@@ -72,8 +72,9 @@ def follow(
 ) -> tuple[Hold, list[Change]]:
     """Bring what is promised to what the order is now.
 
-    What is cooked stays taken, even where its line is voided: the food is gone. A line that did
-    not change keeps what it was promised, though its recipe be another by now.
+    What is cooked stays taken, even where its line is voided: the food is gone. Where more is
+    wanted of a line that a cook has begun, the more is taken at once. A line that did not change
+    keeps what it was promised, though its recipe be another by now.
 
     Args:
         hold: what was promised.
@@ -84,10 +85,14 @@ def follow(
     """
     ended = order.status not in OPEN_ORDER and order.status is not OrderStatus.CLOSED
     lines: dict[int, HeldLine] = {}
+    more: list[Mapping[str, int]] = []
     for line in order.lines:
         held = hold.lines.get(line.line)
         if held is not None and held.cooked:
             lines[line.line] = held
+            if held.version != line.version and not (ended or line.voided):
+                lines[line.line], new = _grown(held, line, book)
+                more.append(new)
         elif ended or line.voided:
             continue
         elif held is not None and held.version == line.version:
@@ -98,10 +103,20 @@ def follow(
                 lines[line.line] = HeldLine(line.version, takes)
     after = Hold(lines, planned and hold_may_wait(order))
     changes = _between(hold, after)
+    if begun := {item: amount for item, amount in _sum(more).items() if amount}:
+        changes += [Change(Kind.RESERVE, begun), Change(Kind.CONSUME, begun)]
     if order.status in HANDED_OVER:
         after, cooked = cook(after, lines)
         changes += cooked
     return after, changes
+
+
+def _grown(held: HeldLine, line: OrderLine, book: StockBook) -> tuple[HeldLine, Mapping[str, int]]:
+    """A line that a cook has begun, as it is wanted now, and how much more that takes."""
+    wanted, taken = book.of_line(line), held.takes
+    most = {item: max(wanted.get(item, 0), taken.get(item, 0)) for item in {*wanted, *taken}}
+    more = {item: amount - taken.get(item, 0) for item, amount in most.items()}
+    return HeldLine(line.version, most, cooked=True), more
 
 
 def hold_may_wait(order: Order) -> bool:
