@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
+import services.inventory.expiring
 import services.inventory.receiving
 import services.inventory.reserving
 import services.kitchen.attending
@@ -23,6 +24,8 @@ import services.staff.handlers
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
+from services.inventory.expiry_watch import ExpiryWatch
+from services.inventory.timers import PlannedOrders
 from services.kitchen.course_timer import CourseTimer
 from services.kitchen.intake_timer import IntakeTimer
 from services.kitchen.learning import Learner, LearntPace
@@ -198,6 +201,8 @@ def assemble(
             PartyTimer(database, intake, clock).run,
             CheckTimers(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StationWatch(database, intake, clock, last_words).run,
+            PlannedOrders(database, intake, clock, look_every_s=look_every_s).run,
+            ExpiryWatch(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
         ),
     )
     return Served(
@@ -226,6 +231,7 @@ def area_router() -> Router:
     for area in (
         services.orders.handlers.router,
         services.orders.parties.router,
+        services.inventory.expiring.router,
         services.inventory.receiving.router,
         services.inventory.reserving.router,  # before tickets are cut that nobody can make
         services.kitchen.channels.router,  # before tickets are cut that nobody takes

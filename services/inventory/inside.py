@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from schemas.identifiers import Slug
 from schemas.message import Request
 
 
@@ -22,3 +23,9 @@ class CountPortions(Request, type="heard.inside.count-portions.v1", topic="insid
     """The book is another, or what can be made is not known: reckon it for everything."""
 
     version: int
+
+
+class ReviewLots(Request, type="heard.inside.review-lots.v1", topic="inside/review-lots"):
+    """What of these items expires soon, or has expired, may be another than what was told."""
+
+    items: tuple[Slug, ...]
