@@ -124,6 +124,8 @@ class SellOut(Request, type="heard.menu.sell-out.v1", topic="menu/sell-out"):
     """86: this cannot be had, until a time or until somebody restores it."""
 
     item: Slug
+    modifier: bool = False
+    """It is a modifier of this name, whatever it may be chosen with."""
     reason: Annotated[Remark, Field(min_length=1)]
     until: AwareDatetime | None = None
     person: Slug | None = None
@@ -133,4 +135,5 @@ class RestoreItem(Request, type="heard.menu.restore.v1", topic="menu/restore"):
     """What somebody took off can be had again, as far as the stock allows."""
 
     item: Slug
+    modifier: bool = False
     person: Slug | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from schemas.alerts import Alert, AlertKind, Audience, Severity
@@ -125,18 +125,44 @@ async def _count_portions(
     rows = {
         item: await context.draft.get(STOCK_LEVELS, context.tenant, item) for item in sorted(items)
     }
-    left = {name: portions(book.takes[name], rows) for name in sorted(concerned)}
-    told = {name: None if n is None or n > countdown else n for name, n in left.items()}
-    await context.tell(PortionsLeft(told))
+    await context.tell(portions_left(book, sorted(concerned), rows, countdown))
 
 
-def portions(takes: Mapping[str, int], rows: Mapping[str, Row | None]) -> int | None:
-    """How many can be made of what is available; None where nobody has counted any of it."""
+def portions_left(
+    book: StockBook, names: Iterable[str], rows: Mapping[str, Row | None], countdown: int
+) -> PortionsLeft:
+    """How many of each can still be made, as far as that is worth telling.
+
+    Args:
+        book: the house's.
+        names: of recipes.
+        rows: of `STOCK_LEVELS`, of all items that they take.
+        countdown: more than so many are enough.
+    """
+    left: dict[str, int | None] = {}
+    runs_out: dict[str, str] = {}
+    for name in names:
+        n, scarcest = portions(book.takes[name], rows)
+        left[name] = None if n is None or n > countdown else n
+        if n == 0 and scarcest is not None and scarcest in book.items:
+            runs_out[name] = book.items[scarcest].name
+    return PortionsLeft(left, runs_out)
+
+
+def portions(
+    takes: Mapping[str, int], rows: Mapping[str, Row | None]
+) -> tuple[int | None, str | None]:
+    """How many can be made of what is available, and what limits that.
+
+    None where nobody has counted any of it.
+    """
     least: int | None = None
+    scarcest: str | None = None
     for item, need in takes.items():
         row = rows.get(item)
         if row is None or not row["counted"] or not need:
             continue
         n = max(0, level_of(row).available) // need
-        least = n if least is None else min(least, n)
-    return least
+        if least is None or n < least:
+            least, scarcest = n, item
+    return least, scarcest

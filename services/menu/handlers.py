@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.menu import MenuItem
-from services.menu import store
+from services.menu import availability, store
 from services.runtime.context import Outgoing, clearing, outgoing
 from services.runtime.outbox import enclose
 from services.runtime.router import Router
@@ -20,9 +20,9 @@ router: Final = Router()
 @router.state
 async def menu_items(connection: AsyncConnection, tenant: str, now: datetime) -> list[Outgoing]:
     """What stands retained on the broker: every item of the menu."""
-    return [
-        outgoing(item, tenant=tenant, now=now) for item in await store.menu_of(connection, tenant)
-    ]
+    items = await store.menu_of(connection, tenant)
+    shown = await store.offered_of(connection, tenant, items, now)
+    return [outgoing(item, tenant=tenant, now=now) for item in shown]
 
 
 async def put_menu(
@@ -43,8 +43,12 @@ async def put_menu(
     before = {item.item: item for item in await store.menu_of(connection, tenant)}
     changed = [item for item in items if before.get(item.item) != item]
     gone = sorted(before.keys() - {item.item for item in items}) if replace else []
-    messages = [outgoing(item, tenant=tenant, now=now) for item in changed]
+    shown = await store.offered_of(connection, tenant, changed, now)
+    messages = [outgoing(item, tenant=tenant, now=now) for item in shown]
     messages += [clearing(MenuItem, tenant=tenant, item=item) for item in gone]
     await store.write(connection, tenant, changed, gone)
     await enclose(connection, messages)
     return len(changed), len(gone)
+
+
+router.include(availability.router)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     String,
     Table,
@@ -21,11 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.menu import MenuItem
+from schemas.menu import MenuItem, ModifierRequest
+from schemas.orders import LineRequest
+from services.menu.offering import AS_WRITTEN, WITH, Standing, gone_of, modifiers_of, offered
+from services.runtime import house_rules
 from services.runtime.among import among
 from services.runtime.changed import GUARD
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
+from services.runtime.wall_clock import zone_of
 from services.runtime.work import OURS_ALONE, SHELVED, Draft, Row, made_of
 
 MENU_ITEMS: Final = Table(
@@ -71,6 +78,7 @@ MENU_AVAILABILITY: Final = Table(
     Column("item", String(80), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("left", Integer),
+    Column("runs_out", String(120)),
     Column("reason", Text),
     Column("back_at", Moment),
     Column("by", SLUG),
@@ -78,8 +86,16 @@ MENU_AVAILABILITY: Final = Table(
     CheckConstraint('"left" >= 0', name="left"),
     info={GUARD: "version", SHELVED: True, OURS_ALONE: True},
 )
+_comes_back = MENU_AVAILABILITY.c.back_at.is_not(None)
+Index(
+    "ix_menu_availability_back_at",
+    MENU_AVAILABILITY.c.back_at,
+    postgresql_where=_comes_back,
+    sqlite_where=_comes_back,
+)
 """What is scarce, or taken off by hand: by item, and by ``with:`` and the modifier. ``left`` is
-what the stock says; ``reason`` is there while somebody has taken it off."""
+what the stock says, and ``runs_out`` of what it has not enough; ``reason`` is there while somebody
+has taken it off. Whoever serves writes it alone; who imports a menu reads it."""
 
 _LISTS: Final = ("allergens", "groups", "components", "hours")
 """Empty for most items: nothing stands in the row then."""
@@ -104,6 +120,13 @@ def to_row(tenant: str, item: MenuItem) -> dict[str, Any]:
     return {"tenant": tenant, **row}
 
 
+def to_standing(row: Row | None) -> Standing:
+    """Read a row of `MENU_AVAILABILITY`."""
+    if row is None or (row["left"] is None and row["reason"] is None):
+        return AS_WRITTEN
+    return Standing(row["left"], row["runs_out"] or "", row["reason"], row["back_at"])
+
+
 class StoredMenu:
     """The menu as other areas see it: `services.runtime.ports.MenuPort`."""
 
@@ -124,10 +147,75 @@ class StoredMenu:
             found[item] = made_of(row, to_item)
         return found
 
+    async def offered(
+        self,
+        draft: Draft,
+        tenant: str,
+        lines: Collection[LineRequest],
+        *,
+        now: datetime,
+        due_at: datetime | None = None,
+    ) -> Mapping[str, MenuItem]:
+        """See `MenuPort.offered`."""
+        found = await self.items(draft, tenant, {line.item for line in lines})
+        chosen = {name for line in lines for name in _chosen(line.modifiers)}
+        await draft.work.fetch(
+            MENU_AVAILABILITY,
+            [*((tenant, item) for item in found), *((tenant, WITH + name) for name in chosen)],
+        )
+        standings = {item: await standing_of(draft, tenant, item) for item in found}
+        with_it = {name: await standing_of(draft, tenant, WITH + name) for name in chosen}
+        if not any(item.hours for item in found.values()) and all(
+            each is AS_WRITTEN for each in (*standings.values(), *with_it.values())
+        ):
+            return found  # most orders
+        at, planned = await _wanted(draft, tenant, now, due_at)
+        gone = {name for name, each in with_it.items() if each.is_gone(at, planned=planned)}
+        zone = await zone_of_house(draft, tenant)
+        return {
+            name: offered(
+                item,
+                standings[name],
+                gone and gone & set(modifiers_of(item.groups)),
+                at=at,
+                zone=zone,
+                planned=planned,
+            )
+            for name, item in found.items()
+        }
+
     async def prepare(self, draft: Draft, wanted: Collection[tuple[str, str]]) -> None:
         """See `MenuPort.prepare`."""
         await draft.work.fetch(MENUS, {(tenant, MAIN) for tenant, _ in wanted})
         await draft.work.fetch(MENU_ITEMS, wanted)
+        await draft.work.fetch(MENU_AVAILABILITY, wanted)
+
+
+def _chosen(modifiers: Sequence[ModifierRequest]) -> Iterator[str]:
+    for each in modifiers:
+        yield each.modifier
+        if each.modifiers:
+            yield from _chosen(each.modifiers)
+
+
+async def _wanted(
+    draft: Draft, tenant: str, now: datetime, due_at: datetime | None
+) -> tuple[datetime, bool]:
+    """For when it is wanted, and whether that is a later day: see `StockRules.plan_ahead_s`."""
+    if due_at is None or due_at <= now:
+        return now, False
+    rules = await house_rules.stock_rules(draft, tenant)
+    return due_at, due_at - timedelta(seconds=rules.plan_ahead_s) > now
+
+
+async def standing_of(draft: Draft, tenant: str, name: str) -> Standing:
+    """How an item stands, or with `WITH` a modifier."""
+    return to_standing(await draft.get(MENU_AVAILABILITY, tenant, name))
+
+
+async def zone_of_house(draft: Draft, tenant: str) -> ZoneInfo:
+    """The clock on the house's wall."""
+    return zone_of((await house_rules.order_rules(draft, tenant)).time_zone)
 
 
 async def menu_of(connection: AsyncConnection, tenant: str) -> Sequence[MenuItem]:
@@ -138,6 +226,35 @@ async def menu_of(connection: AsyncConnection, tenant: str) -> Sequence[MenuItem
         .order_by(MENU_ITEMS.c.category, MENU_ITEMS.c.name, MENU_ITEMS.c.item)
     )
     return [to_item(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+
+async def offered_of(
+    connection: AsyncConnection, tenant: str, items: Sequence[MenuItem], now: datetime
+) -> Sequence[MenuItem]:
+    """Items as they can be had now, from the rows; as every till shows them.
+
+    Args:
+        connection: a transaction.
+        tenant: whose menu.
+        items: as they are written.
+        now: the time.
+    """
+    mine = MENU_AVAILABILITY.c.tenant == tenant
+    rows = (await connection.execute(select(MENU_AVAILABILITY).where(mine))).mappings()
+    standings = {row["item"]: to_standing(dict(row)) for row in rows}
+    if not standings and not any(item.hours for item in items):
+        return items
+    zone = zone_of((await house_rules.read(connection, tenant)).orders.time_zone)
+    return [
+        offered(
+            item,
+            standings.get(item.item, AS_WRITTEN),
+            gone_of(item, standings, now),
+            at=now,
+            zone=zone,
+        )
+        for item in items
+    ]
 
 
 async def write(

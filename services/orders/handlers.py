@@ -86,7 +86,7 @@ async def place(request: PlaceOrder, context: Context) -> Order:
         Refusal: see `pricing.price_lines` and `rules.place`.
     """
     house = await house_rules.order_rules(context.draft, context.tenant)
-    lines, currency = await _priced(context, request.lines)
+    lines, currency = await _priced(context, request.lines, due_at=request.due_at)
     decided = rules.place(
         request,
         house,
@@ -106,7 +106,11 @@ async def add_lines(request: AddLines, context: Context) -> None:
     order = await load(context, request.order_id)
     house = await house_rules.order_rules(context.draft, context.tenant)
     lines, _ = await _priced(
-        context, request.lines, first=len(order.lines) + 1, version=order.version + 1
+        context,
+        request.lines,
+        due_at=order.due_at,
+        first=len(order.lines) + 1,
+        version=order.version + 1,
     )
     rules.check_more(order, house, rules.total(lines))
     order = await changed(
@@ -281,10 +285,15 @@ async def _is_cooked(order: Order, context: Context) -> bool:
 
 
 async def _priced(
-    context: Context, lines: Sequence[LineRequest], *, first: int = 1, version: int = 1
+    context: Context,
+    lines: Sequence[LineRequest],
+    *,
+    due_at: datetime | None,
+    first: int = 1,
+    version: int = 1,
 ) -> tuple[tuple[OrderLine, ...], Currency]:
-    menu = await context.ports.menu.items(
-        context.draft, context.tenant, {line.item for line in lines}
+    menu = await context.ports.menu.offered(
+        context.draft, context.tenant, lines, now=context.now, due_at=due_at
     )
     house = await house_rules.order_rules(context.draft, context.tenant)
     priced = pricing.price_lines(lines, menu, house, first=first, version=version)

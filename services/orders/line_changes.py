@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from schemas.menu import ChosenModifier
 from schemas.order_changes import ChangeLine, VoidLines
-from schemas.orders import Order, OrderChange, OrderLine, OrderStatus, OrderStep
+from schemas.orders import (
+    LineRequest,
+    Order,
+    OrderChange,
+    OrderLine,
+    OrderStatus,
+    OrderStep,
+)
 from schemas.refusals import RefusalCode
 from services.orders import pricing, rules
 from services.orders.changes import changed, finish_if_made, load, receipt
@@ -31,7 +40,7 @@ async def change_line(request: ChangeLine, context: Context) -> None:
         raise Refusal(
             RefusalCode.ALREADY_COOKED, f"line {line.line} of {order.number} is cooked: add another"
         )
-    altered = await _altered(request, line, context)
+    altered = await _altered(request, line, context, order.due_at)
     if altered == line:
         context.answer(receipt(order))
         return
@@ -44,27 +53,48 @@ async def change_line(request: ChangeLine, context: Context) -> None:
     context.answer(receipt(order))
 
 
-async def _altered(request: ChangeLine, line: OrderLine, context: Context) -> OrderLine:
-    """The line as it shall be; what was ordered keeps the price it was ordered at."""
+async def _altered(
+    request: ChangeLine, line: OrderLine, context: Context, due_at: datetime | None
+) -> OrderLine:
+    """The line as it shall be; what was ordered keeps the price it was ordered at.
+
+    More of it, and what is newly chosen with it, must be there to be had; the rest was promised.
+    """
     changes: dict[str, Any] = {
         name: value
         for name in ("quantity", "note", "seat")
         if (value := getattr(request, name)) is not None
     }
+    more = request.quantity is not None and request.quantity > line.quantity
+    if request.modifiers is None and not more:
+        return pricing.reprice(line.model_copy(update=changes))
+    wanted = LineRequest(item=line.item, quantity=1, modifiers=request.modifiers or ())
+    menu = await context.ports.menu.offered(
+        context.draft, context.tenant, [wanted], now=context.now, due_at=due_at
+    )
+    item = menu.get(line.item)
+    if more and item is not None:
+        pricing.check_available([item])
     if request.modifiers is not None:
-        menu = await context.ports.menu.items(context.draft, context.tenant, {line.item})
-        item = menu.get(line.item)
         if item is None:
             raise Refusal(
                 RefusalCode.UNKNOWN_ITEM, f"{line.item} has left the menu: void the line instead"
             )
-        chosen = pricing.choose(request.modifiers, item)
+        promised = set(_names(line.modifiers))
+        gone = tuple(each for each in item.sold_out if each not in promised)
+        chosen = pricing.choose(request.modifiers, item.model_copy(update={"sold_out": gone}))
         changes |= {
             "modifiers": chosen.modifiers,
             "unit_minor": line.unit_minor - _worth(line.modifiers) + chosen.price_minor,
             "allergens": pricing.checked_allergens(chosen.allergens, line.avoid, line.name),
         }
     return pricing.reprice(line.model_copy(update=changes))
+
+
+def _names(modifiers: tuple[ChosenModifier, ...]) -> Iterator[str]:
+    for each in modifiers:
+        yield each.modifier
+        yield from _names(each.modifiers)
 
 
 def _worth(modifiers: tuple[ChosenModifier, ...]) -> int:

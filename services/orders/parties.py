@@ -83,13 +83,14 @@ async def read_parties_ahead(
 async def choose_lines(request: ChooseLines, context: Context) -> None:
     """Put a guest's lines in the place of those that they had."""
     party = await _load(context, request.party_id)
-    items = {line.item for guest in party.guests for line in guest.lines}
-    items |= {line.item for line in request.lines}
+    lines = [*request.lines, *(line for guest in party.guests for line in guest.lines)]
     chosen = party_rules.choose(
         party,
         context.device,
         request.lines,
-        menu=await context.ports.menu.items(context.draft, context.tenant, items),
+        menu=await context.ports.menu.offered(
+            context.draft, context.tenant, lines, now=context.now
+        ),
         house=await house_rules.order_rules(context.draft, context.tenant),
         at=context.now,
     )

@@ -55,13 +55,23 @@ def price_lines(
     unknown = sorted({line.item for line in lines} - menu.keys())
     if unknown:
         raise Refusal(RefusalCode.UNKNOWN_ITEM, f"not on the menu: {', '.join(unknown)}"[:240])
-    sold_out = sorted({line.item for line in lines if not menu[line.item].available})
-    if sold_out:
-        raise Refusal(RefusalCode.ITEM_UNAVAILABLE, f"sold out: {', '.join(sold_out)}"[:240])
+    check_available(menu[line.item] for line in lines)
     return tuple(
         _price(line, menu[line.item], house, number=number, version=version)
         for number, line in enumerate(lines, first)
     )
+
+
+def check_available(items: Iterable[MenuItem]) -> None:
+    """See that all of these can be had.
+
+    Raises:
+        Refusal: `item-unavailable`, naming every one that cannot, and why.
+    """
+    sold_out = {item.item: item.why for item in items if not item.available}
+    if sold_out:
+        told = (f"{name} ({why})" if why else name for name, why in sorted(sold_out.items()))
+        raise Refusal(RefusalCode.ITEM_UNAVAILABLE, f"sold out: {', '.join(told)}"[:240])
 
 
 def _price(
@@ -163,13 +173,24 @@ def choose(asked: Sequence[ModifierRequest], item: MenuItem) -> Choice:
     """Resolve what was chosen against the item's groups.
 
     Raises:
-        Refusal: `unknown-modifier` or `wrong-choice`.
+        Refusal: `unknown-modifier` or `wrong-choice`; `item-unavailable` for a modifier that
+            cannot be had.
     """
     if not asked and not item.groups:  # most lines
         return Choice((), 0, item.allergens)
+    if item.sold_out:
+        _check_modifiers(asked, item)
     chosen, price = _resolve(asked, item.groups, item.name, MAX_DEPTH)
     allergens = _contained(item.allergens, asked, item.groups)
     return Choice(chosen, price, tuple(sorted(allergens)))
+
+
+def _check_modifiers(asked: Sequence[ModifierRequest], item: MenuItem) -> None:
+    for each in asked:
+        if each.modifier in item.sold_out:
+            text = f"{item.name}: {each.modifier} is sold out"
+            raise Refusal(RefusalCode.ITEM_UNAVAILABLE, text[:240])
+        _check_modifiers(each.modifiers, item)
 
 
 def _resolve(

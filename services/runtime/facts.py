@@ -7,7 +7,7 @@ together is decided together. Messages of the contract are facts too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 
@@ -58,6 +58,10 @@ class PortionsLeft:
 
     Attributes:
         left: by menu item, and by ``with:`` and the modifier; None is enough for now.
+        runs_out: for people, of what there is not enough, where nothing is left.
+        whole: it speaks of everything that is made of stock: what is not named is not.
     """
 
     left: Mapping[str, int | None]
+    runs_out: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False

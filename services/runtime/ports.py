@@ -10,7 +10,7 @@ from uuid import UUID
 
 from schemas.kitchen import Ticket
 from schemas.menu import MenuItem
-from schemas.orders import Order
+from schemas.orders import LineRequest, Order
 from schemas.replies import OrderReceipt
 from services.runtime.work import Draft
 
@@ -21,7 +21,29 @@ class MenuPort(Protocol):
     async def items(
         self, draft: Draft, tenant: str, ids: Collection[str]
     ) -> Mapping[str, MenuItem]:
-        """The items of these ids that are on the menu; unknown ids are absent."""
+        """The items of these ids that are on the menu, as they are written; unknown are absent."""
+
+    async def offered(
+        self,
+        draft: Draft,
+        tenant: str,
+        lines: Collection[LineRequest],
+        *,
+        now: datetime,
+        due_at: datetime | None = None,
+    ) -> Mapping[str, MenuItem]:
+        """The items of these lines as they can be had; unknown ones are absent.
+
+        Of an item's modifiers that cannot be had, it names those that the lines ask for.
+
+        Args:
+            draft: what decides.
+            tenant: whose menu.
+            lines: what is asked for.
+            now: the time.
+            due_at: for when it is wanted; None is now. What the stock lacks today does not
+                matter to an order of a later day.
+        """
 
     async def prepare(self, draft: Draft, wanted: Collection[tuple[str, str]]) -> None:
         """Read the items ``(tenant, item)`` of a whole batch at once."""

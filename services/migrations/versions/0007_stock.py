@@ -160,6 +160,7 @@ def upgrade() -> None:
         sa.Column("item", sa.String(length=80), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("left", sa.Integer(), nullable=True),
+        sa.Column("runs_out", sa.String(length=120), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("back_at", Moment(), nullable=True),
         sa.Column("by", sa.String(length=64), nullable=True),
@@ -170,6 +171,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant", "item", name=op.f("pk_menu_availability")),
         info={"guard": "version", "shelved": True, "ours alone": True},
+    )
+    op.create_index(
+        "ix_menu_availability_back_at",
+        "menu_availability",
+        ["back_at"],
+        unique=False,
+        postgresql_where=sa.text("back_at IS NOT NULL"),
+        sqlite_where=sa.text("back_at IS NOT NULL"),
     )
     op.create_table(
         "recipes",
