@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
+import services.inventory.counting
 import services.inventory.expiring
+import services.inventory.losing
+import services.inventory.reading
 import services.inventory.receiving
 import services.inventory.reserving
 import services.kitchen.attending
@@ -26,6 +29,7 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.inventory.expiry_watch import ExpiryWatch
 from services.inventory.timers import PlannedOrders
+from services.inventory.usage_book import UsageBook
 from services.kitchen.course_timer import CourseTimer
 from services.kitchen.intake_timer import IntakeTimer
 from services.kitchen.learning import Learner, LearntPace
@@ -189,6 +193,7 @@ def assemble(
             Tidying(database, clock).run,
             StaffTidying(database, clock).run,
             MetricsBook(database, relay, clock).run,
+            UsageBook(database, clock).run,
             Learner(database, pace, look_every_s=_LEARN_SELDOMER * look_every_s).run,
         ),
         within=(
@@ -233,6 +238,9 @@ def area_router() -> Router:
         services.orders.parties.router,
         services.inventory.expiring.router,
         services.inventory.receiving.router,
+        services.inventory.counting.router,
+        services.inventory.losing.router,
+        services.inventory.reading.router,
         services.inventory.reserving.router,  # before tickets are cut that nobody can make
         services.kitchen.channels.router,  # before tickets are cut that nobody takes
         services.kitchen.handlers.router,
