@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 HALF_LIFE: Final = timedelta(weeks=8)
 PRIOR_WEEKS: Final = 4.0
-HISTORY: Final = timedelta(weeks=52)
+HISTORY: Final = timedelta(weeks=26)
 """What is older tells nothing more."""
 
 _WEEK: Final = timedelta(weeks=1)
