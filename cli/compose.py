@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
+import services.inventory.all_portions
 import services.inventory.counting
 import services.inventory.expiring
 import services.inventory.losing
@@ -27,6 +28,7 @@ import services.staff.handlers
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
+from services.inventory.all_portions import PortionsWatch
 from services.inventory.expiry_watch import ExpiryWatch
 from services.inventory.timers import PlannedOrders
 from services.inventory.usage_book import UsageBook
@@ -39,6 +41,7 @@ from services.kitchen.timers import KitchenTimers
 from services.kitchen.watching import StationWatch
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
+from services.menu.timers import MenuWatch, SellOutTimer
 from services.orders.party_store import StoredParties
 from services.orders.party_timer import PartyTimer
 from services.orders.port import StoredOrders
@@ -206,6 +209,9 @@ def assemble(
             PartyTimer(database, intake, clock).run,
             CheckTimers(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StationWatch(database, intake, clock, last_words).run,
+            SellOutTimer(database, intake, clock, look_every_s=look_every_s).run,
+            MenuWatch(database, intake, clock, look_every_s=_RULES_SELDOMER * look_every_s).run,
+            PortionsWatch(database, intake, clock, look_every_s=look_every_s).run,
             PlannedOrders(database, intake, clock, look_every_s=look_every_s).run,
             ExpiryWatch(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
         ),
@@ -241,6 +247,7 @@ def area_router() -> Router:
         services.inventory.counting.router,
         services.inventory.losing.router,
         services.inventory.reading.router,
+        services.inventory.all_portions.router,
         services.inventory.reserving.router,  # before tickets are cut that nobody can make
         services.kitchen.channels.router,  # before tickets are cut that nobody takes
         services.kitchen.handlers.router,
