@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 from schemas.inventory import BaseUnit
@@ -56,10 +57,12 @@ class Problem:
     Attributes:
         recipe: in which.
         text: what is wrong, and what to do.
+        part: in which of its parts, counted from 0; None where it is all of it.
     """
 
     recipe: str
     text: str
+    part: int | None = None
 
 
 Takes = Mapping[str, int]
@@ -81,18 +84,14 @@ class Book:
 
     def problems(self) -> list[Problem]:
         """All that keeps the book from being used, recipe by recipe; empty when it can be."""
-        found = [
-            Problem(recipe.name, text)
-            for recipe in self._recipes.values()
-            for text in self._wrong_in(recipe)
-        ]
-        if not found:
-            found = [Problem(circle[0], _circle(circle)) for circle in self._circles()]
-        if not found:
-            found = [
+        found = [each for recipe in self._recipes.values() for each in self._wrong_in(recipe)]
+        circles, order = self._walk()
+        found += [Problem(circle[0], _circle(circle)) for circle in circles]
+        if not circles:
+            found += [
                 Problem(name, f"its parts are nested deeper than {DEEPEST}: take one of them apart")
-                for name in self._recipes
-                if self._depth(name) > DEEPEST
+                for name, depth in self._depths(order).items()
+                if depth > DEEPEST
             ]
         return found
 
@@ -128,20 +127,23 @@ class Book:
             return self._ingredients[name]
         return Measure(_base_of(self._recipes[name].unit))
 
-    def _wrong_in(self, recipe: Recipe) -> Iterator[str]:
+    def _wrong_in(self, recipe: Recipe) -> Iterator[Problem]:
         if recipe.name in self._ingredients:
-            yield f"{recipe.name} is an ingredient too: give one of them another name"
+            said = f"{recipe.name} is an ingredient too: give one of them another name"
+            yield Problem(recipe.name, said)
         if not recipe.parts:
-            yield "nothing goes in: name its parts, or take it off the book"
+            yield Problem(recipe.name, "nothing goes in: name its parts, or take it off the book")
         if not recipe.yields.is_finite() or recipe.yields <= 0:
-            yield f"it yields {recipe.yields}: say how much comes out of what goes in"
+            said = f"it yields {recipe.yields}: say how much comes out of what goes in"
+            yield Problem(recipe.name, said)
         try:
             _base_of(recipe.unit)
         except UnitMismatch as error:
-            yield str(error)
+            yield Problem(recipe.name, str(error))
             return
-        for part in recipe.parts:
-            yield from self._wrong_with(part)
+        for number, part in enumerate(recipe.parts):
+            for text in self._wrong_with(part):
+                yield Problem(recipe.name, text, number)
 
     def _wrong_with(self, part: Part) -> Iterator[str]:
         if part.name not in self._ingredients and part.name not in self._recipes:
@@ -152,49 +154,51 @@ class Book:
         if not part.waste.is_finite() or not 0 <= part.waste < 1:
             yield f"{part.waste} of {part.name} is waste: say a share from 0 to below 1"
         try:
-            exactly(Decimal(1), part.unit, self._measure(part.name))
+            measure = self._measure(part.name)
+        except UnitMismatch:
+            return  # told of the recipe that says so
+        try:
+            exactly(Decimal(1), part.unit, measure)
         except UnitMismatch as error:
             yield f"{part.name}: {error}"
 
-    def _circles(self) -> list[tuple[str, ...]]:
-        """Each way in which a recipe comes to contain itself, begun at its first name."""
-        found: dict[frozenset[str], tuple[str, ...]] = {}
-        done: set[str] = set()
+    def _walk(self) -> tuple[list[tuple[str, ...]], list[str]]:
+        """Ways in which recipes come to contain themselves, and an order with parts before wholes.
+
+        Each circle begins at its first name by the alphabet. No stack but this one grows: a file
+        may nest recipes as deep as it likes.
+        """
+        circles: dict[frozenset[str], tuple[str, ...]] = {}
+        order: dict[str, None] = {}
         for start in self._recipes:
-            self._walk(start, (), done, found)
-        return list(found.values())
+            path: dict[str, Iterator[Part]] = {}
+            if start not in order:
+                path[start] = iter(self._recipes[start].parts)
+            while path:
+                name, parts = next(reversed(path.items()))
+                below = next(parts, None)
+                if below is None:
+                    del path[name]
+                    order[name] = None
+                elif below.name in path:
+                    names = list(path)
+                    circle = names[names.index(below.name) :]
+                    first = circle.index(min(circle))
+                    circles.setdefault(frozenset(circle), (*circle[first:], *circle[:first]))
+                elif below.name in self._recipes and below.name not in order:
+                    path[below.name] = iter(self._recipes[below.name].parts)
+        return list(circles.values()), list(order)
 
-    def _walk(
-        self,
-        name: str,
-        above: tuple[str, ...],
-        done: set[str],
-        found: dict[frozenset[str], tuple[str, ...]],
-    ) -> None:
-        if name in above:
-            circle = above[above.index(name) :]
-            first = circle.index(min(circle))
-            found.setdefault(frozenset(circle), (*circle[first:], *circle[:first]))
-            return
-        if name in done or name not in self._recipes:
-            return
-        for part in self._recipes[name].parts:
-            self._walk(part.name, (*above, name), done, found)
-        done.add(name)
-
-    def _depth(self, name: str) -> int:
+    def _depths(self, order: Sequence[str]) -> dict[str, int]:
+        """How deep each recipe is nested, given parts before wholes."""
         depths: dict[str, int] = {}
-
-        def of(each: str) -> int:
-            if each not in self._recipes:
-                return 0
-            if each not in depths:
-                depths[each] = 1 + max(of(part.name) for part in self._recipes[each].parts)
-            return depths[each]
-
-        return of(name)
+        for name in order:
+            parts = self._recipes[name].parts
+            depths[name] = 1 + max((depths.get(part.name, 0) for part in parts), default=0)
+        return depths
 
 
+@cache
 def _base_of(unit: str) -> BaseUnit:
     for base in BaseUnit:
         try:

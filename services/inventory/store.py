@@ -10,7 +10,8 @@ from sqlalchemy import Column, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.inventory import StockItem
-from services.inventory.tables import RECIPES, STOCK_ITEMS
+from schemas.suppliers import Supplier
+from services.inventory.tables import RECIPES, STOCK_ITEMS, SUPPLIERS
 from services.runtime import house_rules
 from services.runtime.among import among
 
@@ -63,6 +64,25 @@ async def put(
     ]
     await _replace(connection, RECIPES.c.recipe, tenant, kept, gone_recipes)
     await house_rules.new_stock_book(connection, tenant)
+
+
+async def put_suppliers(
+    connection: AsyncConnection,
+    tenant: str,
+    suppliers: Collection[Supplier],
+    *,
+    gone: Collection[str] = (),
+) -> None:
+    """Put suppliers into a house's book, over what stands there under their names."""
+    rows = [
+        {
+            "tenant": tenant,
+            "supplier": each.supplier,
+            "document": each.model_dump(mode="json", exclude={"supplier"}),
+        }
+        for each in suppliers
+    ]
+    await _replace(connection, SUPPLIERS.c.supplier, tenant, rows, gone)
 
 
 async def _replace(

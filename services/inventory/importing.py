@@ -1,0 +1,163 @@
+"""Putting a book of items, recipes and suppliers into a house: all of it, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.suppliers import Supplier
+from services.inventory import store
+from services.inventory.book_changes import Changed, changes
+from services.inventory.book_files import Unreadable
+from services.inventory.books import to_item
+from services.inventory.store import KeptRecipe
+from services.inventory.tables import RECIPES, STOCK_ITEMS, STOCK_LEVELS, SUPPLIERS
+from services.inventory.units import UnitMismatch
+from services.inventory.whole_book import WholeBook, counted_in_pieces
+from services.inventory.written import Made, Written
+from services.runtime.house_rules import HOUSE_RULES
+
+_NOBODY_MOVES: Final = text(f'LOCK TABLE "{STOCK_LEVELS.name}" IN SHARE MODE')
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a house has.
+
+    Attributes:
+        book: as it stands.
+        takes: what is kept as taken by one of each recipe.
+        moved: the items of which anything ever moved.
+    """
+
+    book: WholeBook
+    takes: Mapping[str, Mapping[str, int]]
+    moved: frozenset[str]
+
+
+async def import_book(
+    connection: AsyncConnection,
+    tenant: str,
+    written: Written,
+    *,
+    dishes: Collection[str] = (),
+    replace: bool = False,
+    dry_run: bool = False,
+) -> list[Changed]:
+    """Put what files say into a house's book.
+
+    Every decision that is made from now on rests on it. What is a part of something else is
+    reckoned anew there too, whether or not that stands in the files.
+
+    Args:
+        connection: in a transaction that writes.
+        tenant: whose; it must exist.
+        written: from `book_reading.read_book`.
+        dishes: what is on the menu: it must come out of its recipe in pieces.
+        replace: whether what the files do not say is gone.
+        dry_run: only look.
+
+    Returns:
+        What changed, or would.
+
+    Raises:
+        Unreadable: with all that is wrong; nothing was done.
+    """
+    # One import at a time: the second sees what the first has put.
+    mine = select(HOUSE_RULES.c.version).where(HOUSE_RULES.c.tenant == tenant)
+    await connection.execute(mine.with_for_update())
+    before = await standing(connection, tenant)
+    if _units_changed(before.book, written) and connection.dialect.name == "postgresql":
+        # An order is being decided that moves the first of one of them: wait for it.
+        await connection.execute(_NOBODY_MOVES)
+        before = await standing(connection, tenant)
+    after = before.book.with_files(written, before.moved, replace=replace)
+    wrong = [*written.complaints, *after.wrong(written)]
+    wrong += [
+        f"{written.places[f'item {name}']}: {name} is counted in {was}, and was moved: "
+        f"it cannot be counted in {now} now; give the new one another name"
+        for name, (was, now) in _units_changed(before.book, written).items()
+        if name in before.moved
+    ]
+    wrong += [
+        f"{made.where}: {name} is on the menu: say how many come out (yields: 8), not how much"
+        for name, made in after.recipes.items()
+        if name in dishes and not counted_in_pieces(made.recipe)
+    ]
+    if not wrong and not (written.items or written.recipes or written.suppliers):
+        wrong = ["there is nothing in it: no item, no recipe, no supplier"]
+    if wrong:
+        raise Unreadable(list(dict.fromkeys(wrong)))
+    try:
+        takes = after.takes()
+    except UnitMismatch as error:
+        raise Unreadable([str(error)]) from None
+    found = changes(before.book, after)
+    if not dry_run:
+        await _write(connection, tenant, before, after, takes)
+    return found
+
+
+async def standing(connection: AsyncConnection, tenant: str) -> Standing:
+    """Read a house's whole book."""
+    items = {
+        row["item"]: to_item(dict(row))
+        for row in (
+            await connection.execute(select(STOCK_ITEMS).where(STOCK_ITEMS.c.tenant == tenant))
+        ).mappings()
+    }
+    recipes: dict[str, Made] = {}
+    takes: dict[str, Mapping[str, int]] = {}
+    for row in await connection.execute(select(RECIPES).where(RECIPES.c.tenant == tenant)):
+        recipes[row.recipe] = Made.kept(row.recipe, row.document)
+        takes[row.recipe] = row.takes
+    query = select(SUPPLIERS).where(SUPPLIERS.c.tenant == tenant)
+    suppliers = {
+        row.supplier: Supplier.model_validate({**row.document, "supplier": row.supplier})
+        for row in await connection.execute(query)
+    }
+    moved = select(STOCK_LEVELS.c.item).where(STOCK_LEVELS.c.tenant == tenant)
+    names = frozenset((await connection.execute(moved)).scalars())
+    return Standing(WholeBook(items, recipes, suppliers), takes, names)
+
+
+def _units_changed(book: WholeBook, written: Written) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name, item in written.items.items():
+        was = book.items.get(name)
+        if was is not None and was.unit is not item.unit:
+            found[name] = (was.unit.value, item.unit.value)
+    return found
+
+
+async def _write(
+    connection: AsyncConnection,
+    tenant: str,
+    before: Standing,
+    after: WholeBook,
+    takes: Mapping[str, Mapping[str, int]],
+) -> None:
+    old = before.book
+    items = [each for name, each in after.items.items() if old.items.get(name) != each]
+    recipes = [
+        KeptRecipe(name, made.document(), takes[name], made.leaves_out)
+        for name, made in after.recipes.items()
+        if old.recipes.get(name) != made or before.takes.get(name) != takes[name]
+    ]
+    suppliers = [each for name, each in after.suppliers.items() if old.suppliers.get(name) != each]
+    gone = (_gone(old.items, after.items), _gone(old.recipes, after.recipes))
+    gone_suppliers = _gone(old.suppliers, after.suppliers)
+    if suppliers or gone_suppliers:
+        await store.put_suppliers(connection, tenant, suppliers, gone=gone_suppliers)
+    if items or recipes or any(gone):
+        await store.put(
+            connection, tenant, items, recipes, gone_items=gone[0], gone_recipes=gone[1]
+        )
+
+
+def _gone(before: Mapping[str, object], after: Mapping[str, object]) -> Sequence[str]:
+    return sorted(before.keys() - after.keys())
