@@ -7,7 +7,11 @@ import click
 from cli.grammar import Group, LazyCommands, Place
 
 # Each room of the stock adds its line here, and is imported only when it is called.
-PLACES: dict[str, Place] = {}
+PLACES: dict[str, Place] = {
+    "forecast": Place(
+        "cli.commands.stock_forecast", "forecast", "Say what will be used in the next days."
+    ),
+}
 
 
 @click.group(cls=Group, commands=LazyCommands(PLACES))
