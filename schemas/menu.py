@@ -16,6 +16,8 @@ from schemas.text import Line64, Line120, Remark
 MAX_DEPTH: Final = 4
 """How deep modifiers may stand in each other."""
 MAX_CHOICES: Final = 64
+MAX_SPANS: Final = 50
+"""Of hours in which an item is served."""
 
 Allergens = Annotated[tuple[Slug, ...], Field(max_length=32)]
 """What is in it: ``gluten``, ``peanuts``, ``milk``; the house's own words, kept as they are."""
@@ -108,7 +110,7 @@ class MenuItem(State, type="heard.menu.item.v1", topic="menu/{item}", about="ite
     """How long one takes; None is as long as usual at its station."""
     course: Course = 1
     """In which course it comes, where the guest says nothing else."""
-    hours: Annotated[tuple[ServedHours, ...], Field(max_length=50)] = ()
+    hours: Annotated[tuple[ServedHours, ...], Field(max_length=MAX_SPANS)] = ()
     """When it can be had, in the house's own time; none is always."""
     left: Annotated[int, Field(ge=0)] | None = None
     """How many can still be made; None is enough for now, or that nobody counts."""

@@ -13,6 +13,7 @@ from cli.names import NAME
 from cli.printing import counted, note, say, show_json, show_table
 from schemas.menu import MenuItem
 from schemas.money import to_text
+from services.menu import serving
 from services.menu.comparing import Changed, choices, difference
 from services.menu.handlers import put_menu
 from services.menu.importing import Unreadable, read_menu
@@ -46,8 +47,11 @@ def import_(
     these names: item (without it, made of the name), name, category, station, price,
     currency, available, tax (one of the house's taxes), allergens (gluten|milk), and for
     the kitchen components (2 patty|bun; in YAML also {patty: 2, bun: 1}), prep_s (how many
-    seconds one takes) and course. A price is a decimal in the tenant's currency. In YAML an
-    item may have groups of modifiers to choose from: group, name, least, most, modifiers;
+    seconds one takes) and course; hours says when it can be had, by the house's own clock
+    (mon-fri 07:00-11:00|sat 08:00-12:00, in YAML also {days: [mon, tue], since: "07:00", until:
+    "11:00"}; no days are every day, and a span may run over midnight). A price is a decimal in
+    the tenant's currency. In YAML an item may have groups of modifiers to choose from: group,
+    name, least, most, modifiers;
     each modifier has modifier, name, price, allergens, removes (what is not in it any
     more), components (what comes on top) and may have groups again.
 
@@ -159,5 +163,7 @@ def _show_item(item: MenuItem) -> None:
         say(f"  takes: {item.prep_s} s")
     if item.course > 1:
         say(f"  course: {item.course}")
+    if item.hours:
+        say(f"  served: {serving.shown(item.hours)}")
     for line in choices(item.groups, item.currency, "  "):
         say(line)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from schemas.menu import Component, MenuItem, Modifier, ModifierGroup
 from schemas.money import to_text
+from services.menu import serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def _shown(item: MenuItem, name: str) -> str:
         return to_text(value, item.currency)
     if name == "components":
         return _components(value)
+    if name == "hours":
+        return serving.shown(value) or "always"
     if isinstance(value, tuple):
         return " + ".join(value) or "none"
     return "none" if value is None else str(value)

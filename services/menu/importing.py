@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from schemas.identifiers import slug
 from schemas.menu import MenuItem
 from schemas.money import to_minor
-from services.menu import making
+from services.menu import making, serving
 from services.menu.choices import Choices, told
 
 FIELDS: Final = (
@@ -30,10 +30,11 @@ FIELDS: Final = (
     "components",
     "prep_s",
     "course",
+    "hours",
 )
 YAML_FIELDS: Final = (*FIELDS, "groups")
 """A table has no room for choices that stand in each other."""
-_LISTS: Final = ("allergens", "groups", "components")
+_LISTS: Final = ("allergens", "groups", "components", "hours")
 _REQUIRED: Final = ("name", "station", "price")
 MAX_ITEM_BYTES: Final = 128 * 1024
 """A till with a little memory keeps the whole menu; a broker takes messages ten times as long."""
@@ -179,6 +180,7 @@ def _item(row: Row, currency: str) -> MenuItem:
     components = making.components(values.get("components", ""), complain)
     prep_s = making.prep_s(values.get("prep_s", ""), complain)
     course = making.course(values.get("course", ""), complain)
+    hours = serving.hours(values.get("hours", ""), complain)
     said = values.get("currency") or currency
     if said != currency:
         complaints.append(f"{row.where}: the currency is {said}, the tenant's {currency}")
@@ -200,6 +202,7 @@ def _item(row: Row, currency: str) -> MenuItem:
             components=components,
             prep_s=prep_s,
             course=course,
+            hours=hours,
         )
     except ValidationError as error:
         complaints += [f"{row.where}: {each}" for each in told(error)]
