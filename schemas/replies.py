@@ -187,6 +187,9 @@ class StockReceipt(Part):
     movement_id: UUID | None = None
     """The entry of the ledger; None where nothing moved."""
     levels: tuple[StockLevel, ...] = ()
+    """Of all that was touched; none after a count, which is blind."""
+    superseded: tuple[Slug, ...] = ()
+    """Items of a count that somebody has counted later: it is kept, and moves nothing."""
 
 
 class StockPage(Part):

@@ -117,9 +117,13 @@ def checked(
     Raises:
         Refusal: `item-unavailable`, where more would be promised than is available;
             `wrong-state`, where more would be released, repaired, thrown away or sent back than
-            there is.
+            there is; `invalid`, where it would be more than the books hold.
     """
     now = after(level, kind, amount)
+    if now.on_hand > MOST:
+        raise Refusal(
+            RefusalCode.INVALID, f"{item}: that is more than the books can hold: check the unit"
+        )
     if kind is Kind.RESERVE and counted and not promised and now.available < 0:
         left = text(max(0, level.available), base)
         raise Refusal(RefusalCode.ITEM_UNAVAILABLE, f"{item}: only {left} left")

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from schemas.identifiers import new_id
-from schemas.inventory import MovementKind, PlacedStock, StockLevel, StockMark
+from schemas.inventory import BaseUnit, MovementKind, PlacedStock, StockItem, StockLevel, StockMark
 from schemas.refusals import RefusalCode
 from services.inventory import ledger
 from services.inventory.ledger import EFFECT, Level, checked
@@ -39,12 +39,15 @@ def level_of(row: Row | None) -> Level:
 def to_level(row: Row, book: StockBook) -> StockLevel | None:
     """What is told of a row; None where the item is on the book no more."""
     item = book.items.get(row["item"])
-    if item is None:
-        return None
+    return None if item is None else level_told(row, item.unit)
+
+
+def level_told(row: Row, unit: BaseUnit) -> StockLevel:
+    """What is told of a row."""
     level = level_of(row)
     return StockLevel(
         item=row["item"],
-        unit=item.unit,
+        unit=unit,
         **level._asdict(),
         available=level.available,
         places=tuple(
@@ -151,14 +154,40 @@ class Moves:
         was = level_of(before)
         known = before is not None and before["counted"]
         now = checked(was, kind, amount, name, item.unit, counted=known, promised=promised)
-        known = known or counted
+        places = _placed(before, kind, amount, where[0] or item.place, where[1])
+        self._put(item, before, now, places, known=known or counted)
+
+    async def vouch(self, name: str) -> None:
+        """Somebody has looked, and found what the books say: nothing moves, and it counts.
+
+        Raises:
+            Refusal: `unknown-item`.
+        """
+        item = self._book.items.get(name)
+        if item is None:
+            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"there is no stock of {name!r:.70}")
+        before = await self._context.draft.get(STOCK_LEVELS, self._context.tenant, name)
+        if before is None or not before["counted"]:
+            places = {} if before is None else before["places"]
+            self._put(item, before, level_of(before), places, known=True)
+
+    def _put(
+        self,
+        item: StockItem,
+        before: Row | None,
+        now: Level,
+        places: Mapping[str, int],
+        *,
+        known: bool,
+    ) -> None:
+        context, name = self._context, item.item
         mark = StockMark.OK if before is None else StockMark(before["mark"])
         row: dict[str, Any] = {
             "tenant": context.tenant,
             "item": name,
             "version": 1 if before is None else before["version"] + 1,
             **now._asdict(),
-            "places": _placed(before, kind, amount, where[0] or item.place, where[1]),
+            "places": places,
             "counted": known,
             "mark": (mark_after(mark, now.available, item) if known else mark).value,
             "changed_at": context.now,

@@ -15,8 +15,13 @@ def measure(item: StockItem) -> Measure:
     return Measure(item.unit, item.piece_g, item.g_per_ml)
 
 
-def amount_of(quantity: Quantity, item: StockItem) -> int:
+def amount_of(quantity: Quantity, item: StockItem, *, may_be_nothing: bool = False) -> int:
     """A quantity in thousandths of the item's base unit.
+
+    Args:
+        quantity: as somebody said it.
+        item: of what.
+        may_be_nothing: whether there may be none of it, as a count may find.
 
     Raises:
         Refusal: `invalid`; it is nothing, too much, or does not convert.
@@ -25,7 +30,7 @@ def amount_of(quantity: Quantity, item: StockItem) -> int:
         found = thousandths(Decimal(quantity.amount), quantity.unit, measure(item))
     except UnitMismatch as error:
         raise Refusal(RefusalCode.INVALID, f"{item.name}: {error}") from None
-    if found <= 0:
+    if found <= 0 and not (may_be_nothing and Decimal(quantity.amount) == 0):
         raise Refusal(
             RefusalCode.INVALID,
             f"{item.name}: {quantity.amount} {quantity.unit} is nothing: say more than that",

@@ -196,6 +196,10 @@ class UnitOfWork:
             self._rows.setdefault(table, {}).update(rows)
             self._changed.setdefault(table, {}).update(rows)
 
+    def unwritten(self, table: Table) -> Mapping[Key, Row]:
+        """What was decided in this batch: no query sees it before the batch is written."""
+        return self._changed.get(table, {})
+
     async def flush(self, appended: Mapping[Table, Sequence[Row]]) -> None:
         """Write all changes, and the `appended` rows that nobody will read back.
 
@@ -257,6 +261,10 @@ class Draft:
         if not self.work.known(table, key):
             await self.work.fetch(table, [key])
         return self.work.peek(table, key)
+
+    def unwritten(self, table: Table) -> list[Row]:
+        """What was decided in this batch, here or before: no query sees it yet."""
+        return [*{**self.work.unwritten(table), **self.changes.get(table, {})}.values()]
 
     def put(self, table: Table, row: Row) -> None:
         """Write one row, new or changed; all its columns must be given."""
