@@ -53,7 +53,7 @@ async def count_down(fact: PortionsLeft, context: Context) -> None:
             before[name] = to_standing(row)
             _keep(context, name, row, left=n, runs_out=runs_out)
     if before:
-        await _tell(context, before)
+        await _tell(context, before, *before)
 
 
 @router.on(SellOut)
@@ -68,7 +68,7 @@ async def sell_out(request: SellOut, context: Context) -> None:
     row = await context.draft.get(MENU_AVAILABILITY, context.tenant, name)
     by = request.person or await whose_screen(context) or context.device
     _keep(context, name, row, reason=request.reason, back_at=request.until, by=by)
-    await _tell(context, {name: to_standing(row)}, offers)
+    await _tell(context, {name: to_standing(row)}, name, offers=offers)
     context.answer(await _receipt(context, name, offers))
 
 
@@ -144,27 +144,32 @@ async def _end(context: Context, name: str, offers: Offers | None = None) -> Non
     if row is None or row["reason"] is None:
         return
     _keep(context, name, row, reason=None, back_at=None, by=None)
-    await _tell(context, {name: to_standing(row)}, offers)
+    # Told whatever it is: by the clock it may be over already, and the screens do not know.
+    await _tell(context, None, name, offers=offers)
 
 
 async def _tell(
-    context: Context, before: Mapping[str, Standing], offers: Offers | None = None
+    context: Context,
+    before: Mapping[str, Standing] | None,
+    *names: str,
+    offers: Offers | None = None,
 ) -> None:
     """Tell of every item that is shown differently now.
 
     Args:
         context: of the decision.
-        before: how those stood that stand differently now.
+        before: how those stood that stand differently now; None tells all that are concerned.
+        names: of those.
         offers: the menu, where it was read already.
     """
     if offers is None:
         offers = await offers_of(context.draft, context.tenant)
-    names = sorted({item for name in before for item in offers.concerned(name)})
-    items = [offers.items[name] for name in names]
+    concerned = sorted({item for name in names for item in offers.concerned(name)})
+    items = [offers.items[name] for name in concerned]
     await _read_ahead(context, items)
     for item in items:
         now = await _shown(context, item)
-        if now != await _shown(context, item, before):
+        if before is None or now != await _shown(context, item, before):
             await context.emit(now)
 
 
