@@ -9,13 +9,12 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.suppliers import Supplier
 from services.inventory import store
 from services.inventory.book_changes import Changed, changes
 from services.inventory.book_files import Unreadable
 from services.inventory.books import to_item
 from services.inventory.store import KeptRecipe
-from services.inventory.tables import RECIPES, STOCK_ITEMS, STOCK_LEVELS, SUPPLIERS
+from services.inventory.tables import RECIPES, STOCK_ITEMS, STOCK_LEVELS
 from services.inventory.units import UnitMismatch
 from services.inventory.whole_book import WholeBook, counted_in_pieces
 from services.inventory.written import Made, Written
@@ -115,11 +114,7 @@ async def standing(connection: AsyncConnection, tenant: str) -> Standing:
     for row in await connection.execute(select(RECIPES).where(RECIPES.c.tenant == tenant)):
         recipes[row.recipe] = Made.kept(row.recipe, row.document)
         takes[row.recipe] = row.takes
-    query = select(SUPPLIERS).where(SUPPLIERS.c.tenant == tenant)
-    suppliers = {
-        row.supplier: Supplier.model_validate({**row.document, "supplier": row.supplier})
-        for row in await connection.execute(query)
-    }
+    suppliers = await store.suppliers_of(connection, tenant)
     moved = select(STOCK_LEVELS.c.item).where(STOCK_LEVELS.c.tenant == tenant)
     names = frozenset((await connection.execute(moved)).scalars())
     return Standing(WholeBook(items, recipes, suppliers), takes, names)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
+from math import ceil
 from typing import Final
 
 from schemas.inventory import BaseUnit
@@ -101,7 +102,7 @@ class Book:
         Rounded once, at the end, and up: what is used must not be more than what is counted.
         The book must have no `problems`.
         """
-        return {each: -(-amount // 1) for each, amount in sorted(self._flatten(name).items())}
+        return {each: ceil(amount) for each, amount in sorted(self._flatten(name).items())}
 
     def _flatten(self, name: str) -> dict[str, Fraction]:
         """Of one yielded base unit (one piece, where it is counted in pieces), exactly."""
@@ -115,10 +116,12 @@ class Book:
             amount = exactly(part.amount, part.unit, self._measure(part.name))
             amount /= made * (1 - Fraction(part.waste))
             if part.name in self._ingredients:
-                found[part.name] = found.get(part.name, Fraction(0)) + amount
+                found[part.name] = found.get(part.name, 0) + amount
                 continue
+            pieces = amount / 1000
             for below, of_one in self._flatten(part.name).items():
-                found[below] = found.get(below, Fraction(0)) + of_one * amount / 1000
+                more = of_one * pieces
+                found[below] = found[below] + more if below in found else more
         self._flat[name] = found
         return found
 
