@@ -31,6 +31,9 @@ def _places() -> dict[str, Place]:
         "person": at("person", "Look after people: staff who log in at screens, and operators."),
         "limits": at("limits", "Say how much devices and restaurants may send."),
         "menu": at("menu", "Import and show menus."),
+        "item": at(
+            "item", "Take items off the menu for a while, and see what is left of them."
+        ),
         "order": at("order", "Place orders, change them, take money for them, and look at them."),
         "party": at("party", "Let several guests put one order together."),
         "explain": at("explain", "Tell the whole story of something."),

@@ -13,6 +13,7 @@ from schemas.replies import (
     CourseReceipt,
     DutyReceipt,
     FindingReceipt,
+    ItemReceipt,
     OrderReceipt,
     PrintReceipt,
     Result,
@@ -68,6 +69,8 @@ def told(result: Result, zone: tzinfo | None = None) -> str:  # noqa: PLR0911 - 
         case FindingReceipt():
             how = "waived" if result.waived else "passed" if result.passed else "FAILED"
             return f"{how} ({result.limits})"
+        case ItemReceipt():
+            return _had(result, zone)
         case _:
             return result.kind
 
@@ -89,3 +92,11 @@ def _duty(result: DutyReceipt) -> str:
     where = f" at {result.station}" if result.station else ""
     where += ", and sees to the ticket" if result.ticket_id is not None else ""
     return f"on duty{where}" if result.on_duty else "off duty"
+
+
+def _had(result: ItemReceipt, zone: tzinfo | None) -> str:
+    """How an item of the menu can be had."""
+    told = "can be had" if result.available else f"sold out: {result.why}".rstrip(": ")
+    if result.back_at is not None:
+        told += f", back at {on_screen(result.back_at, system_clock(), zone)}"
+    return told if result.left is None else f"{told}, {result.left} left"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from devices.client import DeviceClient
+from devices.menu_requests import MenuRequests
 from devices.pending import Pending
 from schemas.quality import RecordCheck, WaiveCheck
 from schemas.replies import DutyReceipt, FindingReceipt, StaffPage, TaskReceipt
@@ -23,7 +23,7 @@ _QUESTION_S: Final = 10.0
 """How long an answer may take; a question is not kept, and asked again costs nothing."""
 
 
-class FloorRequests(DeviceClient):
+class FloorRequests(MenuRequests):
     """A device at which staff say who is there, tell each other things, and record checks.
 
     Requests are written to the outbox and return at once; the handle says what became of

@@ -19,5 +19,6 @@ Line64: TypeAlias = Annotated[str, StringConstraints(max_length=64, pattern=_ONE
 Line120: TypeAlias = Annotated[str, StringConstraints(max_length=120, pattern=_ONE_LINE)]
 """One line of at most so many characters."""
 
-Remark: TypeAlias = Annotated[str, StringConstraints(max_length=280, pattern=_MORE_LINES)]
+MAX_REMARK: Final = 280
+Remark: TypeAlias = Annotated[str, StringConstraints(max_length=MAX_REMARK, pattern=_MORE_LINES)]
 """What a person writes to another: it may have lines."""
