@@ -8,6 +8,16 @@ from cli.grammar import Group, LazyCommands, Place
 
 # Each room of the stock adds its line here, and is imported only when it is called.
 PLACES: dict[str, Place] = {
+    "show": Place("cli.commands.stock_levels", "show", "Show how much there is of what."),
+    "ledger": Place("cli.commands.stock_levels", "ledger", "Show the movements of an item."),
+    "receive": Place("cli.commands.stock_moves", "receive", "Put a delivery on the shelves."),
+    "count": Place("cli.commands.stock_count", "count", "Say what was found on the shelves."),
+    "waste": Place("cli.commands.stock_moves", "waste", "Say that something was thrown away."),
+    "damage": Place("cli.commands.stock_moves", "damage", "Set something aside as damaged."),
+    "repair": Place("cli.commands.stock_moves", "repair", "Say that it was not damaged after all."),
+    "discard": Place("cli.commands.stock_moves", "discard", "Throw away what was damaged."),
+    "transfer": Place("cli.commands.stock_moves", "transfer", "Carry something elsewhere."),
+    "return": Place("cli.commands.stock_moves", "return_", "Send something back."),
     "forecast": Place(
         "cli.commands.stock_forecast", "forecast", "Say what will be used in the next days."
     ),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import BigInteger, String, cast, column, func, select
+from sqlalchemy import BigInteger, Select, String, cast, column, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.inventory import MovementKind
@@ -43,12 +45,89 @@ async def moved(
         kinds: which movements.
     """
     table = STOCK_MOVEMENTS.c
+    query = _apart(connection.dialect.name, items).where(
+        table.tenant == tenant, table.kind.in_(sorted(each.value for each in kinds))
+    )
+    if after is not None:
+        query = query.where(table.at > after)
+    if until is not None:
+        query = query.where(table.at <= until)
+    rows = await connection.execute(query.order_by(table.at, table.movement_id))
+    return [_to_moved(row) for row in rows.mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of one entry of the ledger, with who made it and why.
+
+    Attributes:
+        movement_id: of the entry.
+        moved: what moved.
+        device: where it was said.
+        person: by whom, where that is known.
+        order_id: for which order.
+        why: in their words.
+    """
+
+    movement_id: UUID
+    moved: Moved
+    device: str
+    person: str | None
+    order_id: UUID | None
+    why: str
+
+
+async def newest(
+    connection: AsyncConnection,
+    tenant: str,
+    item: str,
+    *,
+    since: datetime | None = None,
+    kinds: Collection[MovementKind] = frozenset(MovementKind),
+    limit: int,
+) -> list[Entry]:
+    """The movements of an item in the order in which the books took them, the newest first.
+
+    Args:
+        connection: a view of the rows.
+        tenant: whose.
+        item: of what.
+        since: only what was kept then or later.
+        kinds: which movements.
+        limit: at most so many.
+    """
+    table = STOCK_MOVEMENTS.c
+    query = (
+        _apart(connection.dialect.name, [item])
+        .add_columns(table.movement_id, table.device, table.person, table.order_id, table.why)
+        .where(table.tenant == tenant, table.kind.in_(sorted(each.value for each in kinds)))
+        .order_by(table.movement_id.desc())
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where(table.kept_at >= since)
+    return [
+        Entry(
+            row["movement_id"],
+            _to_moved(row),
+            row["device"],
+            row["person"],
+            row["order_id"],
+            row["why"],
+        )
+        for row in (await connection.execute(query)).mappings()
+    ]
+
+
+def _apart(dialect: str, items: Collection[str]) -> Select[Any]:
+    """One row for each of these items in each entry."""
+    table = STOCK_MOVEMENTS.c
     # Each database has its own way to take a document apart.
-    apart = func.json_each if connection.dialect.name == "sqlite" else func.jsonb_each_text
+    apart = func.json_each if dialect == "sqlite" else func.jsonb_each_text
     amounts = apart(table.amounts).table_valued(
         column("key", String), column("value", String), joins_implicitly=True
     )
-    query = select(
+    return select(
         table.kind,
         amounts.c.key.label("item"),
         cast(amounts.c.value, BigInteger).label("amount"),
@@ -57,17 +136,7 @@ async def moved(
         table.place,
         table.to_place,
         table.reference,
-    ).where(
-        table.tenant == tenant,
-        table.kind.in_(sorted(each.value for each in kinds)),
-        amounts.c.key.in_(sorted(items)),
-    )
-    if after is not None:
-        query = query.where(table.at > after)
-    if until is not None:
-        query = query.where(table.at <= until)
-    rows = await connection.execute(query.order_by(table.at, table.movement_id))
-    return [_to_moved(row) for row in rows.mappings()]
+    ).where(amounts.c.key.in_(sorted(items)))
 
 
 def _to_moved(row: Any) -> Moved:
