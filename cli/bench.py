@@ -42,6 +42,7 @@ from cli.bench_orders import (
     orders_at,
     sustained,
 )
+from cli.bench_stock import LAST, WATCHER, StockBench, StockWatcher
 from cli.failures import Failure
 from cli.grammar import Command, Group, json_option
 from cli.printing import note, say, show_json
@@ -172,6 +173,53 @@ def kitchen(
             say(f"{name:28} {value}")
 
 
+@bench.command(cls=Command)
+@click.option("--items", type=click.IntRange(1_000, 100_000), default=10_000, show_default=True,
+              help="Items in the book.")  # fmt: skip
+@click.option("--recipes", type=click.IntRange(200, 50_000), default=2_000, show_default=True,
+              help="Recipes, nested four deep.")  # fmt: skip
+@click.option("--sustain", type=click.FloatRange(10, 100_000), default=1000.0, show_default=True,
+              help="Orders a second that are offered at full speed.")  # fmt: skip
+@click.option("--sustain-seconds", type=click.FloatRange(0.5, 3600), default=8.0,
+              show_default=True, help="For how long, each time.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True,
+              help="Rounds, without stock and with it in turn; medians are printed.")  # fmt: skip
+@click.option("--alerts", type=click.IntRange(5, 100_000), default=200, show_default=True,
+              help="How often the last portion is sold.")  # fmt: skip
+@json_option
+@pass_application
+def stock(
+    app: Application,
+    *,
+    items: int,
+    recipes: int,
+    sustain: float,
+    sustain_seconds: float,
+    rounds: int,
+    alerts: int,
+    as_json: bool,
+) -> None:
+    """Measure what stock costs the orders, and how soon the house knows what is short.
+
+    Orders are offered at full speed to a house that keeps no stock and, in turn, to the same
+    house with a book of thousands of items and recipes of depth four. Then the last portion of
+    a dish is sold, over and over, until its alert and its 86 are at another till; and the
+    database's part of a line's deduction is timed by itself.
+
+    Examples:
+      heard bench stock
+      heard bench stock --json --broker mosquitto --rounds 5
+    """
+    with benched(app) as field:
+        measured = StockBench(items, recipes, sustain, sustain_seconds, rounds, alerts)
+        figures = measured.run(app, field.tenant, field.tills, field.shown, field.watcher)
+    if as_json:
+        show_json(figures)
+    else:
+        for name, value in figures.items():
+            say(f"{name:36} {value}")
+
+
 @bench.command("floor-server", cls=Command, hidden=True)
 @click.argument("tenant")
 @pass_application
@@ -198,6 +246,7 @@ class Field:
     shown: Shown
     sender: FloorSender
     receiver: FloorReceiver
+    watcher: StockWatcher
     items: tuple[str, ...]
     """What is ordered: made at the stations that have a display."""
 
@@ -253,15 +302,17 @@ def benched(app: Application, *, stations: int = STATIONS) -> Iterator[Field]:
         ]
         sender = stack.enter_context(FloorSender(host, port, **admitted[POS].options()))
         receiver = stack.enter_context(FloorReceiver(host, port, **admitted[DISPLAY].options()))
-        for device in (*tills, *displays, sender, receiver):
+        watcher = stack.enter_context(StockWatcher(host, port, **admitted[WATCHER].options()))
+        for device in (*tills, *displays, sender, receiver, watcher):
             if not device.wait_online(START_S):
                 raise Failure(f"{device.device} cannot connect to {app.address()}")
-        yield Field(tenant, tills, shown, sender, receiver, ITEMS)
+        yield Field(tenant, tills, shown, sender, receiver, watcher, ITEMS)
 
 
 async def _open(database: Database, tenant: str, stations: int) -> None:
     now = system_clock()
     made_at = [(item, number % STATIONS) for number, item in enumerate(ITEMS)]
+    made_at.append((LAST, 0))
     made_at += [(elsewhere(number), number) for number in range(STATIONS, stations)]
     menu = [
         MenuItem(
@@ -292,7 +343,7 @@ def _admit(app: Application, tenant: str) -> dict[str, Admitted]:
     wanted = [
         *((f"bench-pos-{number}", Role.POS) for number in range(TILLS)),
         *((f"bench-display-{number}", Role.KITCHEN_DISPLAY) for number in range(STATIONS)),
-        *((name, Role.MANAGER) for name in (POS, SERVER, DISPLAY)),
+        *((name, Role.MANAGER) for name in (POS, SERVER, DISPLAY, WATCHER)),
     ]
     devices = [a_device(tenant, name, role, transient=True) for name, role in wanted]
     secrets = app.run(lambda database: admit(app, database, devices))

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli import side_by_side, simulating
 from cli.application import Application, pass_application
 from cli.failures import Failure
-from cli.grammar import Command, Group, json_option
+from cli.grammar import Command, Group, LazyCommands, Place, json_option
 from cli.kitchen_recount import Plates
 from cli.order_files import FileOrder, OrderFile, kind_of, make_menu, read_orders
 from cli.printing import counted, note, say, show_json
@@ -72,7 +72,15 @@ class _Run(NamedTuple):
     plates: dict[tuple[str, int], Plates]
 
 
-@click.group(cls=Group)
+# A kitchen's evening is here; others are imported only when they are called.
+_OTHERS: Final[dict[str, Place]] = {
+    "stock": Place(
+        "cli.commands.simulate_stock", "stock", "Play a file's months, and check its books."
+    ),
+}
+
+
+@click.group(cls=Group, commands=LazyCommands(_OTHERS))
 def simulate() -> None:
     """Try a house out before there is one."""
 
