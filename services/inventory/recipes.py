@@ -102,30 +102,38 @@ class Book:
         Rounded once, at the end, and up: what is used must not be more than what is counted.
         The book must have no `problems`.
         """
-        return {each: ceil(amount) for each, amount in sorted(self._flatten(name).items())}
+        return {each: ceil(amount) for each, amount in sorted(self.of_one(name).items())}
 
-    def _flatten(self, name: str) -> dict[str, Fraction]:
-        """Of one yielded base unit (one piece, where it is counted in pieces), exactly."""
+    def of_one(self, name: str) -> Mapping[str, Fraction]:
+        """What one of a recipe's base units takes (one piece, where that is counted), exactly.
+
+        The book must have no `problems`.
+        """
         known = self._flat.get(name)
         if known is not None:
             return known
         recipe = self._recipes[name]
-        made = exactly(recipe.yields, recipe.unit, self._measure(name)) / 1000
+        made = exactly(recipe.yields, recipe.unit, self.measure(name)) / 1000
         found: dict[str, Fraction] = {}
         for part in recipe.parts:
-            amount = exactly(part.amount, part.unit, self._measure(part.name))
+            amount = exactly(part.amount, part.unit, self.measure(part.name))
             amount /= made * (1 - Fraction(part.waste))
             if part.name in self._ingredients:
                 found[part.name] = found.get(part.name, 0) + amount
                 continue
             pieces = amount / 1000
-            for below, of_one in self._flatten(part.name).items():
+            for below, of_one in self.of_one(part.name).items():
                 more = of_one * pieces
                 found[below] = found[below] + more if below in found else more
         self._flat[name] = found
         return found
 
-    def _measure(self, name: str) -> Measure:
+    def measure(self, name: str) -> Measure:
+        """How an ingredient is counted, or what a recipe yields.
+
+        Raises:
+            UnitMismatch: the yield's unit is unknown.
+        """
         if name in self._ingredients:
             return self._ingredients[name]
         return Measure(_base_of(self._recipes[name].unit))
@@ -157,7 +165,7 @@ class Book:
         if not part.waste.is_finite() or not 0 <= part.waste < 1:
             yield f"{part.waste} of {part.name} is waste: say a share from 0 to below 1"
         try:
-            measure = self._measure(part.name)
+            measure = self.measure(part.name)
         except UnitMismatch:
             return  # told of the recipe that says so
         try:
