@@ -122,8 +122,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "staff/#",
         "staff-tasks/#",
         "inventory/#",
+        "sensors/#",
     ),
     *_rule({Role.POS, Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "staff/#"),
+    *_rule({Role.SENSOR}, Verb.PUBLISH, Plane.TELEMETRY, "{self}/zigbee/+"),
+    # Bridges of others listen to what they say themselves, and do not begin where they may not.
+    *_rule({Role.SENSOR}, Verb.SUBSCRIBE, Plane.TELEMETRY, "{self}/#"),
     *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/+"),
     *_rule({Role.TRACKER}, Verb.SUBSCRIBE, Plane.STATE, "delivery/{self}/#"),
     *_rule({Role.MANAGER}, Verb.PUBLISH, Plane.REQUEST, "{self}/+/+"),

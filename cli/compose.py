@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
@@ -12,9 +13,11 @@ import services.inventory.all_portions
 import services.inventory.counting
 import services.inventory.expiring
 import services.inventory.losing
+import services.inventory.purchasing
 import services.inventory.reading
 import services.inventory.receiving
 import services.inventory.reserving
+import services.inventory.sensing
 import services.kitchen.attending
 import services.kitchen.channels
 import services.kitchen.giving
@@ -30,6 +33,8 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.inventory.all_portions import PortionsWatch
 from services.inventory.expiry_watch import ExpiryWatch
+from services.inventory.sensor_book import SensorBook
+from services.inventory.sensor_store import sensor_states
 from services.inventory.timers import PlannedOrders
 from services.inventory.usage_book import UsageBook
 from services.kitchen.course_timer import CourseTimer
@@ -148,6 +153,8 @@ def assemble(
     presence = PresenceBook(database, relay, system_clock)
     router = area_router()
     router.include(presence.router)
+    sensors = SensorBook(database, relay, clock)
+    router.include(sensors.router)
     sweeper = Sweeper(address, services_secret)
     keeper = OpenDoor() if doorkeeper is None else doorkeeper(sweeper)
     guard = Guard(usual_gate(), relay, clock, keeper)
@@ -182,9 +189,10 @@ def assemble(
         relay,
         worker,
         clock=clock,
-        first=(worker.begin, presence.start, book.read),
+        first=(worker.begin, presence.start, sensors.start, book.read),
         beside=(
             presence.run,
+            sensors.run,
             _beating(database, relay, clock),
             Warden(admission, sweeper).run,
             PartyWatch(database, StoredParties(), clock).run,
@@ -212,6 +220,7 @@ def assemble(
             SellOutTimer(database, intake, clock, look_every_s=look_every_s).run,
             MenuWatch(database, intake, clock, look_every_s=_RULES_SELDOMER * look_every_s).run,
             PortionsWatch(database, intake, clock, look_every_s=look_every_s).run,
+            partial(sensors.watch, intake),
             PlannedOrders(database, intake, clock, look_every_s=look_every_s).run,
             ExpiryWatch(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
         ),
@@ -243,10 +252,12 @@ def area_router() -> Router:
         services.orders.handlers.router,
         services.orders.parties.router,
         services.inventory.expiring.router,
+        services.inventory.sensing.router,
         services.inventory.receiving.router,
         services.inventory.counting.router,
         services.inventory.losing.router,
         services.inventory.reading.router,
+        services.inventory.purchasing.router,
         services.inventory.all_portions.router,
         services.inventory.reserving.router,  # before tickets are cut that nobody can make
         services.kitchen.channels.router,  # before tickets are cut that nobody takes
@@ -268,6 +279,7 @@ def state_router() -> Router:
     """Everything that derives retained state from the database, for whoever compares."""
     router = area_router()
     router.state(device_states)
+    router.state(sensor_states)
     return router
 
 

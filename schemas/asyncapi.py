@@ -29,6 +29,8 @@ _PARAMETERS: Final = {
     "alert_id": "The name of an alert.",
     "person": "Somebody of the staff.",
     "task_id": "The id of a task.",
+    "sensor": "The name of a sensor below its bridge.",
+    "sensor_id": "The name of a thermometer, as the house calls it.",
 }
 
 _PLANES: Final = {

@@ -70,8 +70,17 @@ from schemas.parties import (
     SendParty,
 )
 from schemas.payments import PayOrder, RefundOrder, SplitOrder
+from schemas.purchasing import (
+    CancelPurchase,
+    DraftPurchase,
+    EditPurchase,
+    PurchaseChanged,
+    ReadPurchases,
+    SendPurchase,
+)
 from schemas.quality import CheckRecorded, RecordCheck, WaiveCheck
 from schemas.replies import Reply
+from schemas.sensors import SensorState, TasmotaReading, TemperatureReading, ZigbeeReading
 from schemas.staff import (
     AcknowledgeTask,
     AssignPerson,
@@ -161,11 +170,21 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     TransferStock,
     ReturnStock,
     ReadStock,
+    DraftPurchase,
+    EditPurchase,
+    SendPurchase,
+    CancelPurchase,
+    ReadPurchases,
+    PurchaseChanged,
     StockMoved,
     StockState,
     DevicePresence,
     Heartbeat,
     Fix,
+    TemperatureReading,
+    TasmotaReading,
+    ZigbeeReading,
+    SensorState,
     DeviceState,
     Reply,
 )

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.identifiers import Slug
 from schemas.message import Part
+from schemas.sensors import SensorRules
 
 
 class StockRules(Part):
@@ -18,3 +20,5 @@ class StockRules(Part):
     """From so many portions on, screens say how many are left."""
     expiry_warning_days: Annotated[int, Field(ge=0, le=60)] = 2
     """How long before a lot expires somebody is told."""
+    sensors: Annotated[dict[Slug, SensorRules], Field(max_length=500)] = Field(default_factory=dict)
+    """The house's thermometers, by name."""

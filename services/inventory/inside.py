@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from schemas.alerts import AlertKind
 from schemas.identifiers import Slug
 from schemas.message import Request
 
@@ -29,3 +30,15 @@ class ReviewLots(Request, type="heard.inside.review-lots.v1", topic="inside/revi
     """What of these items expires soon, or has expired, may be another than what was told."""
 
     items: tuple[Slug, ...]
+
+
+class SensorFound(Request, type="heard.inside.sensor-found.v1", topic="inside/sensor-found"):
+    """A thermometer is out of its limits for too long, or silent; or is so no more."""
+
+    sensor: Slug
+    kind: AlertKind
+    stands: bool
+    celsius: float | None = None
+    """What it reads."""
+    since: AwareDatetime
+    """Since when it is out of its limits, or when it was heard last."""

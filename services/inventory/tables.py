@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -194,6 +195,7 @@ PURCHASES: Final = Table(
     Column("made_at", Moment, nullable=False),
     Column("sent_at", Moment),
     Column("ended_at", Moment),
+    Column("note", Text, nullable=False),
     CheckConstraint("version >= 1", name="version"),
     info={GUARD: "version"},
 )
@@ -222,3 +224,19 @@ USAGE_MARKS: Final = Table(
     Column("movement_id", Uuid, nullable=False),
 )
 """Up to which movement the usage is added up."""
+
+SENSORS: Final = Table(
+    "sensors",
+    METADATA,
+    Column("tenant", SLUG, primary_key=True),
+    Column("sensor", SLUG, primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("out_since", Moment),
+    Column("celsius", Float),
+    Column("humidity", Float),
+    Column("read_at", Moment),
+    Column("ignored", BigInteger, nullable=False),
+)
+"""The house's thermometers: what each read last, and how it stands."""

@@ -22,6 +22,7 @@ from schemas.envelope import MAX_AGE, MAX_AHEAD, MAX_REQUEST_BYTES, device_sourc
 from schemas.identifiers import is_reserved, is_slug
 from schemas.message import Message, Request
 from schemas.refusals import RefusalCode
+from schemas.sensors import BESIDE
 from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of, is_on
 from services.runtime.bus import Delivery
 from services.runtime.tables import NO_TENANT
@@ -184,6 +185,8 @@ def _unknown_topic(delivery: Delivery, reason: str) -> Unfit | None:
         tenant = levels[2] if len(levels) > 2 and is_slug(levels[2]) else NO_TENANT
         return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason, kept=True)
     tenant, device = sender
+    if is_on(Plane.TELEMETRY, delivery.topic) and delivery.topic.rpartition("/")[2] in BESIDE:
+        return None
     if not is_on(Plane.REQUEST, delivery.topic):
         return Unfit(delivery, tenant, None, None, RefusalCode.UNKNOWN_TYPE, reason, kept=True)
     found = find_id(delivery.payload[:4096])

@@ -48,6 +48,8 @@ class Notice:
     device: str
     retained: bool
     now: datetime
+    topic: str = ""
+    """Where it was said: below a bridge, it tells of whom."""
 
 
 Listener = Callable[[Notice], None]

@@ -184,7 +184,8 @@ class Worker:
         self.counts["notices"] += 1
         listener = self._router.listeners.get(type(entry.message))
         if listener is not None:
-            listener(Notice(entry.message, entry.tenant, entry.device, entry.delivery.retain, now))
+            retained, topic = entry.delivery.retain, entry.delivery.topic
+            listener(Notice(entry.message, entry.tenant, entry.device, retained, now, topic))
 
     async def _until_kept(self, batch: Sorted, now: datetime) -> None:
         """Try until the database has taken the batch; while it is away, nothing is acked."""

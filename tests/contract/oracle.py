@@ -15,6 +15,8 @@ def may_say(role: str, tenant: str, device: str, topic: str) -> bool:
             return sound and (alone or plane in {"state", "event", "request", "telemetry"})
         case ["heard", "v1", t, "presence", d] | ["heard", "v1", t, "telemetry", d, _]:
             return sound and (t, d) == (tenant, device)
+        case ["heard", "v1", t, "telemetry", d, "zigbee", _] if role == "sensor":
+            return sound and (t, d) == (tenant, device)
         case ["heard", "v1", t, "request", d, area, _] if (t, d) == (tenant, device):
             return sound and (role == "manager" or area in ["people", *ASKS.get(role, "").split()])
     return False
@@ -31,6 +33,7 @@ def may_hear(role: str, tenant: str, device: str, wanted: str) -> bool:
             return (t, d) == (tenant, device)
         case ["heard", "v1", t, *rest] if t == tenant:
             own = role == "tracker" and rest[:3] == ["state", "delivery", device]
+            own |= role == "sensor" and rest[:2] == ["telemetry", device]
             own |= role in {"guest", "pos"} and rest == ["state", "party", device]
             return own or role == "manager" or "/".join(rest[:2]) in READS.get(role, set())
     return False

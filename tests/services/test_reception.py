@@ -25,10 +25,10 @@ SAID = [
     for message in MESSAGES
     if message.plane in {Plane.REQUEST, Plane.PRESENCE, Plane.TELEMETRY}
 ]
-TOPICS = [message.route.topic(tenant="demo", device="pos-1") for message in SAID]
 ADDRESS = {"tenant": "demo", "device": "pos-1", "item": "ale", "station": "bar", "ticket_id": "1"}
 ADDRESS |= {"order_id": "1", "channel": "kitchen", "alert_id": "1"}
-ADDRESS |= {"person": "ada", "task_id": "1"}
+ADDRESS |= {"person": "ada", "task_id": "1", "sensor": "fridge", "sensor_id": "fridge"}
+TOPICS = [message.route.topic(**ADDRESS) for message in SAID]
 OURS = [
     message.route.topic(**ADDRESS)
     for message in MESSAGES
@@ -105,7 +105,7 @@ def test_a_valid_message_is_understood_and_a_spoilt_one_never_raises(
     written: tuple[type[Message], dict[str, Any]], data: st.DataObject
 ) -> None:
     message, document = written
-    topic = message.route.topic(tenant="demo", device="pos-1")
+    topic = message.route.topic(**ADDRESS)
     entry = understood(topic, json.dumps(document).encode())
     assert isinstance(entry, Received)
     assert (entry.tenant, entry.device, type(entry.message)) == ("demo", "pos-1", message)

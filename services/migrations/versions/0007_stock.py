@@ -66,11 +66,26 @@ def upgrade() -> None:
         sa.Column("made_at", Moment(), nullable=False),
         sa.Column("sent_at", Moment(), nullable=True),
         sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.CheckConstraint("version >= 1", name=op.f("ck_purchases_version")),
         sa.PrimaryKeyConstraint("tenant", "purchase_id", name=op.f("pk_purchases")),
         info={"guard": "version"},
     )
     op.create_index("ix_purchases_made", "purchases", ["tenant", "made_at"], unique=False)
+    op.create_table(
+        "sensors",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("sensor", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("out_since", Moment(), nullable=True),
+        sa.Column("celsius", sa.Float(), nullable=True),
+        sa.Column("humidity", sa.Float(), nullable=True),
+        sa.Column("read_at", Moment(), nullable=True),
+        sa.Column("ignored", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "sensor", name=op.f("pk_sensors")),
+    )
     op.create_table(
         "stock_counts",
         sa.Column("tenant", sa.String(length=64), nullable=False),
