@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from cli.admission import as_device
 from cli.application import Application
@@ -19,7 +19,7 @@ from services.inventory.units import text
 
 R = TypeVar("R")
 
-Ask = Callable[[Callable[[StockTablet], Pending[R]]], R]
+_OF_THE_HOUSE: Final = frozenset({Role.POS, Role.KITCHEN_DISPLAY, Role.MANAGER})
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def at_the_shelf(
         Failure: nobody said whose stock it is, or no answer came in time.
         Rejected: the services refused it.
     """
-    role = Role.MANAGER if as_manager else Role.KITCHEN_DISPLAY
+    role = Role.MANAGER if as_manager else _role(credentials)
     with as_device(app, tenant, credentials, role) as admitted:
         problems: list[str] = []
         tablet = StockTablet(
@@ -56,6 +56,17 @@ def at_the_shelf(
 
         with tablet:
             yield ask
+
+
+def _role(credentials: Path | None) -> Role:
+    """As what somebody asks: any device of the house will do."""
+    if credentials is not None:
+        from devices.enrolment import read_credentials  # noqa: PLC0415 - httpx is slow to import
+
+        known = read_credentials(credentials).role
+        if known in _OF_THE_HOUSE:
+            return known
+    return Role.KITCHEN_DISPLAY
 
 
 def show_levels(receipt: StockReceipt, *, as_json: bool) -> None:

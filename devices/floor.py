@@ -7,6 +7,7 @@ from uuid import UUID
 
 from devices.menu_requests import MenuRequests
 from devices.pending import Pending
+from devices.stock_requests import StockRequests
 from schemas.quality import RecordCheck, WaiveCheck
 from schemas.replies import DutyReceipt, FindingReceipt, StaffPage, TaskReceipt
 from schemas.staff import (
@@ -23,8 +24,10 @@ _QUESTION_S: Final = 10.0
 """How long an answer may take; a question is not kept, and asked again costs nothing."""
 
 
-class FloorRequests(MenuRequests):
+class FloorRequests(MenuRequests, StockRequests):
     """A device at which staff say who is there, tell each other things, and record checks.
+
+    They sell out and count at it, too.
 
     Requests are written to the outbox and return at once; the handle says what became of
     them. `request_id` is a UUIDv7 of the caller's; the same one again gives the same answer.
