@@ -60,6 +60,7 @@ _WARNING: Final = frozenset({AlertKind.LOW_STOCK, AlertKind.CRITICAL_STOCK, Aler
 _TO_THOUSANDTHS: Final = 1000
 
 Progress = Callable[[int], None]
+"""Told how many orders are done."""
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ class StockHouse:
             for _, some in groupby(of_day, _step):
                 batch = list(some)
                 await self._serve(batch)
-                progress(len(batch))
+                progress(self.figures["orders"] + self.figures["refused"])
             self.now = datetime.combine(day, CLOSES, UTC)
             await self._buy()
             self.figures["days"] += 1

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import side_by_side, simulating
 from cli.application import Application, pass_application
@@ -21,6 +18,7 @@ from cli.grammar import Command, Group, LazyCommands, Place, json_option
 from cli.kitchen_recount import Plates
 from cli.order_files import FileOrder, OrderFile, kind_of, make_menu, read_orders
 from cli.printing import counted, note, say, show_json
+from cli.progress import progress_bar
 from cli.replaying import Plan
 from cli.simulating import Evening, FastClock
 from cli.span import SPEED
@@ -201,7 +199,7 @@ def _run(day: _Day, how: _Kitchen, *, quiet: bool) -> _Run:
                 varies=day.varies,
                 seed=day.seed,
             ) as one,
-            _bar(len(day.orders), show=not quiet) as progress,
+            progress_bar(len(day.orders), show=not quiet) as progress,
         ):
             figures = simulating.play(one, plan, moved, progress)
             one.judge.stop()
@@ -328,20 +326,6 @@ def _day(text: str) -> date:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise Failure(f"{text!r} is no day: write it as 2015-02-27") from None
-
-
-@contextmanager
-def _bar(count: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    if not show:
-        yield lambda _number: None
-        return
-    bars = Progress(
-        TextColumn("orders"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True,
-    )  # fmt: skip
-    with bars:
-        task = bars.add_task("orders", total=count)
-        yield lambda number: bars.update(task, completed=number)
 
 
 def _show(figures: dict[str, Any], *, as_json: bool, compare: bool) -> None:

@@ -17,6 +17,7 @@ from cli.failures import Failure
 from cli.grammar import Command, json_option
 from cli.order_files import kind_of, read_orders
 from cli.printing import say, show_json
+from cli.progress import progress_bar
 from cli.simulating_stock import StockHouse
 from services.migrations.upgrade import upgrade
 from services.runtime.database import Database
@@ -78,9 +79,8 @@ def stock(
             await upgrade(kept)
             house = StockHouse(kept, source, book, currency=currency, seed=seed)
             await house.open()
-            shown = not as_json and sys.stderr.isatty()
-            with click.progressbar(length=len(orders), label="orders", file=sys.stderr) as bar:
-                await house.play(orders, bar.update if shown else lambda _done: None)
+            with progress_bar(len(orders), show=not as_json and sys.stderr.isatty()) as progress:
+                await house.play(orders, progress)
             return await house.finish()
         finally:
             await kept.close()
