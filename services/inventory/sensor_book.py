@@ -195,22 +195,26 @@ class SensorBook:
         """Keep and tell what changes, for ever."""
         while True:
             try:
-                await self._read_rules()
-                while self._unkept:
-                    keys = sorted(self._unkept)[:_AT_ONCE]
-                    # What changes again while this is written must be kept again.
-                    self._unkept.difference_update(keys)
-                    try:
-                        await self._keep(keys)
-                    except BaseException:
-                        self._unsure = True
-                        self._unkept.update(keys)
-                        raise
+                await self.keep()
             except Exception as error:
                 if not is_away(error):
                     raise
                 log.warning("database away; thermometers are kept later")
             await asyncio.sleep(self._look_every_s)
+
+    async def keep(self) -> None:
+        """Keep and tell what has changed, of the rules too."""
+        await self._read_rules()
+        while self._unkept:
+            keys = sorted(self._unkept)[:_AT_ONCE]
+            # What changes again while this is written must be kept again.
+            self._unkept.difference_update(keys)
+            try:
+                await self._keep(keys)
+            except BaseException:
+                self._unsure = True
+                self._unkept.update(keys)
+                raise
 
     async def _keep(self, keys: Sequence[Key]) -> None:
         now = self._clock()
