@@ -57,6 +57,7 @@ def sell_out(
     person: str | None,
     tenant: str | None,
     credentials: Path | None,
+    as_manager: bool,
     patience: float,
     as_json: bool,
 ) -> None:
@@ -71,7 +72,7 @@ def sell_out(
         raise click.BadParameter(f"say why, in up to {MAX_REMARK} letters", param_hint="--why")
     if until is not None and for_s is not None:
         raise click.UsageError("--until or --for: one of the two")
-    with in_the_kitchen(app, tenant, credentials, patience, as_manager=False) as asker:
+    with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         # A display elsewhere has no database: there its machine's clock has to do.
         zone = zone_of_house(app, asker.tenant) if credentials is None else None
         back_at = _back_at(until, for_s, zone)
@@ -95,6 +96,7 @@ def restore(
     person: str | None,
     tenant: str | None,
     credentials: Path | None,
+    as_manager: bool,
     patience: float,
     as_json: bool,
 ) -> None:
@@ -104,7 +106,7 @@ def restore(
       heard item restore soup --tenant roma
       heard item restore pepper-sauce --modifier --tenant roma
     """
-    with in_the_kitchen(app, tenant, credentials, patience, as_manager=False) as asker:
+    with in_the_kitchen(app, tenant, credentials, patience, as_manager=as_manager) as asker:
         zone = zone_of_house(app, asker.tenant) if credentials is None else None
         receipt = asker.ask(lambda hand: hand.restore(name, modifier=modifier, person=person))
         show_result(receipt, name, as_json=as_json, zone=zone)
