@@ -31,9 +31,7 @@ def _places() -> dict[str, Place]:
         "person": at("person", "Look after people: staff who log in at screens, and operators."),
         "limits": at("limits", "Say how much devices and restaurants may send."),
         "menu": at("menu", "Import and show menus."),
-        "item": at(
-            "item", "Take items off the menu for a while, and see what is left of them."
-        ),
+        "item": at("item", "Take items off the menu for a while, and see what is left of them."),
         "order": at("order", "Place orders, change them, take money for them, and look at them."),
         "party": at("party", "Let several guests put one order together."),
         "explain": at("explain", "Tell the whole story of something."),
@@ -43,6 +41,7 @@ def _places() -> dict[str, Place]:
         ),
         "provider": at("provider", "Say which payment providers a restaurant believes."),
         "kitchen": at("kitchen", "See what the kitchen sees, and do what its cooks do."),
+        "recipe": at("recipe", "Say how dishes are made, of what, and see what they cost."),
         "stock": at("stock", "See what is on the shelves, and say what comes, goes and is lost."),
         "station": at("station", "Say how a house's stations work, and close and open them."),
         "printer": at("printer", "Print a station's tickets."),

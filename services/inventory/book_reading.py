@@ -45,7 +45,7 @@ _MOST_DAYS: Final = 365
 _SIX_PLACES: Final = 10**6
 
 
-def read_book(sources: Sequence[Source], *, currency: str) -> Written:
+def read_book(sources: Sequence[Source], *, currency: str | None) -> Written:
     """Read a book: items, recipes, modifiers and suppliers.
 
     Nothing is raised: whatever is wrong stands in ``complaints``, all of it, and the rest is read
@@ -53,7 +53,7 @@ def read_book(sources: Sequence[Source], *, currency: str) -> Written:
 
     Args:
         sources: the files.
-        currency: the tenant's; what a file says must agree.
+        currency: the tenant's; what a file says must agree. None believes the first that says.
     """
     reader = _Reader(currency)
     for source in sources:
@@ -67,9 +67,9 @@ def read_book(sources: Sequence[Source], *, currency: str) -> Written:
 class _Reader:
     """One book, from however many files."""
 
-    def __init__(self, currency: str) -> None:
+    def __init__(self, currency: str | None) -> None:
         self.reading: Final = Reading()
-        self._currency: Final = currency
+        self._currency = currency
         self._items: Final[dict[str, StockItem]] = {}
         self._recipes: Final[dict[str, Made]] = {}
         self._suppliers: Final[dict[str, Supplier]] = {}
@@ -102,7 +102,9 @@ class _Reader:
             sections = whole
         fields = self.reading.fields(sections, SECTIONS, SECTIONS[1:])
         agreed = fields.word("currency")
-        if agreed is not None and agreed.text != self._currency:
+        if agreed is not None and self._currency is None:
+            self._currency = agreed.text
+        elif agreed is not None and agreed.text != self._currency:
             said = f"the file says {agreed.text}, the tenant has {self._currency}"
             self.reading.complain(agreed.where, said)
         for each in each_of(fields.value("suppliers"), "supplier", self.reading):
@@ -245,7 +247,7 @@ class _Reader:
         if word is None:
             return None
         try:
-            return to_minor(word.text, self._currency)
+            return to_minor(word.text, self._currency or "")
         except ValueError as error:
             self.reading.complain(word.where, f"{name}: {error}")
             return None

@@ -38,42 +38,46 @@ class Standing:
     moved: frozenset[str]
 
 
-async def import_book(
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What putting files into a house's book comes to.
+
+    Attributes:
+        before: what the house has.
+        after: the whole book as it would be; of no use where something is wrong.
+        wrong: all that is, one line each, with file and line; empty where they can be put.
+        takes: what one of each recipe would take.
+    """
+
+    before: Standing
+    after: WholeBook
+    wrong: tuple[str, ...]
+    takes: Mapping[str, Mapping[str, int]]
+
+    @property
+    def changes(self) -> list[Changed]:
+        """What would be another than before."""
+        return changes(self.before.book, self.after)
+
+
+async def judge(
     connection: AsyncConnection,
     tenant: str,
     written: Written,
     *,
     dishes: Collection[str] = (),
     replace: bool = False,
-    dry_run: bool = False,
-) -> list[Changed]:
-    """Put what files say into a house's book.
-
-    Every decision that is made from now on rests on it. What is a part of something else is
-    reckoned anew there too, whether or not that stands in the files.
+) -> Judged:
+    """Look at what putting files into a house's book comes to, and put nothing.
 
     Args:
-        connection: in a transaction that writes.
+        connection: to read with.
         tenant: whose; it must exist.
         written: from `book_reading.read_book`.
         dishes: what is on the menu: it must come out of its recipe in pieces.
         replace: whether what the files do not say is gone.
-        dry_run: only look.
-
-    Returns:
-        What changed, or would.
-
-    Raises:
-        Unreadable: with all that is wrong; nothing was done.
     """
-    # One import at a time: the second sees what the first has put.
-    mine = select(HOUSE_RULES.c.version).where(HOUSE_RULES.c.tenant == tenant)
-    await connection.execute(mine.with_for_update())
     before = await standing(connection, tenant)
-    if _units_changed(before.book, written) and connection.dialect.name == "postgresql":
-        # An order is being decided that moves the first of one of them: wait for it.
-        await connection.execute(_NOBODY_MOVES)
-        before = await standing(connection, tenant)
     after = before.book.with_files(written, before.moved, replace=replace)
     wrong = [*written.complaints, *after.wrong(written)]
     wrong += [
@@ -89,16 +93,50 @@ async def import_book(
     ]
     if not wrong and not (written.items or written.recipes or written.suppliers):
         wrong = ["there is nothing in it: no item, no recipe, no supplier"]
-    if wrong:
-        raise Unreadable(list(dict.fromkeys(wrong)))
-    try:
-        takes = after.takes()
-    except UnitMismatch as error:
-        raise Unreadable([str(error)]) from None
-    found = changes(before.book, after)
-    if not dry_run:
-        await _write(connection, tenant, before, after, takes)
-    return found
+    takes: Mapping[str, Mapping[str, int]] = {}
+    if not wrong:
+        try:
+            takes = after.takes()
+        except UnitMismatch as error:
+            wrong = [str(error)]
+    return Judged(before, after, tuple(dict.fromkeys(wrong)), takes)
+
+
+async def import_book(
+    connection: AsyncConnection,
+    tenant: str,
+    written: Written,
+    *,
+    dishes: Collection[str] = (),
+    replace: bool = False,
+) -> Judged:
+    """Put what files say into a house's book.
+
+    Every decision that is made from now on rests on it. What is a part of something else is
+    reckoned anew there too, whether or not that stands in the files.
+
+    Args:
+        connection: in a transaction that writes.
+        tenant: whose; it must exist.
+        written: see `judge`.
+        dishes: see `judge`.
+        replace: see `judge`.
+
+    Raises:
+        Unreadable: with all that is wrong; nothing was done.
+    """
+    # One import at a time: the second sees what the first has put.
+    mine = select(HOUSE_RULES.c.version).where(HOUSE_RULES.c.tenant == tenant)
+    await connection.execute(mine.with_for_update())
+    judged = await judge(connection, tenant, written, dishes=dishes, replace=replace)
+    if _units_changed(judged.before.book, written) and connection.dialect.name == "postgresql":
+        # An order is being decided that moves the first of one of them: wait for it.
+        await connection.execute(_NOBODY_MOVES)
+        judged = await judge(connection, tenant, written, dishes=dishes, replace=replace)
+    if judged.wrong:
+        raise Unreadable(judged.wrong)
+    await _write(connection, tenant, judged)
+    return judged
 
 
 async def standing(connection: AsyncConnection, tenant: str) -> Standing:
@@ -129,13 +167,8 @@ def _units_changed(book: WholeBook, written: Written) -> dict[str, tuple[str, st
     return found
 
 
-async def _write(
-    connection: AsyncConnection,
-    tenant: str,
-    before: Standing,
-    after: WholeBook,
-    takes: Mapping[str, Mapping[str, int]],
-) -> None:
+async def _write(connection: AsyncConnection, tenant: str, judged: Judged) -> None:
+    before, after, takes = judged.before, judged.after, judged.takes
     old = before.book
     items = [each for name, each in after.items.items() if old.items.get(name) != each]
     recipes = [

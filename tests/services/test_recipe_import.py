@@ -14,7 +14,7 @@ from schemas.inventory import Quantity
 from schemas.inventory_requests import ReceivedLine, ReceiveStock
 from services.inventory.book_files import Source, Unreadable
 from services.inventory.book_reading import read_book
-from services.inventory.importing import Standing, import_book, standing
+from services.inventory.importing import Standing, import_book, judge, standing
 from services.inventory.ledger import Level
 from services.inventory.tables import RECIPES, STOCK_ITEMS, SUPPLIERS
 from services.runtime import house_rules
@@ -53,10 +53,9 @@ class Importing(StockFloor):
     ) -> list[str]:
         written = read_book([Source("b", text)], currency="GBP")
         async with self.database.write() as connection:
-            found = await import_book(
-                connection, self.tenant, written, dishes=dishes, replace=replace, dry_run=dry_run
-            )
-        return [f"{each.kind} {each.name}: {each.what}" for each in found]
+            do = judge if dry_run else import_book
+            found = await do(connection, self.tenant, written, dishes=dishes, replace=replace)
+        return [f"{each.kind} {each.name}: {each.what}" for each in found.changes]
 
     async def complaints(
         self, text: str, *, replace: bool = False, dishes: Collection[str] = ()
