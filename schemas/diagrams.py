@@ -11,6 +11,7 @@ from schemas.notices import NOTICE_STEPS, NoticeStatus
 from schemas.orders import ORDER_STEPS
 from schemas.parties import PARTY_STEPS
 from schemas.payments import PAYMENT_STEPS
+from schemas.purchasing import PURCHASE_STEPS, PurchaseStatus
 
 State = TypeVar("State", bound=StrEnum)
 Step = TypeVar("Step", bound=StrEnum)
@@ -75,6 +76,11 @@ def payment_states() -> str:
 def party_states() -> str:
     """The diagram of a party's states."""
     return state_diagram(PARTY_STEPS)
+
+
+def purchase_states() -> str:
+    """The diagram of a purchase order's states."""
+    return state_diagram(PURCHASE_STEPS, [PurchaseStatus.DRAFT])
 
 
 def notice_states() -> str:

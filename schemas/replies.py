@@ -18,6 +18,7 @@ from schemas.money import Currency, Minor, SignedMinor
 from schemas.orders import Order, OrderKind, OrderStatus, Wait
 from schemas.parties import Party
 from schemas.payments import PaymentStatus, Share
+from schemas.purchasing import Purchase
 from schemas.refusals import RefusalCode
 from schemas.staff import OnDuty, Task
 
@@ -200,6 +201,21 @@ class StockPage(Part):
     more: bool = False
 
 
+class PurchaseReceipt(Part):
+    """How a purchase order stands."""
+
+    kind: Literal["purchase"] = "purchase"
+    purchase: Purchase
+
+
+class PurchasePage(Part):
+    """Purchase orders, the newest first."""
+
+    kind: Literal["purchase-page"] = "purchase-page"
+    purchases: tuple[Purchase, ...]
+    more: bool = False
+
+
 class ItemReceipt(Part):
     """How an item of the menu can be had."""
 
@@ -242,6 +258,8 @@ Result = Annotated[
     | FindingReceipt
     | StockReceipt
     | StockPage
+    | PurchaseReceipt
+    | PurchasePage
     | ItemReceipt
     | LimitsReport,
     Field(discriminator="kind"),

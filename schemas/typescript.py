@@ -16,6 +16,7 @@ from schemas.message import Message
 from schemas.orders import OPEN_ORDER, ORDER_STEPS, OrderStatus
 from schemas.parties import PARTY_STEPS
 from schemas.payments import PAYMENT_STEPS
+from schemas.purchasing import PURCHASE_STEPS
 from schemas.replies import Reply
 from schemas.topics import Plane
 
@@ -82,6 +83,7 @@ def types() -> str:
         _states("OPEN_TICKET", "TicketStatus", [s for s in TicketStatus if s in OPEN_TICKET]),
         _steps("PAYMENT_STEPS", "PaymentStatus", "PaymentStep", PAYMENT_STEPS),
         _steps("PARTY_STEPS", "PartyStatus", "PartyStep", PARTY_STEPS),
+        _steps("PURCHASE_STEPS", "PurchaseStatus", "PurchaseStep", PURCHASE_STEPS),
     ]
     return "\n".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -10,9 +11,10 @@ from schemas.inventory import MovedLine, MovementKind, StockMoved, StockMovement
 from schemas.inventory_requests import ReceivedLine, ReceiveStock
 from schemas.refusals import RefusalCode
 from schemas.replies import StockReceipt
-from services.inventory import noticing
+from services.inventory import noticing, purchase_rules
 from services.inventory.books import book_of
 from services.inventory.moves import Moves, to_level
+from services.inventory.purchase_keeping import expected_from, has_come
 from services.inventory.quantities import amount_of
 from services.inventory.stock_book import StockBook
 from services.inventory.tables import DELIVERIES, LOTS
@@ -37,6 +39,9 @@ async def receive_stock(request: ReceiveStock, context: Context) -> None:
             f"the delivery {request.note} of {request.supplier} was received before",
         )
     await _check_dates(request, context)
+    purchase = None
+    if request.purchase is not None:
+        purchase = await expected_from(context, request.purchase, request.supplier)
     moves = Moves(context, book)
     person = request.person or await whose_screen(context)
     by_place: dict[str | None, dict[str, int]] = {}
@@ -47,7 +52,11 @@ async def receive_stock(request: ReceiveStock, context: Context) -> None:
         amount = amount_of(line.quantity, item)
         placed = by_place.setdefault(line.place, {})
         placed[line.item] = placed.get(line.item, 0) + amount
-        _add_lot(context, request, line, amount, line.place or item.place)
+        cost = line.cost_minor
+        if cost is None and purchase is not None:
+            cost = purchase_rules.cost_of(purchase, line.item, amount)
+        priced = line.model_copy(update={"cost_minor": cost})
+        _add_lot(context, request, priced, amount, line.place or item.place)
     ids = []
     for place, amounts in by_place.items():
         movement_id = await moves.move(
@@ -81,8 +90,18 @@ async def receive_stock(request: ReceiveStock, context: Context) -> None:
             "received_at": context.now,
         },
     )
+    if purchase is not None:
+        await has_come(context, book, purchase, _sum(by_place.values()))
     await noticing.tell(context, book, moves)
     context.answer(receipt(book, moves, ids[0]))
+
+
+def _sum(all_: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for amounts in all_:
+        for item, amount in amounts.items():
+            found[item] = found.get(item, 0) + amount
+    return found
 
 
 async def the_book(context: Context) -> StockBook:

@@ -14,6 +14,7 @@ from schemas.kitchen import FIRST_TICKET, OPEN_TICKET, TICKET_STEPS, TicketStatu
 from schemas.notices import NOTICE_STEPS, NoticeStatus
 from schemas.orders import OPEN_ORDER, ORDER_STEPS, OrderStatus, OrderStep
 from schemas.parties import PARTY_STEPS, PartyStatus, PartyStep
+from schemas.purchasing import COMING, PURCHASE_STEPS, PurchaseStatus, PurchaseStep
 
 # Any for the key: a mapping is invariant in it, so no one type fits both tables.
 Table = Mapping[Any, StrEnum]
@@ -65,8 +66,16 @@ machines = pytest.mark.parametrize(
             frozenset({PartyStatus.OPEN, PartyStatus.SENT}),
             (PartyStatus.OPEN,),
         ),
+        Machine(
+            PURCHASE_STEPS,
+            PurchaseStatus,
+            PurchaseStep,
+            COMING | {PurchaseStatus.DRAFT},
+            (PurchaseStatus.DRAFT,),
+            again=True,
+        ),
     ],
-    ids=["order", "ticket", "party"],
+    ids=["order", "ticket", "party", "purchase"],
 )
 
 
