@@ -12,6 +12,7 @@ import services.alerts.handlers
 import services.inventory.all_portions
 import services.inventory.counting
 import services.inventory.expiring
+import services.inventory.level_states
 import services.inventory.losing
 import services.inventory.purchasing
 import services.inventory.reading
@@ -33,6 +34,7 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.inventory.all_portions import PortionsWatch
 from services.inventory.expiry_watch import ExpiryWatch
+from services.inventory.level_states import LevelTeller
 from services.inventory.sensor_book import SensorBook
 from services.inventory.sensor_store import sensor_states
 from services.inventory.timers import PlannedOrders
@@ -221,6 +223,7 @@ def assemble(
             MenuWatch(database, intake, clock, look_every_s=_RULES_SELDOMER * look_every_s).run,
             PortionsWatch(database, intake, clock, look_every_s=look_every_s).run,
             partial(sensors.watch, intake),
+            LevelTeller(database, relay, clock).run,
             PlannedOrders(database, intake, clock, look_every_s=look_every_s).run,
             ExpiryWatch(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
         ),
@@ -257,6 +260,7 @@ def area_router() -> Router:
         services.inventory.counting.router,
         services.inventory.losing.router,
         services.inventory.reading.router,
+        services.inventory.level_states.router,
         services.inventory.purchasing.router,
         services.inventory.all_portions.router,
         services.inventory.reserving.router,  # before tickets are cut that nobody can make
