@@ -12,6 +12,7 @@ import services.alerts.handlers
 import services.inventory.all_portions
 import services.inventory.counting
 import services.inventory.expiring
+import services.inventory.foreseeing
 import services.inventory.level_states
 import services.inventory.losing
 import services.inventory.purchasing
@@ -34,6 +35,7 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.topics import Plane, plane_filter
 from services.inventory.all_portions import PortionsWatch
 from services.inventory.expiry_watch import ExpiryWatch
+from services.inventory.foreseeing_watch import StockOutWatch
 from services.inventory.level_states import LevelTeller
 from services.inventory.sensor_book import SensorBook
 from services.inventory.sensor_store import sensor_states
@@ -89,6 +91,9 @@ _RULES_SELDOMER = 4
 """The rules of a house change a few times a year; who changes them looks what comes of it."""
 _CHECK_SELDOMER = 10
 """Checks are made every so many minutes or hours."""
+
+_AHEAD_SELDOMER = 60
+"""What will run out tomorrow is no matter of seconds."""
 
 OURSELVES = "heard"
 """Who the services are to the audit."""
@@ -226,6 +231,7 @@ def assemble(
             LevelTeller(database, relay, clock).run,
             PlannedOrders(database, intake, clock, look_every_s=look_every_s).run,
             ExpiryWatch(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
+            StockOutWatch(database, intake, clock, look_every_s=_AHEAD_SELDOMER * look_every_s).run,
         ),
     )
     return Served(
@@ -255,6 +261,7 @@ def area_router() -> Router:
         services.orders.handlers.router,
         services.orders.parties.router,
         services.inventory.expiring.router,
+        services.inventory.foreseeing.router,
         services.inventory.sensing.router,
         services.inventory.receiving.router,
         services.inventory.counting.router,

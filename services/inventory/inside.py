@@ -42,3 +42,15 @@ class SensorFound(Request, type="heard.inside.sensor-found.v1", topic="inside/se
     """What it reads."""
     since: AwareDatetime
     """Since when it is out of its limits, or when it was heard last."""
+
+
+class StockOutSeen(Request, type="heard.inside.stock-out-seen.v1", topic="inside/stock-out-seen"):
+    """An item runs out before it can be there again, as it is used; or does not any more."""
+
+    item: Slug
+    left: int
+    """What is on hand and whole, in thousandths of its base unit."""
+    runs_out_at: AwareDatetime | None
+    until: AwareDatetime
+    """When it can be there again."""
+    ordered: bool
