@@ -31,15 +31,21 @@ from devices.kitchen_display import KitchenDisplay
 from devices.options import OnReply
 from devices.pos import PointOfSale
 from devices.simulated_line import SimulatedExpo
+from devices.simulated_storekeeper import SimulatedStorekeeper
 from devices.simulated_waiter import SimulatedWaiter
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
+from devices.stock_requests import StockTablet
 from schemas.devices import Fix, Role
 from schemas.house_rules import STANDARD_TAX, OrderRules
 from schemas.kitchen import TicketStatus
 from schemas.kitchen_rules import KitchenRules, StationKind, StationRules
 from schemas.menu import MenuItem
 from schemas.replies import OrderReceipt, Outcome, Reply
+from services.inventory.book_files import Source
+from services.inventory.book_reading import read_book
+from services.inventory.importing import import_book, standing
+from services.inventory.written import Written
 from services.menu.handlers import put_menu
 from services.menu.importing import read_menu
 from services.people import credentials, store
@@ -56,6 +62,7 @@ SECRETS_NAME: Final = "demo.json"
 TILLS: Final = ("pos-1", "pos-2")
 WAITER: Final = "waiter-1"
 TRACKER: Final = "courier-1"
+TABLET: Final = "storeroom"
 EXPO: Final = "pass"
 SPEED: Final = 10.0
 """The cooks' minutes pass ten times as fast: a visitor watches for half a minute."""
@@ -63,6 +70,8 @@ SECOND_THOUGHTS: Final = 0.2
 """So many guests want something else once the kitchen has their order."""
 HARBOUR: Final = (60.1675, 24.9540)
 """Where the courier rides in circles."""
+BROUGHT_AFTER_S: Final = 60.0
+"""What is low is brought so long afterwards."""
 LATE_S: Final = 45
 """After so many seconds a ticket is late: the cooks are quick."""
 LAST: Final = 8
@@ -139,6 +148,12 @@ def demo_menu() -> list[MenuItem]:
     return read_menu(text, kind="yaml", currency=CURRENCY)
 
 
+def demo_book() -> Written:
+    """What the kitchen buys, and how it makes what is on the menu."""
+    text = resources.files("cli").joinpath("demo_recipes.yaml").read_text(encoding="utf-8")
+    return read_book([Source("demo_recipes.yaml", text)], currency=CURRENCY)
+
+
 def stations_of(menu: list[MenuItem]) -> list[str]:
     """The stations that the menu needs, by name."""
     return sorted({item.station for item in menu})
@@ -161,6 +176,7 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
     path = make_home(app.settings) / SECRETS_NAME
     menu = demo_menu()
     wanted = [a_device(TENANT, name, Role.POS) for name in (*TILLS, WAITER)]
+    wanted.append(a_device(TENANT, TABLET, Role.POS))
     wanted += [
         a_device(TENANT, station, Role.KITCHEN_DISPLAY, station=station)
         for station in (*stations_of(menu), EXPO)
@@ -179,6 +195,8 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
                 await house_rules.write(connection, TENANT, orders=taxed)
             if rules.kitchen == KitchenRules():
                 await house_rules.write(connection, TENANT, kitchen=demo_kitchen(menu))
+            if not (await standing(connection, TENANT)).book.items:
+                await import_book(connection, TENANT, demo_book())
             stored = {each.identity.device: each.secret for each in
                       await credentials.every(connection, now)
                       if each.identity.tenant == TENANT and each.serial == 1}  # fmt: skip
@@ -253,6 +271,13 @@ class Demo:
             waits.address.host, waits.address.port, watch_orders=True, **waits.options()
         )
         self.waiter: Final = SimulatedWaiter(self.waiter_till, speed=SPEED)
+        store_room = admitted[TABLET]
+        self.tablet: Final = StockTablet(
+            store_room.address.host, store_room.address.port, **store_room.options()
+        )
+        self.storekeeper: Final = SimulatedStorekeeper(
+            self.tablet, demo_book().items, brought_after_s=BROUGHT_AFTER_S
+        )
         rider = admitted[TRACKER]
         self.tracker: Final = GpsTracker(rider.address.host, rider.address.port, **rider.options())
         each = rate_per_minute / len(self.tills)
@@ -280,7 +305,7 @@ class Demo:
     @property
     def devices(self) -> list[DeviceClient]:
         """All of them."""
-        return [*self.tills, self.waiter_till, *self.displays, self.tracker]
+        return [*self.tills, self.waiter_till, self.tablet, *self.displays, self.tracker]
 
     @property
     def sent(self) -> int:
@@ -293,7 +318,7 @@ class Demo:
             for device in self.devices:
                 device.start()
                 opened.callback(device.close)
-            for worker in (*self._guests, *self._cooks, self.waiter):
+            for worker in (self.storekeeper, *self._guests, *self._cooks, self.waiter):
                 worker.start()
                 opened.callback(worker.stop)
             self._ride.start()
@@ -305,6 +330,7 @@ class Demo:
         for guests in self._guests:
             guests.stop()
         self.waiter.stop()
+        self.storekeeper.stop()
         for cook in self._cooks:  # before the last look: what is bumped may fire a course
             cook.stop()
         deadline = time.monotonic() + 2.5
