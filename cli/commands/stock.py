@@ -8,6 +8,13 @@ from cli.grammar import Group, LazyCommands, Place
 
 # Each room of the stock adds its line here, and is imported only when it is called.
 PLACES: dict[str, Place] = {
+    "alerts": Place("cli.commands.stock_alerts", "alerts", "List what is wrong with the stock."),
+    "rules": Place("cli.commands.stock_house", "rules", "Say how a house looks after its stock."),
+    "sensors": Place(
+        "cli.commands.stock_sensors",
+        "sensors",
+        "Say which thermometers there are, and see what they read.",
+    ),
     "show": Place("cli.commands.stock_levels", "show", "Show how much there is of what."),
     "ledger": Place("cli.commands.stock_levels", "ledger", "Show the movements of an item."),
     "receive": Place("cli.commands.stock_moves", "receive", "Put a delivery on the shelves."),
@@ -18,6 +25,9 @@ PLACES: dict[str, Place] = {
     "discard": Place("cli.commands.stock_moves", "discard", "Throw away what was damaged."),
     "transfer": Place("cli.commands.stock_moves", "transfer", "Carry something elsewhere."),
     "return": Place("cli.commands.stock_moves", "return_", "Send something back."),
+    "usage": Place("cli.commands.stock_usage", "usage", "Show what was used, and what it cost."),
+    "suggest": Place("cli.commands.stock_suggest", "suggest_", "Suggest what to order today."),
+    "purchase": Place("cli.commands.stock_purchase", "purchase", "Order of suppliers."),
     "forecast": Place(
         "cli.commands.stock_forecast", "forecast", "Say what will be used in the next days."
     ),
