@@ -17,6 +17,7 @@ from cli.grammar import Command, json_option, tenant_option
 from cli.printing import note, say, show_json, show_table
 from schemas.menu import MenuItem, Modifier, ModifierGroup
 from schemas.money import to_text
+from services.inventory.book_words import Said
 from services.inventory.costing import (
     CostBasis,
     Costing,
@@ -29,7 +30,7 @@ from services.inventory.delivered_costs import delivered_costs
 from services.inventory.importing import standing
 from services.inventory.stock_book import WITH
 from services.inventory.units import text
-from services.inventory.whole_book import WholeBook
+from services.inventory.whole_book import WholeBook, counted_in_pieces
 from services.menu.store import menu_of
 from services.orders.pricing import tax_rate
 from services.runtime import house_rules
@@ -177,7 +178,8 @@ def _modifiers(item: MenuItem) -> list[Modifier]:
 def _show(priced: Priced, house: _House) -> None:
     currency = house.currency
     made = house.book.recipes[priced.cost.name]
-    much = f" for {made.recipe.yields:f} {made.recipe.unit}" if priced.net_minor is None else ""
+    comes_out = Said(made.recipe.yields, made.recipe.unit)
+    much = f" for {comes_out}" if not counted_in_pieces(made.recipe) else ""
     say(f"{priced.name}: {_money(priced.cost.minor, currency)}{much}")
     for used in priced.cost.used:
         amount = text(round(used.amount), house.book.items[used.item].unit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ from cli.book_files import the_tenant
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
 from cli.printing import say, show_json, show_table
-from schemas.inventory import BaseUnit
+from services.inventory.book_words import Said
 from services.inventory.importing import Standing, standing
 from services.inventory.recipes import Part
 from services.inventory.stock_book import WITH
@@ -80,7 +79,7 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
 
 def _show(made: Made, house: Standing) -> None:
     what = "modifier " if made.modifier else ""
-    called = f" ({made.title})" if made.title else ""
+    called = f" ({made.title})" if made.title not in {"", made.name} else ""
     if made.sold:
         say(f"{made.name}{called}: sold as it is, {_part(made.recipe.parts[0])}")
     elif made.modifier:
@@ -107,15 +106,11 @@ def _show(made: Made, house: Standing) -> None:
 
 def _part(part: Part) -> str:
     waste = f" ({(part.waste * 100).normalize():f} % waste)" if part.waste else ""
-    return f"{_much(part.amount, part.unit)} {part.name}{waste}"
-
-
-def _much(amount: Decimal, unit: str) -> str:
-    return f"{amount:f}" if unit == BaseUnit.EACH else f"{amount:f} {unit}"
+    return f"{Said(part.amount, part.unit)} {part.name}{waste}"
 
 
 def _amount(made: Made) -> str:
-    return _much(made.recipe.yields, made.recipe.unit)
+    return str(Said(made.recipe.yields, made.recipe.unit))
 
 
 def _of(made: Made) -> str:

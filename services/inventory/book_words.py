@@ -29,7 +29,9 @@ class Said(NamedTuple):
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.unit}"
+        """As people write it: ``1.5 kg``, and ``3`` of what is counted in pieces."""
+        number = f"{self.amount:f}"
+        return number if self.unit == BaseUnit.EACH else f"{number} {self.unit}"
 
 
 class Wrong(ValueError):
