@@ -9,6 +9,7 @@ from uuid import UUID
 
 from devices.client import DeviceClient
 from devices.pending import Pending
+from devices.purchase_requests import PurchaseRequests
 from schemas.inventory import Quantity
 from schemas.inventory_requests import (
     CountedLine,
@@ -155,5 +156,5 @@ class StockRequests(DeviceClient):
         return self._ask(question, expires_s=_QUESTION_S)
 
 
-class StockTablet(StockRequests):
+class StockTablet(StockRequests, PurchaseRequests):
     """A tablet that somebody carries along the shelves: it asks, and shows nothing by itself."""
