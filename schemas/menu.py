@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, WithJsonSchema
 
 from schemas.identifiers import Slug
 from schemas.kitchen_rules import MAX_COMPONENTS, Course, PrepSeconds, Weekday
@@ -80,13 +80,29 @@ class ChosenModifier(Part):
     modifiers: tuple[ChosenModifier, ...] = ()
 
 
+def _whole_minutes(at: time) -> time:
+    if at.second or at.microsecond or at.tzinfo is not None:
+        raise ValueError("a time of day has whole minutes and no zone, as 07:30")
+    return at
+
+
+TimeOfDay = Annotated[
+    time,
+    AfterValidator(_whole_minutes),
+    PlainSerializer(lambda at: at.isoformat("minutes"), return_type=str, when_used="json"),
+    # The format `time` of JSON Schema has a zone, and a clock on a wall has none.
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+"""As the clock on the house's wall shows it."""
+
+
 class ServedHours(Part):
     """A time in which something can be had."""
 
     days: Annotated[tuple[Weekday, ...], Field(max_length=7)] = ()
     """None chosen is every day."""
-    since: time | None = None
-    until: time | None = None
+    since: TimeOfDay | None = None
+    until: TimeOfDay | None = None
     """In the house's own time; a span may run over midnight."""
 
 
