@@ -180,7 +180,8 @@ def _show(priced: Priced, house: _House) -> None:
     made = house.book.recipes[priced.cost.name]
     comes_out = Said(made.recipe.yields, made.recipe.unit)
     much = f" for {comes_out}" if not counted_in_pieces(made.recipe) else ""
-    say(f"{priced.name}: {_money(priced.cost.minor, currency)}{much}")
+    what = "modifier " if made.modifier else ""
+    say(f"{what}{priced.name}: {_money(priced.cost.minor, currency)}{much}")
     for used in priced.cost.used:
         amount = text(round(used.amount), house.book.items[used.item].unit)
         told = f" ({used.told_by})" if used.told_by else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +102,17 @@ def test_a_book_says_what_is_bought_kept_made_and_sold() -> None:
     assert takes["cola"] == {"cola": 1000}
     assert takes["with:extra-sauce"] == {"tomato": 60_000}
     assert (takes["with:no-oil"], book.recipes["with:no-oil"].leaves_out) == ({}, ("oil",))
+
+
+def test_the_book_in_the_documents_can_be_imported() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(yaml|csv)\n(.*?)```", document, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["yaml", "csv"]
+    book = whole(Source("docs", blocks[0][1]))
+    assert set(book.takes()["margherita"]) == {"flour", "oil", "tomato", "water"}
+    rows = read(blocks[1][1], "csv")
+    assert rows.complaints == ()
+    assert rows.recipes["sauce"].recipe.parts == book.recipes["sauce"].recipe.parts
 
 
 def test_what_no_guest_can_order_by_the_piece_takes_nothing_by_itself() -> None:
