@@ -149,6 +149,8 @@ def sample_id(name: str) -> UUID:
 
 
 _TEXTS = {
+    "since": "07:00",
+    "until": "11:00",
     "currency": "GBP",
     "number": "ORD-260314120000-A1B2",
     "station": "grill",
