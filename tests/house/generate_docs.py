@@ -25,6 +25,7 @@ from schemas.diagrams import (
     order_states,
     party_states,
     payment_states,
+    purchase_states,
     ticket_states,
 )
 from schemas.people import Permission
@@ -199,6 +200,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "payment-states": _mermaid(payment_states),
     "party-states": _mermaid(party_states),
     "notice-states": _mermaid(notice_states),
+    "purchase-states": _mermaid(purchase_states),
     "commands": commands,
     "settings": settings,
     "people-roles": people_roles,
