@@ -17,7 +17,7 @@ from services.menu import hours
 WITH: Final = "with:"
 """Before a modifier's name: an item may be called the same."""
 NOT_NOW: Final = "not at this hour"
-_UTC: Final = ZoneInfo("UTC")
+UTC: Final = ZoneInfo("UTC")
 _WHY: Final = 120
 
 
@@ -59,7 +59,7 @@ def offered(
     gone: Collection[str] = (),
     *,
     at: datetime,
-    zone: ZoneInfo = _UTC,
+    zone: ZoneInfo = UTC,
     planned: bool = False,
 ) -> MenuItem:
     """The item as it can be had.

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.menu import MenuItem, ModifierRequest
 from schemas.orders import LineRequest
-from services.menu.offering import AS_WRITTEN, WITH, Standing, gone_of, modifiers_of, offered
+from services.menu.offering import AS_WRITTEN, UTC, WITH, Standing, gone_of, modifiers_of, offered
 from services.runtime import house_rules
 from services.runtime.among import among
 from services.runtime.changed import GUARD
@@ -158,24 +158,25 @@ class StoredMenu:
     ) -> Mapping[str, MenuItem]:
         """See `MenuPort.offered`."""
         found = await self.items(draft, tenant, {line.item for line in lines})
-        chosen = {name for line in lines for name in _chosen(line.modifiers)}
-        await draft.work.fetch(
-            MENU_AVAILABILITY,
-            [*((tenant, item) for item in found), *((tenant, WITH + name) for name in chosen)],
-        )
-        standings = {item: await standing_of(draft, tenant, item) for item in found}
-        with_it = {name: await standing_of(draft, tenant, WITH + name) for name in chosen}
-        if not any(item.hours for item in found.values()) and all(
-            each is AS_WRITTEN for each in (*standings.values(), *with_it.values())
-        ):
+        names = list(found)
+        for line in lines:
+            if line.modifiers:
+                names += [WITH + name for name in _chosen(line.modifiers)]
+        standings = await _standings(draft, tenant, names)
+        by_hours = any(item.hours for item in found.values())
+        if not standings and not by_hours:
             return found  # most orders
         at, planned = await _wanted(draft, tenant, now, due_at)
-        gone = {name for name, each in with_it.items() if each.is_gone(at, planned=planned)}
-        zone = await zone_of_house(draft, tenant)
+        zone = await zone_of_house(draft, tenant) if by_hours else UTC
+        gone = {
+            name.removeprefix(WITH)
+            for name, each in standings.items()
+            if name.startswith(WITH) and each.is_gone(at, planned=planned)
+        }
         return {
             name: offered(
                 item,
-                standings[name],
+                standings.get(name, AS_WRITTEN),
                 gone and gone & set(modifiers_of(item.groups)),
                 at=at,
                 zone=zone,
@@ -189,6 +190,22 @@ class StoredMenu:
         await draft.work.fetch(MENUS, {(tenant, MAIN) for tenant, _ in wanted})
         await draft.work.fetch(MENU_ITEMS, wanted)
         await draft.work.fetch(MENU_AVAILABILITY, wanted)
+
+
+async def _standings(draft: Draft, tenant: str, names: Sequence[str]) -> dict[str, Standing]:
+    """How those of these stand that do not stand as they are written."""
+    work = draft.work
+    keys = [(tenant, name) for name in names]
+    await work.fetch(MENU_AVAILABILITY, keys)
+    drafted = draft.changes.get(MENU_AVAILABILITY, ())
+    found = {}
+    for key, name in zip(keys, names, strict=True):
+        # All were looked up just now: asking for each anew would cost more than all the rest.
+        if key in drafted or work.peek(MENU_AVAILABILITY, key) is not None:
+            standing = await standing_of(draft, tenant, name)
+            if standing is not AS_WRITTEN:
+                found[name] = standing
+    return found
 
 
 def _chosen(modifiers: Sequence[ModifierRequest]) -> Iterator[str]:

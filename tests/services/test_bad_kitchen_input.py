@@ -30,6 +30,7 @@ from schemas.kitchen_requests import (
     RecallTicket,
     ReprintTicket,
 )
+from schemas.menu import RestoreItem, SellOut
 from schemas.message import Request
 from schemas.quality import RecordCheck, WaiveCheck
 from schemas.refusals import RefusalCode
@@ -51,10 +52,11 @@ NEW: tuple[type[Request], ...] = (
     *(ReprintTicket, AttendStation, LeaveStation, CloseStation, OpenStation),
     *(PauseChannel, ResumeChannel, AcknowledgeAlert, RecordCheck, WaiveCheck),
     *(StartDuty, EndDuty, AssignPerson, SendTask, AcknowledgeTask, ReadStaff),
+    *(SellOut, RestoreItem),
 )
 NUL, ESCAPE = "a\x00b", "\x1b[2J"
 UUID_FIELDS = {"ticket_id", "order_id", "task_id"}
-NAMES = {"station", "person", "check", "alert", "to"}
+NAMES = {"item", "station", "person", "check", "alert", "to"}
 WORDS = {"why", "text", "note", "reason", "photo"}
 FIELDS = [
     pytest.param(message, field, id=f"{message.__name__}.{field}")
