@@ -11,6 +11,7 @@ from schemas.inventory import StockMoved, StockState
 from schemas.inventory_requests import (
     CountStock,
     LoseStock,
+    ReadCountSheet,
     ReadStock,
     ReceiveStock,
     ReturnStock,
@@ -169,6 +170,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     LoseStock,
     TransferStock,
     ReturnStock,
+    ReadCountSheet,
     ReadStock,
     DraftPurchase,
     EditPurchase,

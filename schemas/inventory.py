@@ -130,6 +130,18 @@ def _clear(raised: int | None, cleared: int | None) -> int | None:
     return raised + max(1, raised // 5)
 
 
+class SheetLine(Part):
+    """One thing to be counted, for who counts it."""
+
+    item: Slug
+    name: Line120
+    unit: BaseUnit
+    places: tuple[Slug, ...]
+    """Where it should be looked for: where the kitchen takes it from comes first."""
+    units: tuple[Line64, ...]
+    """In which it may be counted."""
+
+
 class PlacedStock(Part):
     """What is on hand at one place of the house."""
 

@@ -111,6 +111,13 @@ class ReturnStock(Request, type="heard.stock.return.v1", topic="inventory/return
     person: Slug | None = None
 
 
+class ReadCountSheet(Query, type="heard.stock.read-sheet.v1", topic="inventory/read-sheet"):
+    """What there is to count, page by page; how much of it there should be is not told."""
+
+    after: Slug | None = None
+    """Those whose names come after this one."""
+
+
 class ReadStock(Query, type="heard.stock.read.v1", topic="inventory/read"):
     """How much there is of these items, or of the first that there are."""
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
-from schemas.inventory import StockLevel
+from schemas.inventory import SheetLine, StockLevel
 from schemas.kitchen import Ticket, TicketStatus
 from schemas.kitchen_pace import Intake
 from schemas.limits import LimitsReport
@@ -216,6 +216,14 @@ class PurchasePage(Part):
     more: bool = False
 
 
+class CountSheet(Part):
+    """One page of what there is to count, by name."""
+
+    kind: Literal["count-sheet"] = "count-sheet"
+    lines: tuple[SheetLine, ...]
+    more: bool = False
+
+
 class ItemReceipt(Part):
     """How an item of the menu can be had."""
 
@@ -258,6 +266,7 @@ Result = Annotated[
     | FindingReceipt
     | StockReceipt
     | StockPage
+    | CountSheet
     | PurchaseReceipt
     | PurchasePage
     | ItemReceipt

@@ -6,13 +6,27 @@ from decimal import Decimal
 
 from schemas.inventory import Quantity, StockItem
 from schemas.refusals import RefusalCode
-from services.inventory.units import Measure, UnitMismatch, thousandths
+from services.inventory.units import UNITS, Measure, UnitMismatch, exactly, thousandths
 from services.runtime.refusal import Refusal
 
 
 def measure(item: StockItem) -> Measure:
     """How an item is counted."""
     return Measure(item.unit, item.piece_g, item.g_per_ml)
+
+
+def units_of(item: StockItem) -> tuple[str, ...]:
+    """In which units an item may be counted: its own first."""
+    fit = [each for each in UNITS if _converts(each, item)]
+    return (item.unit.value, *(each for each in fit if each != item.unit.value))
+
+
+def _converts(unit: str, item: StockItem) -> bool:
+    try:
+        exactly(Decimal(1), unit, measure(item))
+    except UnitMismatch:
+        return False
+    return True
 
 
 def amount_of(quantity: Quantity, item: StockItem, *, may_be_nothing: bool = False) -> int:

@@ -9,12 +9,13 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.inventory import StockItem, StockLevel
-from schemas.inventory_requests import MAX_STOCK_LINES, ReadStock
+from schemas.inventory import SheetLine, StockItem, StockLevel
+from schemas.inventory_requests import MAX_STOCK_LINES, ReadCountSheet, ReadStock
 from schemas.refusals import RefusalCode
-from schemas.replies import StockPage
+from schemas.replies import CountSheet, StockPage
 from services.inventory.books import to_item
 from services.inventory.moves import level_told
+from services.inventory.quantities import units_of
 from services.inventory.tables import STOCK_ITEMS, STOCK_LEVELS
 from services.runtime.among import among
 from services.runtime.refusal import Refusal
@@ -46,6 +47,35 @@ async def read_stock(query: ReadStock, asking: Asking) -> StockPage:
     )
     page = found[:MAX_STOCK_LINES]
     return StockPage(levels=tuple(each.level for each in page), more=len(found) > len(page))
+
+
+@router.answer(ReadCountSheet)
+async def read_count_sheet(query: ReadCountSheet, asking: Asking) -> CountSheet:
+    """The next page of what there is to count."""
+    found = await levels(
+        asking.connection,
+        asking.tenant,
+        asking.now,
+        after=query.after,
+        limit=MAX_STOCK_LINES + 1,
+    )
+    page = found[:MAX_STOCK_LINES]
+    return CountSheet(
+        lines=tuple(to_be_counted(each) for each in page), more=len(found) > len(page)
+    )
+
+
+def to_be_counted(kept: Kept) -> SheetLine:
+    """What somebody needs to know who counts an item, and no more."""
+    item = kept.item
+    elsewhere = sorted({each.place for each in kept.level.places if each.on_hand} - {item.place})
+    return SheetLine(
+        item=item.item,
+        name=item.name,
+        unit=item.unit,
+        places=(item.place, *elsewhere),
+        units=units_of(item),
+    )
 
 
 async def levels(

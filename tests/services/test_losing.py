@@ -12,7 +12,6 @@ from schemas.identifiers import new_id
 from schemas.inventory import Quantity
 from schemas.inventory_requests import (
     LoseStock,
-    ReadStock,
     ReceivedLine,
     ReceiveStock,
     ReturnStock,
@@ -21,12 +20,12 @@ from schemas.inventory_requests import (
 )
 from schemas.message import Request
 from schemas.refusals import RefusalCode
-from schemas.replies import Outcome, StockPage, StockReceipt
+from schemas.replies import Outcome, StockReceipt
 from services.inventory.ledger import Level
 from services.inventory.lot_rows import lots_of
 from services.inventory.tables import LOTS, STOCK_LEVELS, STOCK_MOVEMENTS
 from services.runtime.database import Database
-from tests.services.order_world import BEGAN, TILL, Asked
+from tests.services.order_world import BEGAN, TILL
 from tests.services.stock_floor import StockFloor
 
 
@@ -192,29 +191,3 @@ async def test_the_books_never_hold_more_than_they_can(floor: StockFloor) -> Non
             await floor.do(much, TILL)
         else:
             await refused(floor, much, RefusalCode.INVALID, "more than the books can hold")
-
-
-async def test_whoever_asks_reads_all_items_or_those_named(floor: StockFloor) -> None:
-    await floor.fill(beef="2 kg")
-    whole = await read(floor, ReadStock())
-    assert [(each.item, each.on_hand, each.counted) for each in whole.levels] == [
-        ("beef", 2_000_000, True),
-        ("cake", 0, False),
-        ("potato", 0, False),
-        ("stock", 0, False),
-    ]
-    assert [each.item for each in (await read(floor, ReadStock(after="beef"))).levels] == [
-        "cake",
-        "potato",
-        "stock",
-    ]
-    named = await read(floor, ReadStock(items=("potato", "beef")))
-    assert [each.item for each in named.levels] == ["beef", "potato"]
-    (reply,) = await floor.say(Asked(TILL, ReadStock(items=("gold",))))
-    assert reply.code is RefusalCode.UNKNOWN_ITEM
-
-
-async def read(floor: StockFloor, query: ReadStock) -> StockPage:
-    (reply,) = await floor.say(Asked(TILL, query))
-    assert isinstance(reply.result, StockPage), reply
-    return reply.result
