@@ -44,13 +44,16 @@ async def read(connection: AsyncConnection, tenant: str, version: int) -> StockB
     """Read a house's book."""
     rows = await connection.execute(select(STOCK_ITEMS).where(STOCK_ITEMS.c.tenant == tenant))
     items = {row["item"]: to_item(dict(row)) for row in rows.mappings()}
-    query = select(RECIPES.c.recipe, RECIPES.c.takes, RECIPES.c.leaves_out)
-    takes, leaves_out = {}, {}
-    for name, taken, left_out in await connection.execute(query.where(RECIPES.c.tenant == tenant)):
+    query = select(RECIPES.c.recipe, RECIPES.c.takes, RECIPES.c.leaves_out, RECIPES.c.spares)
+    takes, leaves_out, spares = {}, {}, {}
+    rows_made = await connection.execute(query.where(RECIPES.c.tenant == tenant))
+    for name, taken, left_out, spared in rows_made:
         takes[name] = taken
         if left_out:
             leaves_out[name] = tuple(left_out)
-    return made(version, items, takes, leaves_out)
+        if spared:
+            spares[name] = spared
+    return made(version, items, takes, leaves_out, spares)
 
 
 def to_item(row: Row) -> StockItem:

@@ -30,11 +30,13 @@ class Standing:
     Attributes:
         book: as it stands.
         takes: what is kept as taken by one of each recipe.
+        spares: what is kept as saved by each modifier that leaves out a part.
         moved: the items of which anything ever moved.
     """
 
     book: WholeBook
     takes: Mapping[str, Mapping[str, int]]
+    spares: Mapping[str, Mapping[str, Mapping[str, int]]]
     moved: frozenset[str]
 
 
@@ -47,12 +49,14 @@ class Judged:
         after: the whole book as it would be; of no use where something is wrong.
         wrong: all that is, one line each, with file and line; empty where they can be put.
         takes: what one of each recipe would take.
+        spares: what each modifier that leaves out a part would save.
     """
 
     before: Standing
     after: WholeBook
     wrong: tuple[str, ...]
     takes: Mapping[str, Mapping[str, int]]
+    spares: Mapping[str, Mapping[str, Mapping[str, int]]]
 
     @property
     def changes(self) -> list[Changed]:
@@ -99,7 +103,8 @@ async def judge(
             takes = after.takes()
         except UnitMismatch as error:
             wrong = [str(error)]
-    return Judged(before, after, tuple(dict.fromkeys(wrong)), takes)
+    spares = {} if wrong else after.spares()
+    return Judged(before, after, tuple(dict.fromkeys(wrong)), takes, spares)
 
 
 async def import_book(
@@ -149,13 +154,15 @@ async def standing(connection: AsyncConnection, tenant: str) -> Standing:
     }
     recipes: dict[str, Made] = {}
     takes: dict[str, Mapping[str, int]] = {}
+    spares: dict[str, Mapping[str, Mapping[str, int]]] = {}
     for row in await connection.execute(select(RECIPES).where(RECIPES.c.tenant == tenant)):
         recipes[row.recipe] = Made.kept(row.recipe, row.document)
         takes[row.recipe] = row.takes
+        spares[row.recipe] = row.spares or {}
     suppliers = await store.suppliers_of(connection, tenant)
     moved = select(STOCK_LEVELS.c.item).where(STOCK_LEVELS.c.tenant == tenant)
     names = frozenset((await connection.execute(moved)).scalars())
-    return Standing(WholeBook(items, recipes, suppliers), takes, names)
+    return Standing(WholeBook(items, recipes, suppliers), takes, spares, names)
 
 
 def _units_changed(book: WholeBook, written: Written) -> dict[str, tuple[str, str]]:
@@ -171,11 +178,13 @@ async def _write(connection: AsyncConnection, tenant: str, judged: Judged) -> No
     before, after, takes = judged.before, judged.after, judged.takes
     old = before.book
     items = [each for name, each in after.items.items() if old.items.get(name) != each]
-    recipes = [
-        KeptRecipe(name, made.document(), takes[name], made.leaves_out)
-        for name, made in after.recipes.items()
-        if old.recipes.get(name) != made or before.takes.get(name) != takes[name]
-    ]
+    recipes = []
+    for name, made in after.recipes.items():
+        spares = judged.spares.get(name, {})
+        same = before.takes.get(name) == takes[name] and before.spares.get(name) == spares
+        if old.recipes.get(name) != made or not same:
+            items_out = [each for each in made.leaves_out if each in after.items]
+            recipes.append(KeptRecipe(name, made.document(), takes[name], items_out, spares))
     suppliers = [each for name, each in after.suppliers.items() if old.suppliers.get(name) != each]
     gone = (_gone(old.items, after.items), _gone(old.recipes, after.recipes))
     gone_suppliers = _gone(old.suppliers, after.suppliers)

@@ -112,21 +112,45 @@ class Book:
         known = self._flat.get(name)
         if known is not None:
             return known
-        recipe = self._recipes[name]
-        made = exactly(recipe.yields, recipe.unit, self.measure(name)) / 1000
         found: dict[str, Fraction] = {}
-        for part in recipe.parts:
-            amount = exactly(part.amount, part.unit, self.measure(part.name))
-            amount /= made * (1 - Fraction(part.waste))
-            if part.name in self._ingredients:
-                found[part.name] = found.get(part.name, 0) + amount
+        for part, amount in self._goes_in(self._recipes[name]):
+            if part in self._ingredients:
+                found[part] = found.get(part, 0) + amount
                 continue
             pieces = amount / 1000
-            for below, of_one in self.of_one(part.name).items():
+            for below, of_one in self.of_one(part).items():
                 more = of_one * pieces
                 found[below] = found[below] + more if below in found else more
         self._flat[name] = found
         return found
+
+    def holding(self, name: str) -> Mapping[str, Fraction]:
+        """How much of a recipe is in one base unit of each recipe that holds it, however deep.
+
+        In thousandths of its base unit, exactly. The book must have no `problems`.
+        """
+        found: dict[str, Fraction] = {}
+
+        def of(whole: str) -> Fraction:
+            if whole not in found:
+                found[whole] = sum(
+                    (
+                        amount if part == name else of(part) * amount / 1000
+                        for part, amount in self._goes_in(self._recipes[whole])
+                        if part in self._recipes
+                    ),
+                    Fraction(0),
+                )
+            return found[whole]
+
+        return {whole: of(whole) for whole in self._recipes if of(whole)}
+
+    def _goes_in(self, recipe: Recipe) -> Iterator[tuple[str, Fraction]]:
+        """What goes into one base unit of what a recipe yields, with what is cut off."""
+        made = exactly(recipe.yields, recipe.unit, self.measure(recipe.name)) / 1000
+        for part in recipe.parts:
+            amount = exactly(part.amount, part.unit, self.measure(part.name))
+            yield part.name, amount / (made * (1 - Fraction(part.waste)))
 
     def measure(self, name: str) -> Measure:
         """How an ingredient is counted, or what a recipe yields.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Column, delete, select
@@ -25,12 +25,14 @@ class KeptRecipe:
         document: as it was written, for people.
         takes: what one of it comes down to, by item, in thousandths of its base unit.
         leaves_out: which items a modifier takes out of its dish.
+        spares: what a modifier that leaves out a part saves of each dish, by item.
     """
 
     recipe: str
     document: Mapping[str, Any]
     takes: Mapping[str, int]
     leaves_out: Sequence[str] = ()
+    spares: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 async def put(
@@ -59,6 +61,7 @@ async def put(
             "document": dict(each.document),
             "takes": dict(each.takes),
             "leaves_out": list(each.leaves_out) or None,
+            "spares": {dish: dict(saved) for dish, saved in each.spares.items()} or None,
         }
         for each in recipes
     ]

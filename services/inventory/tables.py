@@ -52,9 +52,11 @@ RECIPES: Final = Table(
     Column("document", DOCUMENT, nullable=False),
     Column("takes", DOCUMENT, nullable=False),
     Column("leaves_out", DOCUMENT),
+    Column("spares", DOCUMENT),
 )
 """How things are made; ``takes`` says what one of it comes down to, reckoned when it was
-imported, so that nobody has to follow a recipe through its parts while an order waits."""
+imported, so that nobody has to follow a recipe through its parts while an order waits.
+``spares`` is what a modifier that leaves out a part saves of each dish that the part is in."""
 
 STOCK_LEVELS: Final = Table(
     "stock_levels",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 from typing import Final
 
-from schemas.inventory import MOST, BaseUnit, StockItem
+from schemas.inventory import MOST, THOUSANDTHS, BaseUnit, StockItem
 from schemas.suppliers import Supplier
 from services.inventory.quantities import measure
 from services.inventory.recipes import Book, Recipe
@@ -79,9 +81,9 @@ class WholeBook:
             yield f"{made.place(problem.part)}: {what}: {problem.text}"
         for name, made in self.recipes.items():
             for each in made.leaves_out:
-                if each not in self.items and each not in written.broken:
-                    what = "a recipe: name its items" if each in self.recipes else "no item"
-                    yield f"{made.where}: {made.modifier or name}: it leaves out {each}, {what}"
+                if each not in self.items.keys() | self.recipes.keys() | written.broken:
+                    said = f"it leaves out {each}, which is neither an item nor a recipe"
+                    yield f"{made.where}: {made.modifier or name}: {said}"
         for name, item in self.items.items():
             for pack in item.packs:
                 named = f"supplier {pack.supplier}" in written.places
@@ -112,6 +114,42 @@ class WholeBook:
             if most > MOST:
                 raise UnitMismatch(f"{made.where}: {name} takes more than a restaurant has")
         return found
+
+    def spares(self) -> dict[str, Mapping[str, Mapping[str, int]]]:
+        """What each modifier that leaves out parts saves, by dish and item, in thousandths.
+
+        It never saves more than the part brought in; the book must have nothing `wrong`.
+        """
+        book = self.cooked()
+        left_out = {
+            each: book.holding(each)
+            for made in self.recipes.values()
+            for each in made.leaves_out
+            if each not in self.items
+        }
+        found: dict[str, Mapping[str, Mapping[str, int]]] = {}
+        for name, made in self.recipes.items():
+            saved: dict[str, dict[str, Fraction]] = {}
+            for each in made.leaves_out:
+                for dish, much in left_out.get(each, {}).items():
+                    of_dish = saved.setdefault(dish, {})
+                    for item, amount in book.of_one(each).items():
+                        of_dish[item] = of_dish.get(item, Fraction(0)) + amount * much / THOUSANDTHS
+            if saved:
+                found[name] = {
+                    dish: _saved(book.of_one(dish), amounts)
+                    for dish, amounts in saved.items()
+                    if counted_in_pieces(self.recipes[dish].recipe)
+                }
+        return found
+
+
+def _saved(takes: Mapping[str, Fraction], less: Mapping[str, Fraction]) -> dict[str, int]:
+    """By how much a dish takes less, of what it takes rounded up."""
+    return {
+        item: ceil(takes[item]) - ceil(max(Fraction(0), takes[item] - amount))
+        for item, amount in less.items()
+    }
 
 
 def counted_in_pieces(recipe: Recipe) -> bool:

@@ -23,7 +23,7 @@ class Made:
     Attributes:
         recipe: its parts; a modifier that only leaves something out has none.
         title: what people call it.
-        leaves_out: which items a modifier takes out of its dish.
+        leaves_out: which items and parts a modifier takes out of its dish.
         sold: whether it is an item that is sold as it is: its one part is the item itself.
         where: where it stands, for people; of no account for what it is.
         parts_where: where each part stands.

@@ -202,6 +202,7 @@ def upgrade() -> None:
         sa.Column("document", _DOCUMENT, nullable=False),
         sa.Column("takes", _DOCUMENT, nullable=False),
         sa.Column("leaves_out", _DOCUMENT, nullable=True),
+        sa.Column("spares", _DOCUMENT, nullable=True),
         sa.ForeignKeyConstraint(["tenant"], ["tenants.tenant"], name=op.f("fk_recipes_tenant")),
         sa.PrimaryKeyConstraint("tenant", "recipe", name=op.f("pk_recipes")),
     )
