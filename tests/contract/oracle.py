@@ -1,8 +1,10 @@
 """What may pass, said once more: from the table of planes, and from nothing of the policy's."""
 
+BY_ALL = "staff quality inventory menu"
 ASKS = {"pos": "orders party", "kitchen-display": "kitchen", "tracker": "delivery"}
-ASKS |= {"guest": "party"} | {role: f"{ASKS[role]} alerts staff quality" for role in list(ASKS)[:2]}
-SEEN = {"state/menu", "state/alerts", "state/kitchen-channels", "state/staff", "state/staff-tasks"}
+ASKS |= {"guest": "party"} | {role: f"{ASKS[role]} alerts {BY_ALL}" for role in list(ASKS)[:2]}
+KEPT = "menu alerts kitchen-channels staff staff-tasks inventory sensors"
+SEEN = {f"state/{each}" for each in KEPT.split()}
 READS = {"guest": {"state/menu"}, "pos": {*SEEN, "event/staff", "state/orders", "event/orders"}}
 READS["kitchen-display"] = {*SEEN, "event/staff", "state/kitchen", "event/kitchen"}
 
@@ -15,8 +17,8 @@ def may_say(role: str, tenant: str, device: str, topic: str) -> bool:
             return sound and (alone or plane in {"state", "event", "request", "telemetry"})
         case ["heard", "v1", t, "presence", d] | ["heard", "v1", t, "telemetry", d, _]:
             return sound and (t, d) == (tenant, device)
-        case ["heard", "v1", t, "telemetry", d, "zigbee", _] if role == "sensor":
-            return sound and (t, d) == (tenant, device)
+        case ["heard", "v1", t, "telemetry", d, "zigbee", _]:
+            return sound and (role, t, d) == ("sensor", tenant, device)
         case ["heard", "v1", t, "request", d, area, _] if (t, d) == (tenant, device):
             return sound and (role == "manager" or area in ["people", *ASKS.get(role, "").split()])
     return False
@@ -32,8 +34,8 @@ def may_hear(role: str, tenant: str, device: str, wanted: str) -> bool:
         case ["heard", "v1", t, "reply", d] if role != "manager":
             return (t, d) == (tenant, device)
         case ["heard", "v1", t, *rest] if t == tenant:
-            own = role == "tracker" and rest[:3] == ["state", "delivery", device]
-            own |= role == "sensor" and rest[:2] == ["telemetry", device]
+            mine = {"tracker": ["state", "delivery"], "sensor": ["telemetry"]}.get(role, ["no"])
+            own = rest[: len(mine) + 1] == [*mine, device]
             own |= role in {"guest", "pos"} and rest == ["state", "party", device]
             return own or role == "manager" or "/".join(rest[:2]) in READS.get(role, set())
     return False
