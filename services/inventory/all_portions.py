@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -14,10 +13,11 @@ from services.inventory.books import book_of
 from services.inventory.inside import CountPortions
 from services.inventory.moves import read_ahead
 from services.inventory.noticing import portions_left
-from services.inventory.tables import STOCK_LEVELS
+from services.inventory.tables import RECIPES, STOCK_LEVELS
 from services.runtime import house_rules
 from services.runtime.context import Context
 from services.runtime.database import Database
+from services.runtime.facts import PortionsLeft
 from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.intake import Intake, NotServing
 from services.runtime.moment import Clock
@@ -28,21 +28,26 @@ router: Final = Router()
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 0.5
+PAGE: Final = 100
+"""Recipes that are counted at once: no order waits for longer than that takes."""
 
 
 @router.on(CountPortions)
-async def count_portions(_request: CountPortions, context: Context) -> None:
-    """Tell how many can be made of each thing, as the book and the shelves are now."""
+async def count_portions(request: CountPortions, context: Context) -> None:
+    """Tell how many can be made of these, as the book and the shelves are now."""
     tenant, draft = context.tenant, context.draft
     book = await book_of(draft, tenant)
     if book is None:
         return
-    items = set(book.used_in)
+    if not request.recipes:
+        await context.tell(PortionsLeft({}, known=book.takes.keys()))
+        return
+    names = [each for each in request.recipes if each in book.takes]
+    items = {item for name in names for item in book.takes[name]}
     await read_ahead(draft, tenant, items)
     rows = {item: await draft.get(STOCK_LEVELS, tenant, item) for item in sorted(items)}
     rules = await house_rules.stock_rules(draft, tenant)
-    fact = portions_left(book, sorted(book.takes), rows, rules.countdown)
-    await context.tell(replace(fact, whole=True))
+    await context.tell(portions_left(book, names, rows, rules.countdown))
 
 
 class PortionsWatch:
@@ -90,15 +95,24 @@ class PortionsWatch:
         self._counted = {t: version for t, version in self._counted.items() if t in now}
         changed = {t: version for t, version in now.items() if self._counted.get(t) != version}
         for tenant, version in changed.items():
-            await self._ask(tenant, version)
+            await self._count(tenant, version)
             # Only now: what was not answered is asked for at the next look.
             self._counted[tenant] = version
         return len(changed)
 
-    async def _ask(self, tenant: str, version: int) -> None:
+    async def _count(self, tenant: str, version: int) -> None:
+        mine = select(RECIPES.c.recipe).where(RECIPES.c.tenant == tenant)
+        async with self._database.read() as connection:
+            names = list(await connection.scalars(mine.order_by(RECIPES.c.recipe)))
+        for start in range(0, len(names), PAGE):
+            await self._ask(tenant, version, tuple(names[start : start + PAGE]))
+        await self._ask(tenant, version, ())
+
+    async def _ask(self, tenant: str, version: int, recipes: tuple[str, ...]) -> None:
         now = self._clock()
-        id_ = derived_id(now, "count portions", tenant, str(version), now.isoformat())
-        request = CountPortions(version=version)
+        first = recipes[0] if recipes else ""
+        id_ = derived_id(now, "count portions", tenant, str(version), first, now.isoformat())
+        request = CountPortions(version=version, recipes=recipes)
         try:
             answer = await self._intake.ask_of_ourselves(tenant, request, id_)
         except NotServing:

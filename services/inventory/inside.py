@@ -24,6 +24,9 @@ class CountPortions(Request, type="heard.inside.count-portions.v1", topic="insid
     """The book is another, or what can be made is not known: reckon it for everything."""
 
     version: int
+    recipes: tuple[str, ...] = ()
+    """Some of them, by name: orders are decided in between. None named forgets what was told of
+    those that are on the book no more."""
 
 
 class ReviewLots(Request, type="heard.inside.review-lots.v1", topic="inside/review-lots"):

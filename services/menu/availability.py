@@ -35,14 +35,12 @@ _LONGEST: Final = 120
 async def count_down(fact: PortionsLeft, context: Context) -> None:
     """Say how many are left; what cannot be made any more cannot be ordered."""
     tenant, draft = context.tenant, context.draft
-    if fact.whole:
-        mine = MENU_AVAILABILITY.c.tenant == tenant, MENU_AVAILABILITY.c.left.is_not(None)
-        scarce = set(
-            await draft.work.connection.scalars(select(MENU_AVAILABILITY.c.item).where(*mine))
-        )
-        left: Mapping[str, int | None] = dict.fromkeys(scarce) | dict(fact.left)
-    else:
-        left = fact.left
+    left: dict[str, int | None] = dict(fact.left)
+    if fact.known is not None:
+        kept = MENU_AVAILABILITY.c
+        query = select(kept.item).where(kept.tenant == tenant, kept.left.is_not(None))
+        scarce = await draft.work.connection.scalars(query)
+        left = dict.fromkeys(set(scarce) - set(fact.known)) | left
     await draft.work.fetch(MENU_AVAILABILITY, [(tenant, name) for name in left])
     before: dict[str, Standing] = {}
     for name, n in left.items():

@@ -6,7 +6,7 @@ together is decided together. Messages of the contract are facts too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -59,9 +59,9 @@ class PortionsLeft:
     Attributes:
         left: by menu item, and by ``with:`` and the modifier; None is enough for now.
         runs_out: for people, of what there is not enough, where nothing is left.
-        whole: it speaks of everything that is made of stock: what is not named is not.
+        known: all that is made of stock, where it says so: nothing else is scarce any more.
     """
 
     left: Mapping[str, int | None]
     runs_out: Mapping[str, str] = field(default_factory=dict)
-    whole: bool = False
+    known: Collection[str] | None = None
