@@ -35,7 +35,7 @@ from devices.simulated_storekeeper import SimulatedStorekeeper
 from devices.simulated_waiter import SimulatedWaiter
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
-from devices.stock_requests import StockTablet
+from devices.stock_tablet import StockTablet
 from schemas.devices import Fix, Role
 from schemas.house_rules import STANDARD_TAX, OrderRules
 from schemas.kitchen import TicketStatus

@@ -12,7 +12,7 @@ from cli.application import Application
 from cli.failures import Failure
 from cli.printing import say, show_json, show_table
 from devices.pending import Pending
-from devices.stock_requests import StockTablet
+from devices.stock_tablet import StockTablet
 from schemas.devices import Role
 from schemas.replies import StockReceipt
 from services.inventory.units import text

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from devices.client import DeviceClient
 from devices.pending import Pending
-from devices.purchase_requests import PurchaseRequests
 from schemas.inventory import Quantity
 from schemas.inventory_requests import (
     CountedLine,
     CountStock,
     LoseStock,
+    ReadCountSheet,
     ReadStock,
     ReceivedLine,
     ReceiveStock,
@@ -22,7 +22,7 @@ from schemas.inventory_requests import (
     StockLoss,
     TransferStock,
 )
-from schemas.replies import StockPage, StockReceipt
+from schemas.replies import CountSheet, StockPage, StockReceipt
 
 _QUESTION_S: Final = 10.0
 """How long an answer may take; a question is not kept, and asked again costs nothing."""
@@ -155,6 +155,6 @@ class StockRequests(DeviceClient):
         question = ReadStock(items=tuple(items), after=after)
         return self._ask(question, expires_s=_QUESTION_S)
 
-
-class StockTablet(StockRequests, PurchaseRequests):
-    """A tablet that somebody carries along the shelves: it asks, and shows nothing by itself."""
+    def read_count_sheet(self, after: str | None = None) -> Pending[CountSheet]:
+        """What there is to count, from that name on; nothing of how much there should be."""
+        return self._ask(ReadCountSheet(after=after), expires_s=_QUESTION_S)

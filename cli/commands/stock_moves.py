@@ -17,7 +17,7 @@ from cli.ordering import amount_option, asking_options
 from cli.stock_asking import at_the_shelf, show_levels
 from cli.stock_words import QUANTITY, RECEIVED, Said, day
 from devices.pending import Pending
-from devices.stock_requests import StockTablet
+from devices.stock_tablet import StockTablet
 from schemas.inventory import Quantity
 from schemas.inventory_requests import ReceivedLine, StockLoss
 from schemas.replies import StockReceipt

@@ -24,7 +24,7 @@ from cli.stock_asking import at_the_shelf
 from cli.stock_words import day
 from cli.whole_file import writing
 from devices.pending import Pending
-from devices.stock_requests import StockTablet
+from devices.stock_tablet import StockTablet
 from schemas.money import to_text
 from schemas.purchasing import Purchase, WantedLine
 from schemas.replies import PurchaseReceipt

@@ -20,7 +20,7 @@ from cli.ordering import patience_option
 from cli.printing import note, say, show_json
 from cli.stock_asking import at_the_shelf
 from devices.pending import Pending
-from devices.stock_requests import StockTablet
+from devices.stock_tablet import StockTablet
 from schemas.money import to_text
 from schemas.purchasing import WantedLine
 from schemas.replies import PurchaseReceipt

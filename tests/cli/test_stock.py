@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from devices.stock_requests import StockTablet
+from devices.stock_tablet import StockTablet
 from schemas.inventory import BaseUnit, Quantity, StockItem
 from schemas.inventory_requests import CountedLine
 from services.inventory.store import KeptRecipe, put
 from services.runtime.database import Database
-from tests.cli.conftest import DEADLINE_S, Ended, Heard
+from tests.cli.conftest import DEADLINE_S, Ended, Heard, until
 from tests.cli.restaurant import AT, TENANT, Restaurant, open_restaurant
 
 ITEMS = (
@@ -68,6 +68,7 @@ def tablet(roma: Restaurant, folder: Path, *, offline: bool) -> Iterator[StockTa
         device="tablet",
         secret=file.read_text(),
         outbox=folder / "tablet.outbox",
+        sheet=folder / "tablet.sheet",
     )
     try:
         yield device if offline else device.start()
@@ -186,7 +187,11 @@ def test_a_tablet_counts_offline_and_the_books_follow_when_it_is_back(
 ) -> None:
     roma = with_stock(embedded, tmp_path)
     done(roma, "receive", "--supplier", "metro", "--note", "1", "beef=5kg")
+    with tablet(roma, tmp_path, offline=False) as first:
+        until(lambda: len(first.sheet) == len(ITEMS), "it knows what to count")
     with tablet(roma, tmp_path, offline=True) as still:
+        beef, _, wine = still.sheet
+        assert (beef.name, beef.places, wine.places) == ("Beef", ("kitchen",), ("cellar",))
         found = Quantity(amount="4.5", unit="kg")
         handle = still.count_stock("night", [CountedLine(item="beef", quantity=found)])
         assert handle.wait_kept(DEADLINE_S)
