@@ -26,7 +26,8 @@ def play(files: list[str], *more: str) -> dict[str, Any]:
     ended = subprocess.run(
         [*HEARD, "simulate", "stock", lines, *told], stdout=subprocess.PIPE, check=False
     )
-    return json.loads(ended.stdout) | {
+    figures: dict[str, Any] = json.loads(ended.stdout)
+    return figures | {
         "exit_code": ended.returncode,
         "took_s": round(time.monotonic() - began, 1),
     }
