@@ -15,6 +15,7 @@ from schemas.house_rules import OrderRules
 from schemas.kitchen import Ticket, TicketStatus
 from schemas.kitchen_rules import KitchenRules
 from schemas.orders import Order, OrderChange
+from services.inventory.of_orders import MovedForOrder, moved_for_order
 from services.kitchen.reading import tickets_of_order
 from services.notices.reading import notices_of_order
 from services.orders import history
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     CHANGE = "change"
     TICKET = "ticket"
+    STOCK = "stock"
     NOTICE = "notice"
 
 
@@ -71,6 +73,7 @@ class Sources:
         notices: whom the house told, as rows.
         house: its rules of now.
         kitchen: how its kitchen works now.
+        stock: what it took from the shelves, and gave back.
     """
 
     order: Order
@@ -80,6 +83,7 @@ class Sources:
     notices: Sequence[Mapping[str, Any]]
     house: OrderRules
     kitchen: KitchenRules
+    stock: Sequence[MovedForOrder] = ()
 
 
 async def gather(connection: AsyncConnection, tenant: str, order: Order, now: datetime) -> Sources:
@@ -96,7 +100,8 @@ async def gather(connection: AsyncConnection, tenant: str, order: Order, now: da
     )
     notices = await notices_of_order(connection, tenant, order.order_id)
     books_ = await house_rules.read(connection, tenant)
-    return Sources(order, entries, tickets, answers, notices, books_.orders, books_.kitchen)
+    stock = await moved_for_order(connection, tenant, order.order_id)
+    return Sources(order, entries, tickets, answers, notices, books_.orders, books_.kitchen, stock)
 
 
 @dataclass(frozen=True, slots=True)

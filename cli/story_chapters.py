@@ -11,6 +11,7 @@ from cli.printing import after, counted
 from cli.standing import told as told_of
 from cli.story import Kind, Sources, Told, asked_at
 from cli.story_kitchen import BY_TICKET, ticket_story
+from cli.story_stock import stock_story
 from schemas.kitchen_requests import BumpTicket
 from schemas.money import to_text
 from schemas.notices import NoticeStatus
@@ -36,6 +37,7 @@ def tell(sources: Sources) -> list[Told]:
         *_requests(sources),
         *(_change(sources.order, entry) for entry in sources.entries),
         *(each for ticket in sources.tickets for each in ticket_story(ticket, sources)),
+        *stock_story(sources),
         *(each for notice in sources.notices for each in _notice(notice)),
     ]
     # What was decided in one instant is told in this order: asked, changed, cut, told.

@@ -16,6 +16,7 @@ _MARKS: Final = {
     Kind.REFUSED: "x",
     Kind.CHANGE: "*",
     Kind.TICKET: "#",
+    Kind.STOCK: "%",
     Kind.NOTICE: "@",
 }
 

@@ -39,9 +39,7 @@ def item() -> None:
 @click.argument("name", metavar="ITEM", type=NAME)
 @kitchen_options
 @click.option("--why", required=True, metavar="TEXT", help="Why; whoever orders is told.")
-@click.option(
-    "--until", metavar="WHEN", help="Until 19:30 by the house's clock, or a date."
-)
+@click.option("--until", metavar="WHEN", help="Until 19:30 by the house's clock, or a date.")
 @click.option("--for", "for_s", type=SPAN, metavar="SPAN", help="So long; else until restored.")
 @_modifier
 @_person

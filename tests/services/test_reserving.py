@@ -15,6 +15,7 @@ from schemas.refusals import RefusalCode
 from schemas.replies import Outcome
 from services.inventory.inside import ReservePlanned
 from services.inventory.ledger import Level
+from services.inventory.of_orders import moved_for_order
 from services.inventory.tables import STOCK_HOLDS
 from services.runtime.database import Database
 from tests.services.order_world import OTHER, OURSELVES, TILL, Asked
@@ -45,6 +46,19 @@ async def test_what_is_ordered_is_reserved_and_what_is_begun_is_taken(floor: Sto
     levels = await floor.levels()
     assert levels["beef"] == Level(on_hand=1_750_000)
     assert levels["potato"] == Level(on_hand=1_000_000, reserved=200_000), "nobody fries yet"
+
+
+async def test_an_orders_story_tells_what_it_took_from_the_shelves(floor: StockFloor) -> None:
+    await floor.fill(beef="2 kg")
+    order = await floor.order("steak")
+    grill = await floor.at("grill", order)
+    await floor.do(StartTicket(ticket_id=grill.ticket_id))
+    async with floor.database.read() as connection:
+        moved = await moved_for_order(connection, floor.tenant, order)
+    assert [(each.kind.value, each.amounts) for each in moved] == [
+        ("reserve", {"Beef": "250 g"}),
+        ("consume", {"Beef": "250 g"}),
+    ]
 
 
 async def test_what_is_called_off_is_given_back(floor: StockFloor) -> None:
