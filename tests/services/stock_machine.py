@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from schemas.identifiers import new_id
+from schemas.inventory import Quantity
+from schemas.inventory_requests import LoseStock, StockLoss
 from schemas.kitchen import LineMark, Ticket, TicketStatus
 from schemas.kitchen_requests import BumpTicket, RecallTicket, StartTicket
 from schemas.message import Request
@@ -39,7 +41,18 @@ dishes = st.sampled_from([*TAKES, "bread"])
 lines = st.lists(
     st.builds(LineRequest, item=dishes, quantity=st.integers(1, 3)), min_size=1, max_size=3
 ).map(tuple)
-WISHES: Final = (*["order"] * 5, "later", "add", "change", "void", "cancel", "serve")
+WISHES: Final = (*["order"] * 5, "later", "add", "change", "void", "cancel", "serve", "lose")
+UNITS: Final = {"cake": 1_000, "beef": 100_000, "potato": 100_000}
+"""How much is lost at once."""
+
+
+def _loss(what: StockLoss, item: str) -> LoseStock:
+    unit = "each" if item == "cake" else "g"
+    quantity = Quantity(amount=str(UNITS[item] // 1000), unit=unit)
+    return LoseStock(what=what, item=item, quantity=quantity, reason="dropped")
+
+
+losses = st.builds(_loss, st.sampled_from(StockLoss), st.sampled_from([*UNITS]))
 WORK: Final = (StartTicket, StartTicket, BumpTicket, RecallTicket)
 
 
@@ -57,6 +70,7 @@ class StockMachine(RuleBasedStateMachine):
         self.received: Counter[str] = Counter()
         self.cooked: dict[tuple[UUID, int], dict[str, int]] = {}
         """What each line has taken from the shelf, at its most."""
+        self.lost: dict[StockLoss, Counter[str]] = {each: Counter() for each in StockLoss}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -82,6 +96,8 @@ class StockMachine(RuleBasedStateMachine):
         for ask, reply in zip(asked, self.run(self.floor.say(*asked)), strict=True):
             done = "done" if reply.outcome is Outcome.ACCEPTED else "refused"
             self.counts[f"{ask.message.type_name.split('.', 1)[1]}: {done}"] += 1
+            if isinstance(ask.message, LoseStock) and reply.outcome is Outcome.ACCEPTED:
+                self.lost[ask.message.what][ask.message.item] += UNITS[ask.message.item]
         self.floor.die_at = None
         if data.draw(st.booleans()):
             before = self.run(self.floor.levels())
@@ -112,6 +128,7 @@ class StockMachine(RuleBasedStateMachine):
             "void": (MANAGER, VoidLines(order_id=id_, lines=(line,), reason="no time")),
             "cancel": (till, CancelOrder(order_id=id_, reason="no time")),
             "serve": (till, ServeOrder(order_id=id_)),
+            "lose": (till, data.draw(losses)),
         }
         return self.said(*wanted[wish])
 
@@ -148,9 +165,12 @@ class StockMachine(RuleBasedStateMachine):
         for one in self.cooked.values():
             taken.update(one)
         for item, level in self.run(self.floor.levels()).items():
-            assert level.on_hand == self.received[item] - taken[item], item
+            lost = {what: each[item] for what, each in self.lost.items()}
+            gone = lost[StockLoss.WASTE] + lost[StockLoss.DISCARD]
+            aside = lost[StockLoss.DAMAGE] - lost[StockLoss.REPAIR] - lost[StockLoss.DISCARD]
+            assert level.on_hand == self.received[item] - taken[item] - gone, item
             assert level.reserved + level.planned == promised[item], item
-            assert level.damaged == 0
+            assert level.damaged == aside, item
 
     def take(self, order: Order, number: int) -> None:
         """Once begun, it stays taken; where more is wanted then, more is taken."""
