@@ -16,6 +16,7 @@ PLACES: dict[str, Place] = {
         "Say which thermometers there are, and see what they read.",
     ),
     "show": Place("cli.commands.stock_levels", "show", "Show how much there is of what."),
+    "sheet": Place("cli.commands.stock_levels", "sheet", "List what there is to count, and where."),
     "ledger": Place("cli.commands.stock_levels", "ledger", "Show the movements of an item."),
     "receive": Place("cli.commands.stock_moves", "receive", "Put a delivery on the shelves."),
     "count": Place("cli.commands.stock_count", "count", "Say what was found on the shelves."),

@@ -1,4 +1,4 @@
-"""`heard stock show` and `heard stock ledger`: how much there is, and how it came to that."""
+"""`heard stock show`, `sheet` and `ledger`: how much there is, and how it came to that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.inventory import BaseUnit, Lot, MovementKind, StockMark
 from services.inventory.ledger import EFFECT
 from services.inventory.ledger_rows import Entry, newest
 from services.inventory.lot_rows import lots_of
-from services.inventory.reading import Kept, levels
+from services.inventory.reading import Kept, levels, to_be_counted
 from services.inventory.units import text
 from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
@@ -138,6 +138,33 @@ def _show_lots(found: Sequence[Kept], left: dict[str, list[Lot]]) -> None:
             for lot in left.get(kept.item.item, ())
         ),
         empty="nothing is left of any delivery",
+    )
+
+
+@click.command(cls=Command)
+@tenant_option
+@click.option("--place", type=NAME, metavar="NAME", help="Only what should be looked for there.")
+@json_option
+@pass_application
+def sheet(app: Application, *, tenant: str, place: str | None, as_json: bool) -> None:
+    """List what there is to count, where, and in what; nothing of how much there should be.
+
+    Examples:
+      heard stock sheet --tenant roma --place cellar
+      heard stock sheet --tenant roma > sheet.tsv
+    """
+    kept, _ = app.run(lambda database: _read(database, tenant, (), with_lots=False))
+    found = [each for each in map(to_be_counted, kept) if place is None or place in each.places]
+    if as_json:
+        show_json([each.model_dump(mode="json") for each in found])
+        return
+    show_table(
+        ("item", "name", "where", "counted in", "found"),
+        (
+            (each.item, each.name, ", ".join(each.places), ", ".join(each.units[:4]), "")
+            for each in found
+        ),
+        empty="there is nothing to count: heard recipe import",
     )
 
 

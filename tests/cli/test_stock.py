@@ -154,6 +154,8 @@ def test_what_is_low_can_be_listed_by_itself(roma: Restaurant) -> None:
     done(roma, "count", "first", "beef=900g", "wine=2")
     assert [each["item"] for each in done(roma, "show", "--low")] == ["beef"]
     assert [each["item"] for each in done(roma, "show", "--place", "cellar")] == ["wine"]
+    assert [each["item"] for each in done(roma, "sheet", "--place", "cellar")] == ["wine"]
+    assert "900" not in asked(roma, "sheet").out, "it says nothing of how much there is"
     table = asked(roma, "show").out
     assert "not counted" in next(each for each in table.splitlines() if each.startswith("salt"))
 
