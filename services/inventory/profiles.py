@@ -16,6 +16,7 @@ from services.runtime.among import among
 from services.runtime.wall_clock import zone_of
 
 _USED: Final = STOCK_USAGE.c
+_PAGE: Final = 2_000
 
 
 async def read_profiles(
@@ -59,9 +60,10 @@ async def read_used(
     if items is not None:
         query = query.where(among(_USED.item, items, connection.dialect.name))
     found: dict[str, dict[datetime, int]] = {}
-    stream = await connection.stream(query.execution_options(yield_per=2_000))
-    async for item, hour, consumed in stream:
-        found.setdefault(item, {})[hour] = consumed
+    stream = await connection.stream(query.execution_options(yield_per=_PAGE))
+    async for rows in stream.partitions():
+        for item, hour, consumed in rows:
+            found.setdefault(item, {})[hour] = consumed
     return dict(found)
 
 

@@ -10,6 +10,8 @@ anything else than a sum of it.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.inventory.tables import STOCK_MOVEMENTS, STOCK_USAGE, USAGE_MARKS
-from services.inventory.usage import Hourly, Usage, add_up, hour_of, usage_of
+from services.inventory.usage import ONE_OF, Hourly, Usage, add_up, hour_of, usage_of
 from services.runtime.among import among
 from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
@@ -28,15 +30,20 @@ from services.runtime.moment import Clock
 from services.runtime.rounds import for_ever
 
 LOOK_EVERY_S: Final = 10.0
-PAGE: Final = 2_000
+PAGE: Final = 500
+"""Entries that are added at once: no order waits for more than that."""
+REST: Final = 4.0
+"""So many times as long as adding took, orders have the database to themselves."""
 ANEW: Final = timedelta(hours=3)
 """So much before the present hour is reckoned anew when an hour ends."""
 
 HOURS: Final = "hours"
+_READ: Final = 2_000
 _BEFORE_ALL: Final = UUID(int=0)
 _LEDGER: Final = STOCK_MOVEMENTS.c
 _MARKS: Final = USAGE_MARKS.c
 _USED: Final = STOCK_USAGE.c
+_KINDS: Final = [kind.value for kind in ONE_OF]
 _MONTH: Final = timedelta(days=31)
 
 
@@ -65,6 +72,7 @@ class UsageBook:
         """Add up what moved since the last look; returns how many entries."""
         await self._begin_houses()
         added = 0
+        began = time.monotonic()
         while page := await self._page():
             for tenant, rows in page.items():
                 async with self._database.write() as connection:
@@ -73,6 +81,8 @@ class UsageBook:
                         added += len(rows)
             if sum(map(len, page.values())) < PAGE:
                 break
+            await asyncio.sleep(REST * (time.monotonic() - began))
+            began = time.monotonic()
         await self._reckon_anew()
         return added
 
@@ -97,6 +107,7 @@ class UsageBook:
             .add_columns(_MARKS.movement_id.label("mark"))
             .join_from(USAGE_MARKS, STOCK_MOVEMENTS, _LEDGER.tenant == _MARKS.tenant)
             .where(_MARKS.mark == HOURS, _LEDGER.movement_id > _MARKS.movement_id)
+            .where(_LEDGER.kind.in_(_KINDS))
             .order_by(_LEDGER.tenant, _LEDGER.movement_id)
             .limit(PAGE)
         )
@@ -160,7 +171,7 @@ async def reckon(
     kept = select(STOCK_USAGE).where(_USED.tenant == tenant, _USED.hour >= since)
     if until is not None:
         query, kept = query.where(_LEDGER.at < until), kept.where(_USED.hour < until)
-    stream = await connection.stream(query.execution_options(yield_per=PAGE))
+    stream = await connection.stream(query.execution_options(yield_per=_READ))
     right: Hourly = {}
     async for rows in stream.mappings().partitions():
         for key, more in add_up(dict(row) for row in rows).items():
