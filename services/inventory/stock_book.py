@@ -47,7 +47,7 @@ class StockBook:
         one = dict(self.takes.get(line.item, {}))
         chosen = list(_flat(line.modifiers, 1))
         # Before whole items are left out: what is gone altogether is not saved once more. Of two
-        # parts one of which is in the other, what they share is saved twice: nobody orders that.
+        # parts one of which is in the other, what they share is saved twice.
         for name, _ in chosen:
             for item, amount in self.spares.get(WITH + name, {}).get(line.item, {}).items():
                 one[item] = max(0, one.get(item, 0) - amount)

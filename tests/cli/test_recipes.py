@@ -157,3 +157,13 @@ def test_the_demo_has_a_book_of_all_that_is_on_its_menu() -> None:
     assert all(item.currency == CURRENCY for item in demo_menu())
     takes = book.takes()
     assert all(takes[item.item] for item in demo_menu())
+
+
+def test_the_demo_keeps_stock_of_all_that_it_sells(heard: Heard) -> None:
+    heard.done("up", "--demo", "--for", "5s", "--rate", "120", "--json", "--broker-port", "0")
+    shown = heard.done("stock", "show", "--tenant", "demo", "--json").json
+    assert {each["item"] for each in shown} == set(demo_book().items)
+    assert all(each["counted"] and each["on_hand"] > 0 for each in shown), "the shelves were filled"
+    packs = {name: item.packs[0].holds for name, item in demo_book().items.items()}
+    sold = [each for each in shown if each["reserved"] or each["on_hand"] % packs[each["item"]]]
+    assert sold, "guests ate: something is promised, or a pack is begun"
