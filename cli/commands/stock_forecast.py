@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.application import Application, pass_application
 from cli.assumed_book import read_assumptions, read_book, used_by
@@ -20,7 +21,7 @@ from cli.known_houses import the_house
 from cli.names import NAME
 from cli.order_files import kind_of, read_orders
 from cli.printing import counted, note, say, show_json, show_table
-from services.inventory.forecast import Used, expected_use, lasts_until
+from services.inventory.forecast import HISTORY, Used, expected_use, lasts_until
 from services.inventory.forecast_error import Evaluation, evaluate
 from services.inventory.profiles import first_used, read_profiles, read_used
 from services.inventory.reading import levels
@@ -29,6 +30,9 @@ from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_MOST: Final = 300
+_LATELY: Final = 8
+_SOME: Final = 5
 _ENOUGH: Final = timedelta(weeks=8)
 
 
@@ -64,9 +68,11 @@ def forecast(
     """Say what will be used in the next days, and until when there is enough.
 
     Reckoned by weekday and hour from what the dishes of the last 26 weeks took; what was 8 weeks
-    ago counts half. With --evaluate, every week from the eighth on is forecast from the weeks
-    before it and compared with what was used (MAPE), beside the last week and the mean of the
-    last four.
+    ago counts half. Off is by how much the last weeks were missed, as a share of what was used;
+    --json with --item has each hour of a week, from Monday midnight.
+
+    With --evaluate, every week from the eighth on is forecast from the weeks before it and
+    compared with what was used (MAPE), beside the last week and the mean of the last four.
 
     Examples:
       heard stock forecast --tenant demo
@@ -99,9 +105,10 @@ def _show_coming(
 
     async def read(database: Database) -> list[dict[str, Any]]:
         async with database.read() as connection:
-            await the_house(connection, tenant)
+            zone = await the_house(connection, tenant)
             profiles = await read_profiles(connection, tenant, now, items=items or None)
             kept = await levels(connection, tenant, now, items=items or None)
+            errors = await _lately(connection, tenant, now, zone, profiles)
         unknown = set(items) - {each.item.item for each in kept}
         if unknown:
             raise Failure(f"{tenant} has no stock of {', '.join(sorted(unknown))}")
@@ -119,6 +126,7 @@ def _show_coming(
                     "name": item.name,
                     "unit": item.unit,
                     "weeks_known": round(profile.weeks, 1),
+                    "off": errors.get(item.item),
                     "usable": level.on_hand - level.damaged if level.counted else None,
                     "days": [
                         {"from": since, "expected": expected_use(profile, since, to)}
@@ -126,6 +134,7 @@ def _show_coming(
                     ],
                     "expected": expected_use(profile, now, until),
                     "lasts_until": ends if level.counted else None,
+                    "by_hour": [round(each, 1) for each in profile.slots] if items else None,
                 }
             )
         return found
@@ -135,13 +144,14 @@ def _show_coming(
         show_json({"tenant": tenant, "at": now, "days": days, "items": found})
         return
     show_table(
-        ("item", "there is", "next 24 h", f"next {counted(days, 'day')}", "lasts until"),
+        ("item", "there is", "next 24 h", f"next {counted(days, 'day')}", "off", "lasts until"),
         [
             (
                 each["item"],
                 "not counted" if each["usable"] is None else text(each["usable"], each["unit"]),
                 text(_rounded(each["days"][0]["expected"]), each["unit"]),
                 text(_rounded(each["expected"]), each["unit"]),
+                _share(each["off"]),
                 _ends(each["lasts_until"], counted_=each["usable"] is not None),
             )
             for each in found
@@ -151,6 +161,27 @@ def _show_coming(
     if found and max(each["weeks_known"] for each in found) * timedelta(weeks=1) < _ENOUGH:
         weeks = max(each["weeks_known"] for each in found)
         note(f"only {weeks} weeks are known: this gets better until there are 8")
+
+
+async def _lately(
+    connection: AsyncConnection,
+    tenant: str,
+    now: datetime,
+    zone: ZoneInfo,
+    items: Collection[str],
+) -> dict[str, float | None]:
+    """How far off the last whole weeks would have been; of few items, for it takes its time."""
+    first = await first_used(connection, tenant)
+    if first is None or len(items) > _MOST:
+        return {}
+    begins = max(first, now - HISTORY).astimezone(zone).date()
+    today = now.astimezone(zone).date()
+    # Whole weeks that end today: the first days of the history may be left out.
+    begins += timedelta(days=(today - begins).days % 7)
+    weeks = (today - begins).days // 7
+    used = await read_used(connection, tenant, now - HISTORY, now, items=items)
+    found = evaluate(used, begins, today, zone, first_week=max(_SOME, weeks - _LATELY + 1))
+    return {each.item: each.errors.forecast for each in found.items}
 
 
 def _rounded(amount: int) -> int:

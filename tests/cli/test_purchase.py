@@ -79,6 +79,8 @@ def test_what_was_used_is_forecast_suggested_ordered_and_received(
     assert 6_500_000 <= beef["expected"] <= 7_500_000
     assert beef["usable"] == 600_000
     assert beef["lasts_until"] is not None
+    assert beef["off"] == pytest.approx(0, abs=0.001)
+    assert beef["by_hour"] is None, "only of what was asked for by name"
     errors = heard.done("stock", "forecast", *AT, "--evaluate", "--json").json
     assert errors["errors"]["forecast"] == pytest.approx(0, abs=0.001)
 
