@@ -162,13 +162,25 @@ async def _tell(
     """
     if offers is None:
         offers = await offers_of(context.draft, context.tenant)
-    concerned = sorted({item for name in names for item in offers.concerned(name)})
+    told = [name for name in names if await _is_shown(context, name, before)]
+    concerned = sorted({item for name in told for item in offers.concerned(name)})
     items = [offers.items[name] for name in concerned]
     await _read_ahead(context, items)
     for item in items:
         now = await _shown(context, item)
         if before is None or now != await _shown(context, item, before):
             await context.emit(now)
+
+
+async def _is_shown(context: Context, name: str, before: Mapping[str, Standing] | None) -> bool:
+    """Whether it shows that this stands differently: of a modifier, only whether it is gone.
+
+    It may go with every dish of a large menu, and is counted down with every order.
+    """
+    if before is None or not name.startswith(WITH):
+        return True
+    now = await standing_of(context.draft, context.tenant, name)
+    return now.is_gone(context.now) != before[name].is_gone(context.now)
 
 
 async def _read_ahead(context: Context, items: Collection[MenuItem]) -> None:
