@@ -150,6 +150,14 @@ def test_stock_follows_deliveries_orders_losses_and_counts(roma: Restaurant) -> 
     assert "2.9 kg" in asked(roma, "ledger", "beef").out
 
 
+def test_how_much_there_is_stands_retained_a_moment_later(roma: Restaurant) -> None:
+    done(roma, "receive", "--supplier", "metro", "--note", "1", "beef=5kg")
+    watched = ("--topic", f"+/+/{TENANT}/state/inventory/beef", "--retained", "--count", "1")
+    told = roma.heard.done("tail", *AT, *watched, "--for", "30s", "--json").json
+    level = told["data"]["level"]
+    assert (level["on_hand"], level["available"], level["counted"]) == (5_000_000, 5_000_000, True)
+
+
 def test_what_is_low_can_be_listed_by_itself(roma: Restaurant) -> None:
     done(roma, "count", "first", "beef=900g", "wine=2")
     assert [each["item"] for each in done(roma, "show", "--low")] == ["beef"]
