@@ -15,6 +15,7 @@ import services.inventory.expiring
 import services.inventory.foreseeing
 import services.inventory.level_states
 import services.inventory.losing
+import services.inventory.marking
 import services.inventory.purchasing
 import services.inventory.reading
 import services.inventory.receiving
@@ -37,6 +38,7 @@ from services.inventory.all_portions import PortionsWatch
 from services.inventory.expiry_watch import ExpiryWatch
 from services.inventory.foreseeing_watch import StockOutWatch
 from services.inventory.level_states import LevelTeller
+from services.inventory.marking import MarkWatch
 from services.inventory.sensor_book import SensorBook
 from services.inventory.sensor_store import sensor_states
 from services.inventory.timers import PlannedOrders
@@ -230,6 +232,7 @@ def assemble(
             partial(sensors.watch, intake),
             LevelTeller(database, relay, clock).run,
             PlannedOrders(database, intake, clock, look_every_s=look_every_s).run,
+            MarkWatch(database, intake, look_every_s=_RULES_SELDOMER * look_every_s).run,
             ExpiryWatch(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StockOutWatch(database, intake, clock, look_every_s=_AHEAD_SELDOMER * look_every_s).run,
         ),
@@ -262,6 +265,7 @@ def area_router() -> Router:
         services.orders.parties.router,
         services.inventory.expiring.router,
         services.inventory.foreseeing.router,
+        services.inventory.marking.router,
         services.inventory.sensing.router,
         services.inventory.receiving.router,
         services.inventory.counting.router,

@@ -57,3 +57,9 @@ class StockOutSeen(Request, type="heard.inside.stock-out-seen.v1", topic="inside
     until: AwareDatetime
     """When it can be there again."""
     ordered: bool
+
+
+class MarkAnew(Request, type="heard.inside.mark-anew.v1", topic="inside/mark-anew"):
+    """The thresholds of these items are others, or they are on the book no more."""
+
+    items: tuple[Slug, ...]

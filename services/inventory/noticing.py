@@ -20,6 +20,9 @@ from services.runtime.work import Row
 _NAME: Final = 64
 _DIGEST: Final = 8
 
+STANDING: Final = (AlertKind.LOW_STOCK, AlertKind.CRITICAL_STOCK, AlertKind.NEGATIVE_STOCK)
+"""What follows from how much there is of an item, and from nothing else."""
+
 
 async def tell(context: Context, book: StockBook, moves: Moves) -> None:
     """Raise, clear and count down what the moves have changed.
@@ -33,7 +36,8 @@ async def tell(context: Context, book: StockBook, moves: Moves) -> None:
             continue
         lower = min(level_of(touched.before).available, level_of(touched.after).available)
         begun = touched.before is None or not touched.before["counted"]
-        if begun or lower <= book.clears_at.get(name, 0) or _below_nothing(touched):
+        near = lower <= book.clears_at.get(name, 0) or _below_nothing(touched)
+        if begun or near or _marked_anew(touched):
             await _alert(context, book.items[name], touched)
         if begun or lower < book.needs_most.get(name, 0) * (rules.countdown + 1):
             scarce[name] = lower
@@ -57,33 +61,56 @@ def _below_nothing(touched: Touched) -> bool:
     return level_of(touched.before).on_hand < 0 or level_of(touched.after).on_hand < 0
 
 
+def _marked_anew(touched: Touched) -> bool:
+    """Whether its mark is another, though it is far from all thresholds: those were others."""
+    before, after = touched
+    return before is not None and before["mark"] != after["mark"]
+
+
 async def _alert(context: Context, item: StockItem, touched: Touched) -> None:
     """Bring the alerts of an item to how it stands; what did not change is not looked up."""
     before, after = touched
-    was = StockMark.OK if before is None else StockMark(before["mark"])
-    now = StockMark(after["mark"])
-    level = level_of(after)
+    stood = () if before is None else alerts_of(item, before).keys()
+    stand = alerts_of(item, after)
+    for kind, said in stand.items():
+        if kind not in stood:
+            await alerts.raise_(context, _made(context, kind, item, said))
+    for kind in STANDING:
+        if kind in stood and kind not in stand:
+            await alerts.clear(context, alert_name(kind.value, item.item))
+
+
+async def set_right(context: Context, item: StockItem, row: Row) -> None:
+    """Bring the alerts of an item to how it stands, whatever was told before."""
+    stand = alerts_of(item, row)
+    for kind in STANDING:
+        name = alert_name(kind.value, item.item)
+        if kind not in stand:
+            await alerts.clear(context, name)
+        elif await alerts.standing(context.draft, context.tenant, name) is None:
+            await alerts.raise_(context, _made(context, kind, item, stand[kind]))
+
+
+def alerts_of(item: StockItem, row: Row) -> dict[AlertKind, str]:
+    """The alerts that should stand by how much there is, with what they say."""
+    found: dict[AlertKind, str] = {}
+    if not row["counted"]:
+        return found
+    mark, level = StockMark(row["mark"]), level_of(row)
     left = text(level.available, item.unit)
-    for mark, kind, limit in (
+    for least, kind, limit in (
         (StockMark.LOW, AlertKind.LOW_STOCK, item.low),
         (StockMark.CRITICAL, AlertKind.CRITICAL_STOCK, item.critical),
     ):
-        stood, stands = _stands(mark, was), _stands(mark, now)
-        if stands and not stood:
-            least = text(limit or 0, item.unit)
-            said = f"{item.name}: {left} left, below {least}. Buy or count it."
-            await alerts.raise_(context, _made(context, kind, item, said))
-        elif stood and not stands:
-            await alerts.clear(context, alert_name(kind.value, item.item))
-    stood = before is not None and before["counted"] and level_of(before).on_hand < 0
-    if level.on_hand < 0 and not stood:
-        said = (
+        if _stands(least, mark):
+            below = text(limit or 0, item.unit)
+            found[kind] = f"{item.name}: {left} left, below {below}. Buy or count it."
+    if level.on_hand < 0:
+        found[AlertKind.NEGATIVE_STOCK] = (
             f"{item.name}: more was taken than the books had ({text(level.on_hand, item.unit)}). "
             "Count it."
         )
-        await alerts.raise_(context, _made(context, AlertKind.NEGATIVE_STOCK, item, said))
-    elif stood and level.on_hand >= 0:
-        await alerts.clear(context, alert_name(AlertKind.NEGATIVE_STOCK.value, item.item))
+    return found
 
 
 def _stands(mark: StockMark, now: StockMark) -> bool:

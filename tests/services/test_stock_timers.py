@@ -20,6 +20,7 @@ from services.inventory.expiry_store import old_lots
 from services.inventory.expiry_watch import ExpiryWatch
 from services.inventory.ledger import Level
 from services.inventory.lots import KeptLot, left_of
+from services.inventory.marking import MarkWatch
 from services.inventory.store import put
 from services.inventory.tables import LOTS, STOCK_LEVELS
 from services.inventory.timers import PlannedOrders
@@ -228,3 +229,55 @@ async def test_the_database_reckons_lots_as_the_rules_do(floor: StockFloor) -> N
     assert {lot.lot_id: lot.left for lot in found} == expected
     assert len(expected) > 5, "the example is worth something"
     assert some == [lot for lot in found if lot.item in items[:3]]
+
+
+# -- thresholds that change ------------------------------------------------------------------
+
+
+async def rewrite(floor: StockFloor, **thresholds: int | None) -> None:
+    """Import beef anew, with other thresholds."""
+    beef = StockItem.model_validate({"item": "beef", "name": "Beef", "unit": "g", **thresholds})
+    async with floor.database.write() as connection:
+        await put(connection, floor.tenant, [beef], [])
+
+
+BY_LEVEL = (AlertKind.LOW_STOCK, AlertKind.CRITICAL_STOCK)
+
+
+async def test_other_thresholds_raise_and_clear_without_a_move(floor: StockFloor) -> None:
+    asks, intake = of_ourselves(floor)
+    watch = MarkWatch(floor.database, intake)
+    await floor.fill(beef="2 kg")
+    assert await watch.look() == 0
+    await rewrite(floor, low=3_000_000)
+    assert await watch.look() == 1
+    (alert,) = await standing(floor, *BY_LEVEL)
+    assert (alert.kind, "2 kg left, below 3 kg" in alert.text) == (AlertKind.LOW_STOCK, True)
+    assert await watch.look() == 0
+    await rewrite(floor, low=9_000_000, critical=3_000_000)
+    await watch.look()
+    assert len(await standing(floor, *BY_LEVEL)) == 2
+    await rewrite(floor, low=100_000)
+    await watch.look()
+    assert await standing(floor, *BY_LEVEL) == []
+    assert len(asks.requests) == 3
+    await floor.check()
+
+
+async def test_an_item_that_is_on_the_book_no_more_is_no_alert(floor: StockFloor) -> None:
+    _, intake = of_ourselves(floor)
+    watch = MarkWatch(floor.database, intake)
+    await floor.fill(beef="600 g")
+    assert len(await standing(floor, *BY_LEVEL)) == 1
+    async with floor.database.write() as connection:
+        await put(connection, floor.tenant, [], [], gone_items=["beef"])
+    assert await watch.look() == 1
+    assert await standing(floor, *BY_LEVEL) == []
+
+
+async def test_a_move_ends_what_thresholds_of_before_have_raised(floor: StockFloor) -> None:
+    await floor.fill(beef="600 g")
+    assert len(await standing(floor, *BY_LEVEL)) == 1
+    await rewrite(floor)
+    await floor.fill(beef="1 g")
+    assert await standing(floor, *BY_LEVEL) == [], "before anybody has looked"
