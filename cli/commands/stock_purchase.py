@@ -315,6 +315,8 @@ def _show(purchase: Purchase) -> None:
             say(f"      {reason}")
     if purchase.note:
         say(f"  {purchase.note}")
+    # By this a delivery is received against it.
+    say(f"  id {purchase.purchase_id}")
     for what, at in _times(purchase):
         say(f"  {what} {when(at)}")
 
