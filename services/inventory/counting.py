@@ -23,7 +23,7 @@ from schemas.refusals import RefusalCode
 from schemas.replies import StockReceipt
 from services.inventory import noticing
 from services.inventory.by_hand import move_and_tell, the_item
-from services.inventory.ledger_rows import moved, unwritten
+from services.inventory.ledger_rows import moved, summed, unwritten
 from services.inventory.moves import Moves, read_ahead
 from services.inventory.places import Moved, Shelf, books_had
 from services.inventory.quantities import amount_of
@@ -60,7 +60,7 @@ async def count_stock(request: CountStock, context: Context) -> None:
     items = {each.item for each in found}
     await read_ahead(context.draft, context.tenant, items)
     later = await _later_counts(context, items, found[0].at)
-    since = await _moved_since(context, items, found[0].at)
+    since = await _moved_since(context, items, found[0].at, found[-1].at)
     moves = Moves(context, book)
     counting = _Counting(context, book, moves, request, await whose_screen(context))
     for shelf, lines in groupby(found, key=_shelf):
@@ -225,15 +225,22 @@ async def _later_counts(
     return last
 
 
-async def _moved_since(context: Context, items: set[str], since: datetime) -> list[Moved]:
-    """What moved after a time, written or decided in this same batch."""
+async def _moved_since(
+    context: Context, items: set[str], first: datetime, last: datetime
+) -> list[Moved]:
+    """What moved after the first shelf was counted, written or decided in this same batch.
+
+    One by one while somebody was counting; what moved after the last shelf moved for all.
+    """
     decided = [
         row
         for row in context.draft.unwritten(STOCK_MOVEMENTS)
-        if row["tenant"] == context.tenant and row["at"] > since
+        if row["tenant"] == context.tenant and row["at"] > first
     ]
     found = unwritten(decided)
-    if since < context.now:
-        connection = context.draft.work.connection
-        found += await moved(connection, context.tenant, items, after=since)
+    connection = context.draft.work.connection
+    if first < last:
+        found += await moved(connection, context.tenant, items, after=first, until=last)
+    if last < context.now:
+        found += await summed(connection, context.tenant, items, after=last)
     return found
