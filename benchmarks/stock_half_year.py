@@ -1,4 +1,4 @@
-"""Play a file's months on both databases, and print what came of each as JSON.
+"""Play a file's months on both databases at once, and print what came of each as JSON.
 
     python -m benchmarks.stock_half_year LINES MENU RECIPES [--weeks N]
 
@@ -18,29 +18,32 @@ from tests.postgres import PostgresCluster
 HEARD = [sys.executable, "-c", "from cli.main import main; main()"]
 
 
-def play(files: list[str], *more: str) -> dict[str, Any]:
-    """Play it once; the figures, and how many seconds it took."""
+def begin(files: list[str], *more: str) -> subprocess.Popen[str]:
+    """Begin to play it."""
     lines, menu, recipes, *options = files
     told = ["--menu", menu, "--recipes", recipes, "--json", *options, *more]
-    began = time.monotonic()
-    ended = subprocess.run(
-        [*HEARD, "simulate", "stock", lines, *told], stdout=subprocess.PIPE, check=False
+    return subprocess.Popen(
+        [*HEARD, "simulate", "stock", lines, *told], stdout=subprocess.PIPE, text=True
     )
-    figures: dict[str, Any] = json.loads(ended.stdout)
-    return figures | {
-        "exit_code": ended.returncode,
-        "took_s": round(time.monotonic() - began, 1),
-    }
 
 
 def main() -> int:
-    """Play it on SQLite, then on PostgreSQL."""
+    """Play it on SQLite and on PostgreSQL."""
     if len(sys.argv) < 4:
         print(__doc__, file=sys.stderr)
         return 2
-    found = {"sqlite": play(sys.argv[1:])}
+    began = time.monotonic()
+    found: dict[str, Any] = {}
     with PostgresCluster.running() as cluster:
-        found["postgresql"] = play(sys.argv[1:], "--database", cluster.url())
+        playing = {
+            "sqlite": begin(sys.argv[1:]),
+            "postgresql": begin(sys.argv[1:], "--database", cluster.url()),
+        }
+        for name, each in playing.items():
+            told, _ = each.communicate()
+            took = round(time.monotonic() - began, 1)
+            figures = json.loads(told) if told else {}
+            found[name] = figures | {"exit_code": each.returncode, "took_s": took}
     print(json.dumps(found, indent=2))
     return max(int(each["exit_code"]) for each in found.values())
 
