@@ -15,9 +15,10 @@ from schemas.message import Event, Part, Query, Request
 from schemas.money import Currency, Minor
 from schemas.text import Line32, Line64, Line120, Remark
 
-MAX_PURCHASE_LINES: Final = 500
+MAX_PURCHASE_LINES: Final = 200
+"""With all their reasons they must fit into one message."""
 MAX_PACKS: Final = 10_000
-MAX_PURCHASE_PAGE: Final = 50
+MAX_PURCHASE_PAGE: Final = 10
 
 Packs = Annotated[int, Field(ge=1, le=MAX_PACKS)]
 
@@ -68,7 +69,7 @@ class WantedLine(Part):
     packs: Packs
     holds: Annotated[int, Field(ge=1)] | None = None
     """Which pack, by how much it holds; None is how it usually is bought of this supplier."""
-    reasons: Annotated[tuple[Remark, ...], Field(max_length=16)] = ()
+    reasons: Annotated[tuple[Remark, ...], Field(max_length=12)] = ()
 
 
 Wanted = Annotated[tuple[WantedLine, ...], Field(min_length=1, max_length=MAX_PURCHASE_LINES)]
@@ -145,7 +146,7 @@ class CancelPurchase(Request, type="heard.purchase.cancel.v1", topic="inventory/
 
 
 class ReadPurchases(Query, type="heard.purchase.read.v1", topic="inventory/read-purchases"):
-    """One purchase order, or the newest ones."""
+    """One purchase order, or the newest ones, which come without their lines' reasons."""
 
     purchase_id: UUID | None = None
     open_only: bool = False

@@ -22,7 +22,7 @@ from cli.stock_asking import at_the_shelf
 from devices.pending import Pending
 from devices.stock_tablet import StockTablet
 from schemas.money import to_text
-from schemas.purchasing import WantedLine
+from schemas.purchasing import MAX_PURCHASE_LINES, WantedLine
 from schemas.replies import PurchaseReceipt
 from schemas.text import MAX_REMARK
 from services.inventory.purchase_rows import read_suppliers
@@ -119,8 +119,12 @@ def _draft(app: Application, tenant: str, found: Suggestions, patience: float) -
                 for line in basket.lines
             ]
             name = basket.supplier.supplier
-            receipt = ask(_drafting(name, wanted))
-            numbers[name] = receipt.purchase.number
+            # What is more than one purchase order may hold becomes several.
+            parts = range(0, len(wanted), MAX_PURCHASE_LINES)
+            numbers[name] = ", ".join(
+                ask(_drafting(name, wanted[at : at + MAX_PURCHASE_LINES])).purchase.number
+                for at in parts
+            )
     return numbers
 
 

@@ -115,7 +115,15 @@ async def answer_purchases(query: ReadPurchases, asking: Asking) -> PurchasePage
     if query.purchase_id is not None and not found:
         raise Refusal(RefusalCode.NOT_FOUND, f"there is no purchase order {query.purchase_id}")
     page = tuple(found[:MAX_PURCHASE_PAGE])
+    if query.purchase_id is None:
+        page = tuple(_shorter(each) for each in page)
     return PurchasePage(purchases=page, more=len(found) > len(page))
+
+
+def _shorter(purchase: Purchase) -> Purchase:
+    """Without reasons: many purchase orders must fit into one message."""
+    lines = tuple(line.model_copy(update={"reasons": ()}) for line in purchase.lines)
+    return purchase.model_copy(update={"lines": lines})
 
 
 async def _to_change(context: Context, purchase_id: UUID) -> Purchase:
