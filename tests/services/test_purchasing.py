@@ -19,17 +19,21 @@ from schemas.purchasing import (
     EditPurchase,
     Purchase,
     PurchaseStatus,
+    ReadPurchases,
     SendPurchase,
     WantedLine,
 )
 from schemas.refusals import RefusalCode
-from schemas.replies import Outcome, PurchaseReceipt
+from schemas.replies import Outcome, PurchasePage, PurchaseReceipt
 from schemas.suppliers import Supplier
 from services.inventory.ledger import Level
 from services.inventory.purchase_rows import on_its_way, read_purchases
+from services.inventory.purchasing import answer_purchases
 from services.inventory.store import put, put_suppliers
 from services.inventory.tables import LOTS
 from services.runtime.database import Database
+from services.runtime.refusal import Refusal
+from services.runtime.router import Asking
 from tests.services.order_world import TILL
 from tests.services.stock_floor import StockFloor
 
@@ -220,3 +224,28 @@ async def test_a_delivery_belongs_to_an_order_that_was_sent_to_that_supplier(
     await refused(floor, twice, RefusalCode.WRONG_STATE, "was received before")
     (after,) = await kept(floor)
     assert after.lines[0].received == 1_000_000
+
+
+async def test_who_asks_gets_the_newest_orders_or_one_with_its_reasons(floor: StockFloor) -> None:
+    first = await sent(floor)
+    floor.wait(timedelta(minutes=1))
+    second = await done(floor, DraftPurchase(supplier="market", lines=wants()))
+    cancelled = CancelPurchase(purchase_id=first.purchase_id, reason="they closed")
+    await done(floor, cancelled)
+
+    async def asked(query: ReadPurchases) -> PurchasePage:
+        async with floor.database.read() as connection:
+            asking = Asking(connection, floor.tenant, TILL, new_id(), floor.now)
+            page = await answer_purchases(query, asking)
+        assert isinstance(page, PurchasePage)
+        return page
+
+    page = await asked(ReadPurchases())
+    assert [each.number for each in page.purchases] == [second.number, first.number]
+    assert {line.reasons for each in page.purchases for line in each.lines} == {()}
+    open_ = await asked(ReadPurchases(open_only=True))
+    assert [each.number for each in open_.purchases] == [second.number]
+    (one,) = (await asked(ReadPurchases(purchase_id=second.purchase_id))).purchases
+    assert one.lines == second.lines, "with its reasons"
+    with pytest.raises(Refusal, match="no purchase order"):
+        await asked(ReadPurchases(purchase_id=new_id()))
