@@ -31,13 +31,14 @@ class Standing:
         book: as it stands.
         takes: what is kept as taken by one of each recipe.
         spares: what is kept as saved by each modifier that leaves out a part.
-        moved: the items of which anything ever moved.
+        moved: the items of which anything ever moved, and what the books have of each at
+            each place.
     """
 
     book: WholeBook
     takes: Mapping[str, Mapping[str, int]]
     spares: Mapping[str, Mapping[str, Mapping[str, int]]]
-    moved: frozenset[str]
+    moved: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ async def judge(
         for name, (was, now) in _units_changed(before.book, written).items()
         if name in before.moved
     ]
+    wrong += _carried(before, written)
     wrong += [
         f"{made.where}: {name} is on the menu: say how many come out (yields: 8), not how much"
         for name, made in after.recipes.items()
@@ -160,9 +162,10 @@ async def standing(connection: AsyncConnection, tenant: str) -> Standing:
         takes[row.recipe] = row.takes
         spares[row.recipe] = row.spares or {}
     suppliers = await store.suppliers_of(connection, tenant)
-    moved = select(STOCK_LEVELS.c.item).where(STOCK_LEVELS.c.tenant == tenant)
-    names = frozenset((await connection.execute(moved)).scalars())
-    return Standing(WholeBook(items, recipes, suppliers), takes, spares, names)
+    levels = select(STOCK_LEVELS.c.item, STOCK_LEVELS.c.places)
+    rows = await connection.execute(levels.where(STOCK_LEVELS.c.tenant == tenant))
+    moved = {row.item: row.places for row in rows}
+    return Standing(WholeBook(items, recipes, suppliers), takes, spares, moved)
 
 
 def _units_changed(book: WholeBook, written: Written) -> dict[str, tuple[str, str]]:
@@ -172,6 +175,18 @@ def _units_changed(book: WholeBook, written: Written) -> dict[str, tuple[str, st
         if was is not None and was.unit is not item.unit:
             found[name] = (was.unit.value, item.unit.value)
     return found
+
+
+def _carried(before: Standing, written: Written) -> list[str]:
+    """What would be looked for at another place than where the books have it."""
+    return [
+        f"{written.places[f'item {name}']}: the books have {name} at {was.place}: carry it there "
+        f"first (heard stock transfer {name} … --from {was.place} --to {item.place})"
+        for name, item in written.items.items()
+        if (was := before.book.items.get(name)) is not None
+        and was.place != item.place
+        and before.moved.get(name, {}).get(was.place)
+    ]
 
 
 async def _write(connection: AsyncConnection, tenant: str, judged: Judged) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.identifiers import new_id
 from schemas.inventory import Quantity
-from schemas.inventory_requests import ReceivedLine, ReceiveStock
+from schemas.inventory_requests import ReceivedLine, ReceiveStock, TransferStock
 from services.inventory.book_files import Source, Unreadable
 from services.inventory.book_reading import read_book
 from services.inventory.importing import Standing, import_book, judge, standing
@@ -156,6 +156,22 @@ async def test_what_was_moved_stays_on_the_book_and_nobody_buys_it(house: Import
     stock = (await house.has()).book.items["stock"]
     assert (stock.name, stock.low, stock.packs) == ("Stock", None, ())
     await house.check()
+
+
+async def test_what_lies_at_a_place_is_carried_before_it_is_taken_from_another(
+    house: Importing,
+) -> None:
+    await house.put("items: {potato: {unit: g, name: Potatoes}}")
+    await house.fill(potato="1 kg")
+    elsewhere = "items: {potato: {unit: g, name: Potatoes, place: cellar}}"
+    said = "b, line 1: the books have potato at kitchen: carry it there first"
+    with pytest.raises(Unreadable, match=said):
+        await house.put(elsewhere)
+    kilo = Quantity(amount="1", unit="kg")
+    carry = TransferStock(item="potato", quantity=kilo, place="kitchen", to_place="cellar")
+    await house.do(carry, TILL)
+    await house.put(elsewhere)
+    assert (await house.has()).book.items["potato"].place == "cellar"
 
 
 async def test_the_unit_of_what_was_moved_stays(house: Importing) -> None:
