@@ -13,6 +13,8 @@ import click
 
 from cli.application import Application, pass_application
 from cli.book_files import the_tenant
+from cli.dish_usage import DishUsage, dish_usage
+from cli.dish_usage_shown import DishPeriod, dishes_as_csv, dishes_as_json, show_dishes
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
 from cli.known_houses import the_house
@@ -37,6 +39,7 @@ class _Period(NamedTuple):
     last: date
     currency: str
     items: list[ItemUsage]
+    dishes: list[DishUsage]
 
 
 @click.command("usage", cls=Command)
@@ -45,6 +48,8 @@ class _Period(NamedTuple):
 @click.option("--until", metavar="DATE", help="The last day; today without.")
 @click.option("--item", "items", type=NAME, multiple=True, metavar="NAME", help="That one; may be "
               "given several times.")  # fmt: skip
+@click.option("--dishes", "by_dish", is_flag=True, help="What was sold of each dish, what went "
+              "into it and what is left; --item is then a dish.")  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="One row an item, for spreadsheets.")
 @click.option("--recount", "anew", is_flag=True, help="First reckon all of it anew from the "
               "ledger, and say what was wrong.")  # fmt: skip
@@ -57,6 +62,7 @@ def usage(
     since: str | None,
     until: str | None,
     items: Sequence[str],
+    by_dish: bool,
     as_csv: bool,
     anew: bool,
     as_json: bool,
@@ -67,16 +73,24 @@ def usage(
     nothing where they found more; gone is both, with what was thrown away. The cost is that of
     the last delivery, else of the item's first pack. Figures are a few seconds behind the floor.
 
+    With --dishes: what was cooked of each dish that has a recipe, what that took, modifiers and
+    all, and what it brought without tax. What was called off after a cook began it costs, and
+    brings nothing. An order counts on the day on which the first of it was cooked.
+
     Examples:
       heard stock usage --tenant demo
       heard stock usage --tenant demo --since 2026-03-01 --until 2026-03-31 --csv > march.csv
       heard stock usage --tenant demo --since 2026-03-01 --item beef --json
+      heard stock usage --tenant demo --dishes --since 2026-03-01 --csv > dishes.csv
       heard stock usage --tenant demo --recount
     """
     if anew:
         note(f"reckoned anew from the ledger: {counted(_anew(app, tenant), 'figure')} corrected")
-    found = _read(app, tenant, since, until, items)
-    if as_json:
+    found = _read(app, tenant, since, until, items, by_dish=by_dish)
+    if by_dish:
+        period = DishPeriod(tenant, found.first, found.last, found.currency, found.dishes)
+        (dishes_as_json if as_json else dishes_as_csv if as_csv else show_dishes)(period)
+    elif as_json:
         show_json(
             {
                 "tenant": tenant,
@@ -103,7 +117,13 @@ def _anew(app: Application, tenant: str) -> int:
 
 
 def _read(
-    app: Application, tenant: str, since: str | None, until: str | None, items: Sequence[str]
+    app: Application,
+    tenant: str,
+    since: str | None,
+    until: str | None,
+    items: Sequence[str],
+    *,
+    by_dish: bool,
 ) -> _Period:
     first, last = (None if each is None else day(each) for each in (since, until))
 
@@ -117,8 +137,12 @@ def _read(
             if to < from_:
                 raise Failure(f"{to} is before {from_}: say the first day with --since")
             span = _midnight(from_, zone), _midnight(to + timedelta(days=1), zone)
+            if by_dish:
+                dishes = await dish_usage(connection, tenant, *span)
+                wanted = [each for each in dishes if not items or each.item in items]
+                return _Period(from_, to, house.currency, [], wanted)
             used = await used_between(connection, tenant, *span, items=items or None)
-            return _Period(from_, to, house.currency, used)
+            return _Period(from_, to, house.currency, used, [])
 
     return app.run(read)
 
