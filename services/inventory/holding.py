@@ -81,23 +81,25 @@ def follow(
         order: as it is now.
         book: the house's items and recipes.
         planned: whether the order is for a later day.
-        only: the lines that may be new; None is all of them.
+        only: the lines that are new or changed; None is all of them. What was ordered before
+            its recipe was written down takes nothing.
     """
     ended = order.status not in OPEN_ORDER and order.status is not OrderStatus.CLOSED
     lines: dict[int, HeldLine] = {}
     more: list[Mapping[str, int]] = []
     for line in order.lines:
         held = hold.lines.get(line.line)
+        told = only is None or line.line in only
         if held is not None and held.cooked:
             lines[line.line] = held
-            if held.version != line.version and not (ended or line.voided):
+            if told and held.version != line.version and not (ended or line.voided):
                 lines[line.line], new = _grown(held, line, book)
                 more.append(new)
         elif ended or line.voided:
             continue
-        elif held is not None and held.version == line.version:
+        elif held is not None and (held.version == line.version or not told):
             lines[line.line] = held
-        elif held is not None or only is None or line.line in only:
+        elif told:
             takes = book.of_line(line)
             if takes:
                 lines[line.line] = HeldLine(line.version, takes)

@@ -124,6 +124,13 @@ def checked(
         raise Refusal(
             RefusalCode.INVALID, f"{item}: that is more than the books can hold: check the unit"
         )
+    promise = kind in {Kind.RESERVE, Kind.PLAN}
+    if promise and (max(now.reserved, now.planned) > MOST or now.available < -MOST):
+        # What is cooked is taken, whatever the books say: so they must be able to hold it.
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"{item}: more is promised than the books can hold: check its recipes, and count it",
+        )
     if kind is Kind.RESERVE and counted and not promised and now.available < 0:
         left = text(max(0, level.available), base)
         raise Refusal(RefusalCode.ITEM_UNAVAILABLE, f"{item}: only {left} left")

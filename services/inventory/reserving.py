@@ -97,9 +97,9 @@ async def follow_the_order(fact: OrderChanged, context: Context) -> None:
     until = None if row is None else row["plan_until"]
     if until is not None and until <= context.now:
         until = None
-    # An order that is older than the house's book: only what is new of it is promised.
-    only = fact.lines if row is None else None
-    after, changes = follow(before, fact.order, book, planned=until is not None, only=only)
+    # Its other lines were promised by the book as it was then: no step of an order may fail
+    # because a recipe is another since.
+    after, changes = follow(before, fact.order, book, planned=until is not None, only=fact.lines)
     if after != before:
         _keep(context, fact.order_id, after, row, until if after.planned else None)
         await _carry_out(context, book, changes, fact.order, was_planned=before.planned)
