@@ -284,7 +284,10 @@ class SensorBook:
         """
         now = self._clock()
         asked = 0
-        for key, rules in list(self._rules.items()):
+        for key in list(self._rules):
+            rules = self._rules.get(key)
+            if rules is None:
+                continue  # it was taken away while another one was told of
             before = self._seen[key]
             after = judge(before, rules, now)
             if after is not before:
@@ -302,9 +305,9 @@ class SensorBook:
         return asked
 
     async def _tell(self, intake: Intake, key: Key, kind: AlertKind, *, stands: bool) -> bool:
-        if self._stands(key, kind) == stands:
+        seen = self._seen.get(key)
+        if seen is None or self._stands(key, kind) == stands:
             return False
-        seen = self._seen[key]
         since = seen.heard_at
         if kind is AlertKind.TEMPERATURE and seen.out_since is not None:
             since = seen.out_since

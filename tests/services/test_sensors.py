@@ -234,6 +234,31 @@ async def test_a_thermometer_that_is_gone_leaves_nothing(kitchen: Kitchen) -> No
     assert [row["sensor"] for row in rows] == ["freezer"]
 
 
+async def test_one_that_is_taken_away_while_another_is_told_of_stops_nobody(
+    kitchen: Kitchen,
+) -> None:
+    rules = {**HOUSE, "bar-fridge": FRIDGE.model_copy(update={"device": "fridge-2"})}
+    await kitchen.rule(**rules)
+    await kitchen.look()
+    kitchen.floor.now += timedelta(hours=2)
+
+    class TakenAwayMeanwhile:
+        """Hands on what is asked for; while it waits, a manager takes all but one away."""
+
+        async def ask_of_ourselves(self, tenant: str, message: Any, request_id: Any) -> Any:
+            await kitchen.rule(walk_in=FRIDGE)
+            await kitchen.book.keep()
+            return await kitchen.asks.ask_of_ourselves(tenant, message, request_id)
+
+    meanwhile: Any = TakenAwayMeanwhile()
+    assert await kitchen.book.look(meanwhile)
+    while await kitchen.look():
+        pass
+    assert [(each.kind, each.about) for each in kitchen.alerts()] == [
+        (AlertKind.SENSOR_SILENT, "walk-in")
+    ]
+
+
 async def test_other_limits_hold_from_the_next_look_on(kitchen: Kitchen) -> None:
     await kitchen.reads(4, 4, 4, *[9.0] * 15)
     await kitchen.rule(walk_in=FRIDGE.model_copy(update={"most": 12}))
