@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
 from schemas.diagrams import ended_states
-from schemas.inventory import Pack, StockItem
+from schemas.inventory import MOST, Pack, StockItem
 from schemas.money import MAX_MINOR, Currency, to_text
 from schemas.purchasing import (
     PURCHASE_STEPS,
@@ -24,6 +25,7 @@ from services.runtime.refusal import Refusal
 
 _LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, which people misread."""
+_FURTHEST: Final = timedelta(days=366)
 _ENDED: Final = frozenset(ended_states(PURCHASE_STEPS))
 
 
@@ -50,6 +52,7 @@ def lines_of(
         if line.item in found:
             raise Refusal(RefusalCode.INVALID, f"{line.item} stands there twice: make it one line")
         pack = _pack(item, supplier, line.holds)
+        _check_amount(item.item, line.packs * pack.holds)
         found[line.item] = PurchaseLine(
             item=item.item,
             name=item.name,
@@ -76,6 +79,13 @@ def _pack(item: StockItem, supplier: str, holds: int | None) -> Pack:
         if holds is None or pack.holds == holds:
             return pack
     raise Refusal(RefusalCode.INVALID, f"{supplier} sells {item.item} in no pack of that size")
+
+
+def _check_amount(item: str, amount: int) -> None:
+    if amount > MOST:
+        raise Refusal(
+            RefusalCode.INVALID, f"{item}: that is more than the books can hold: check the packs"
+        )
 
 
 def total_of(lines: Sequence[PurchaseLine]) -> int:
@@ -138,13 +148,17 @@ def check_minimum(
 
 
 def check_day(expected_on: date, today: date) -> None:
-    """See that something can still come on a day.
+    """See that something can still come on a day, and that it is a day that somebody meant.
 
     Raises:
-        Refusal: `time-passed`.
+        Refusal: `time-passed`, `time-out-of-range`.
     """
     if expected_on < today:
         raise Refusal(RefusalCode.TIME_PASSED, f"{expected_on} has passed: say when it comes")
+    if expected_on - today > _FURTHEST:
+        raise Refusal(
+            RefusalCode.TIME_OUT_OF_RANGE, f"{expected_on} is over a year ahead: check the year"
+        )
 
 
 def received(
@@ -161,9 +175,12 @@ def received(
         at: when.
 
     Raises:
-        Refusal: `wrong-state`, where it is not expected.
+        Refusal: `wrong-state`, where it is not expected; `invalid`, where more came of it than
+            the books hold.
     """
     known = {line.item for line in purchase.lines}
+    for line in purchase.lines:
+        _check_amount(line.item, line.received + amounts.get(line.item, 0))
     lines = [
         line.model_copy(update={"received": line.received + amounts.get(line.item, 0)})
         for line in purchase.lines
@@ -189,8 +206,12 @@ def received(
 
 
 def cost_of(purchase: Purchase, item: str, amount: int) -> int | None:
-    """What so much of an item costs by the purchase order; None where it was not asked for."""
+    """What so much of an item costs by the purchase order; None where that says nothing of it.
+
+    A price that nobody pays was a slip of who wrote the book, and no cost.
+    """
     for line in purchase.lines:
         if line.item == item and line.holds:
-            return round(amount * line.price_minor / line.holds)
+            cost = round(Fraction(amount * line.price_minor, line.holds))
+            return cost if cost <= MAX_MINOR else None
     return None

@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 
 from schemas.identifiers import new_id
-from schemas.inventory import BaseUnit, Pack, Quantity, StockItem
-from schemas.inventory_requests import ReceivedLine, ReceiveStock
+from schemas.inventory import MOST, BaseUnit, Pack, Quantity, StockItem
+from schemas.inventory_requests import LoseStock, ReceivedLine, ReceiveStock, StockLoss
 from schemas.kitchen_rules import Weekday
 from schemas.message import Request
+from schemas.money import MAX_MINOR
 from schemas.purchasing import (
     CancelPurchase,
     DraftPurchase,
@@ -192,6 +193,41 @@ async def test_what_cannot_be_bought_is_refused_by_name(floor: StockFloor) -> No
     await refused(floor, draft(odd), invalid, "no pack of that size")
     nobody = SendPurchase(purchase_id=new_id())
     await refused(floor, nobody, RefusalCode.NOT_FOUND, "no purchase order")
+
+
+async def test_slips_of_size_and_of_the_year_are_refused_and_kept_nowhere(
+    floor: StockFloor,
+) -> None:
+    free = Pack(supplier="market", holds=MOST, price_minor=0, name="all there is")
+    dear = Pack(supplier="market", holds=1, price_minor=MAX_MINOR, name="a crumb")
+    slips = BEEF.model_copy(update={"packs": (free, dear)})
+    async with floor.database.write() as connection:
+        await put(connection, floor.tenant, [slips], [])
+    invalid = RefusalCode.INVALID
+    much = DraftPurchase(supplier="market", lines=(WantedLine(item="beef", packs=2),))
+    await refused(floor, much, invalid, "more than the books can hold")
+    crumb = (WantedLine(item="beef", packs=1, holds=1),)
+    drafted = await done(floor, DraftPurchase(supplier="market", lines=crumb))
+    send = SendPurchase(purchase_id=drafted.purchase_id)
+    far = send.model_copy(update={"expected_on": date(9999, 12, 31)})
+    await refused(floor, far, RefusalCode.TIME_OUT_OF_RANGE, "check the year")
+    await done(floor, send)
+    await floor.do(delivery(drafted.purchase_id, "N-1", beef="2 kg"), TILL)
+    (lots,) = await floor.rows(LOTS)
+    assert [(lot["received"], lot["cost_minor"]) for lot in lots] == [(2_000_000, None)]
+
+
+async def test_no_more_comes_of_an_order_than_the_books_can_hold(floor: StockFloor) -> None:
+    drafted = await sent(floor)
+    most = delivery(drafted.purchase_id, "N-1", cake="999999999999 each")
+    await floor.do(most, TILL)
+    gone = Quantity(amount="999999999999", unit="each")
+    waste = LoseStock(what=StockLoss.WASTE, item="cake", quantity=gone, reason="a slip")
+    await floor.do(waste, TILL)
+    again = delivery(drafted.purchase_id, "N-2", cake="2 each")
+    await refused(floor, again, RefusalCode.INVALID, "more than the books can hold")
+    async with floor.database.read() as connection:
+        assert await on_its_way(connection, floor.tenant, "GBP"), "it can still be read"
 
 
 async def test_what_is_below_the_minimum_goes_only_where_somebody_says_so(
