@@ -62,6 +62,8 @@ def expected_use(profile: Profile, since: datetime, until: datetime) -> int:
 def lasts_until(profile: Profile, since: datetime, amount: int, until: datetime) -> datetime | None:
     """In which hour an amount will be used up; None where it lasts longer than `until`."""
     left, at = float(amount), since
+    if max(profile.slots) * ((until - since) / _HOUR) <= left:
+        return None  # though every hour were the busiest: most of what is on the shelves
     while at < until:
         end = min(_floor(at) + _HOUR, until)
         left -= profile.slots[_slot(profile.zone, at)] * ((end - at) / _HOUR)

@@ -7,7 +7,7 @@ whenever it has moved, and for all of it once an hour.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -22,14 +22,15 @@ from schemas.alerts import AlertKind
 from schemas.house_rules import OrderRules
 from schemas.identifiers import new_id
 from schemas.replies import Outcome
+from schemas.suppliers import Supplier
 from services.inventory.expiry_store import changed_items
 from services.inventory.forecast import HISTORY, Profile, profiles
 from services.inventory.foreseeing import outlook
 from services.inventory.inside import StockOutSeen
 from services.inventory.profiles import first_used, read_used
 from services.inventory.purchase_rows import on_its_way, read_suppliers
-from services.inventory.reading import levels
-from services.inventory.suggesting import supplier_of
+from services.inventory.reading import Kept, levels
+from services.inventory.suggesting import OnItsWay, supplier_of
 from services.inventory.tables import STOCK_LEVELS
 from services.runtime.alerts import ALERTS
 from services.runtime.database import Database
@@ -148,45 +149,27 @@ class StockOutWatch:
     async def _look_at_items(
         self, tenant: str, house: _House, items: Collection[str], now: datetime
     ) -> int:
-        asks: list[StockOutSeen] = []
         async with self._database.read() as connection:
             told = await _told(connection, tenant)
             coming = await on_its_way(connection, tenant, house.currency)
             suppliers = await read_suppliers(connection, tenant)
             kept = {
-                item.item: (item, level)
-                for item, level in await levels(connection, tenant, now, items=items)
+                each.item.item: each for each in await levels(connection, tenant, now, items=items)
             }
-        for name in items:
-            profile = house.profiles.get(name)
-            stands = name in told
-            if name not in kept or profile is None or not kept[name][1].counted:
-                if stands:
-                    gone = StockOutSeen(
-                        item=name, left=0, runs_out_at=None, until=now, ordered=False
-                    )
-                    asks.append(gone)
-                continue
-            item, level = kept[name]
-            amount = level.on_hand - level.damaged
-            seen = outlook(
-                amount,
-                profile,
-                coming=coming.get(name, ()),
-                supplier=supplier_of(item.packs[0] if item.packs else None, suppliers),
-                now=now,
-                zone=house.zone,
-                stands=stands,
+
+        def looked_ahead() -> list[StockOutSeen]:
+            return _asks(
+                house,
+                items,
+                now,
+                kept=kept,
+                told=told,
+                coming=coming,
+                suppliers=suppliers,
             )
-            if (seen.runs_out_at is not None) != stands:
-                ask = StockOutSeen(
-                    item=name,
-                    left=amount,
-                    runs_out_at=seen.runs_out_at,
-                    until=seen.until,
-                    ordered=seen.ordered,
-                )
-                asks.append(ask)
+
+        # Hour by hour to a delivery in weeks, item by item: orders must not wait for it.
+        asks = await asyncio.to_thread(looked_ahead)
         for ask in asks:
             # It does nothing where it is told so already: to ask twice does no harm.
             answer = await self._intake.ask_of_ourselves(tenant, ask, new_id())
@@ -222,3 +205,46 @@ async def _told(connection: AsyncConnection, tenant: str) -> set[str]:
         ALERTS.c.kind == AlertKind.STOCK_OUT.value,
     )
     return set(await connection.scalars(query))
+
+
+def _asks(
+    house: _House,
+    items: Collection[str],
+    now: datetime,
+    *,
+    kept: Mapping[str, Kept],
+    told: Collection[str],
+    coming: Mapping[str, Sequence[OnItsWay]],
+    suppliers: Mapping[str, Supplier],
+) -> list[StockOutSeen]:
+    """What should be told otherwise than it is."""
+    asks: list[StockOutSeen] = []
+    for name in items:
+        profile = house.profiles.get(name)
+        stands = name in told
+        if name not in kept or profile is None or not kept[name].level.counted:
+            if stands:
+                gone = StockOutSeen(item=name, left=0, runs_out_at=None, until=now, ordered=False)
+                asks.append(gone)
+            continue
+        item, level = kept[name]
+        amount = level.on_hand - level.damaged
+        seen = outlook(
+            amount,
+            profile,
+            coming=coming.get(name, ()),
+            supplier=supplier_of(item.packs[0] if item.packs else None, suppliers),
+            now=now,
+            zone=house.zone,
+            stands=stands,
+        )
+        if (seen.runs_out_at is not None) != stands:
+            ask = StockOutSeen(
+                item=name,
+                left=amount,
+                runs_out_at=seen.runs_out_at,
+                until=seen.until,
+                ordered=seen.ordered,
+            )
+            asks.append(ask)
+    return asks
