@@ -185,6 +185,17 @@ def embedded(heard: Heard, sqlite_template: Path) -> Iterator[Heard]:
         yield heard
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Heard]:
+    """`heard` beside one `heard up` for many tests, each of which opens a house of its own."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    home.mkdir(mode=0o700)
+    shutil.copyfile(sqlite_template, home / "heard.db")
+    heard = Heard(home)
+    with up(heard):
+        yield heard
+
+
 @pytest.fixture
 def production(
     tmp_path: Path, mosquitto_broker: PrivateMosquitto, postgresql_url: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.kitchen_display import KitchenDisplay
+from schemas.identifiers import new_id
 from schemas.kitchen import TicketStatus
 from tests.cli.conftest import DEADLINE_S, Ended, Heard, until
 
@@ -46,14 +47,20 @@ class Restaurant:
     """`heard` beside services that run, with one restaurant open."""
 
     heard: Heard
+    tenant: str = TENANT
+
+    @property
+    def at(self) -> tuple[str, str]:
+        """What says of which restaurant a command speaks."""
+        return "--tenant", self.tenant
 
     def order(self, *arguments: str) -> Ended:
         """Run a command of `heard order`, however it ends."""
-        return self.heard("order", *arguments, *AT)
+        return self.heard("order", *arguments, *self.at)
 
     def done(self, *arguments: str) -> Any:
         """Run a command of `heard order` that must succeed; gives its JSON."""
-        return self.heard.done("order", *arguments, *AT, "--json").json
+        return self.heard.done("order", *arguments, *self.at, "--json").json
 
     def refused(self, *arguments: str) -> str:
         """Run a command of `heard order` that must be refused; gives its one line."""
@@ -71,7 +78,7 @@ class Restaurant:
 
     def rules(self, *pairs: str) -> Any:
         """Set the house's rules."""
-        return self.heard.done("tenant", "rules", "set", *pairs, *AT, "--json").json
+        return self.heard.done("tenant", "rules", "set", *pairs, *self.at, "--json").json
 
     def history(self, name: str) -> list[Any]:
         """The changes of one order."""
@@ -93,13 +100,15 @@ class Restaurant:
             for number, station in enumerate(STATIONS, start=len(known)):
                 name = f"{station}-{number}"
                 role = ("--role", "kitchen-display", "--station", station)
-                secret = self.heard.done("device", "add", name, *AT, *role, "--json").json["secret"]
+                secret = self.heard.done("device", "add", name, *self.at, *role, "--json").json[
+                    "secret"
+                ]
                 screens.append(
                     stack.enter_context(
                         KitchenDisplay(
                             "127.0.0.1",
                             port,
-                            tenant=TENANT,
+                            tenant=self.tenant,
                             device=name,
                             secret=secret,
                             station=station,
@@ -152,10 +161,16 @@ class Kitchen:
         assert self.restaurant.shown(number)["status"] == "ready"
 
 
-def open_restaurant(heard: Heard, folder: Path) -> Restaurant:
+def open_restaurant(heard: Heard, folder: Path, tenant: str = TENANT) -> Restaurant:
     """Open it."""
     file = folder / "menu.yaml"
     file.write_text(MENU)
-    heard.done("tenant", "add", TENANT)
-    heard.done("menu", "import", str(file), *AT)
-    return Restaurant(heard)
+    roma = Restaurant(heard, tenant)
+    heard.done("tenant", "add", tenant)
+    heard.done("menu", "import", str(file), *roma.at)
+    return roma
+
+
+def open_another(heard: Heard, folder: Path) -> Restaurant:
+    """Open one of a name of its own, where other tests have theirs."""
+    return open_restaurant(heard, folder, f"{TENANT}-{new_id().hex[-8:]}")

@@ -17,7 +17,7 @@ from services.inventory.tables import STOCK_USAGE
 from services.inventory.usage import Usage, hour_of
 from services.runtime.database import Database
 from tests.cli.conftest import Heard
-from tests.cli.restaurant import AT, TENANT, Restaurant, open_restaurant
+from tests.cli.restaurant import Restaurant, open_another
 
 BUTCHER = Supplier(supplier="butcher", name="The <b>Butcher</b>", email="orders@butcher.example")
 BEEF = StockItem(
@@ -32,12 +32,12 @@ DAYS = 70
 
 def open_with_history(heard: Heard, folder: Path) -> Restaurant:
     """A restaurant that has used a kilogram of beef a day for ten weeks, at noon."""
-    roma = open_restaurant(heard, folder)
+    roma = open_another(heard, folder)
     url = heard.env.get("HEARD_DATABASE") or f"sqlite:///{heard.home / 'heard.db'}"
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     used = [
         {
-            "tenant": TENANT,
+            "tenant": roma.tenant,
             "item": "beef",
             "hour": hour_of(noon - timedelta(days=n)),
             **Usage(consumed=1_000_000, counted=-50_000 if n == 1 else 0)._asdict(),
@@ -50,8 +50,8 @@ def open_with_history(heard: Heard, folder: Path) -> Restaurant:
         try:
             async with database.write() as connection:
                 burger = KeptRecipe("burger", {}, {"beef": 200_000})
-                await put(connection, TENANT, [BEEF, SALT], [burger])
-                await put_suppliers(connection, TENANT, [BUTCHER])
+                await put(connection, roma.tenant, [BEEF, SALT], [burger])
+                await put_suppliers(connection, roma.tenant, [BUTCHER])
                 await connection.execute(STOCK_USAGE.insert(), used)
         finally:
             await database.close()
@@ -69,11 +69,11 @@ def roma(stack: Heard, tmp_path: Path) -> Restaurant:
 def test_what_was_used_is_forecast_suggested_ordered_and_received(
     roma: Restaurant, tmp_path: Path
 ) -> None:
-    heard = roma.heard
+    heard, at = roma.heard, roma.at
     heard.done(
-        "stock", "receive", *AT, "--supplier", "butcher", "--note", "N-1", "beef=600g,cost=9.00"
+        "stock", "receive", *at, "--supplier", "butcher", "--note", "N-1", "beef=600g,cost=9.00"
     )
-    coming = heard.done("stock", "forecast", *AT, "--json").json
+    coming = heard.done("stock", "forecast", *at, "--json").json
     (beef,) = coming["items"]
     assert beef["item"] == "beef"
     assert 6_500_000 <= beef["expected"] <= 7_500_000
@@ -81,21 +81,21 @@ def test_what_was_used_is_forecast_suggested_ordered_and_received(
     assert beef["lasts_until"] is not None
     assert beef["off"] == pytest.approx(0, abs=0.001)
     assert beef["by_hour"] is None, "only of what was asked for by name"
-    errors = heard.done("stock", "forecast", *AT, "--evaluate", "--json").json
+    errors = heard.done("stock", "forecast", *at, "--evaluate", "--json").json
     assert errors["errors"]["forecast"] == pytest.approx(0, abs=0.001)
 
     first = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
-    used = heard.done("stock", "usage", *AT, "--since", first, "--json").json
+    used = heard.done("stock", "usage", *at, "--since", first, "--json").json
     (beef,) = [each for each in used["items"] if each["item"] == "beef"]
     # What a gram cost when it came last: 9.00 for 600 g.
     assert beef["cost_minor"]["missing"] == 75
     assert (beef["consumed"], beef["missing"]) == (3_000_000, 50_000)
     assert beef["cost_told_by"] == "delivery N-1"
-    table = heard.done("stock", "usage", *AT, "--since", first, "--csv").out
+    table = heard.done("stock", "usage", *at, "--since", first, "--csv").out
     (row,) = [each for each in csv.DictReader(io.StringIO(table)) if each["item"] == "beef"]
     assert (row["consumed"], row["gone"], row["currency"]) == ("3000", "3050", "GBP")
 
-    suggested = heard.done("stock", "suggest", *AT, "--draft", "--json").json
+    suggested = heard.done("stock", "suggest", *at, "--draft", "--json").json
     (basket,) = suggested["baskets"]
     (line,) = basket["lines"]
     assert (line["item"], basket["supplier"]) == ("beef", "butcher")
@@ -104,31 +104,29 @@ def test_what_was_used_is_forecast_suggested_ordered_and_received(
     number = basket["purchase"]
 
     purchase = ("stock", "purchase")
-    sent = heard.done(*purchase, "send", number[-5:], *AT, "--json").json
+    sent = heard.done(*purchase, "send", number[-5:], *at, "--json").json
     assert sent["status"] == "sent"
-    assert heard.done("stock", "suggest", *AT, "--json").json["baskets"] == [], "it is on its way"
+    assert heard.done("stock", "suggest", *at, "--json").json["baskets"] == [], "it is on its way"
     heard.done(
-        "stock", "receive", *AT, "--supplier", "butcher", "--note", "N-2",
+        "stock", "receive", *at, "--supplier", "butcher", "--note", "N-2",
         "--purchase", sent["purchase_id"], f"beef={line['packs'] * 2}kg",
     )  # fmt: skip
-    (listed,) = heard.done(*purchase, "list", *AT, "--json").json
+    (listed,) = heard.done(*purchase, "list", *at, "--json").json
     assert (listed["number"], listed["status"]) == (number, "received")
 
     paper = tmp_path / "order.html"
-    heard.done(*purchase, "show", number, *AT, "--html", str(paper))
+    heard.done(*purchase, "show", number, *at, "--html", str(paper))
     written = paper.read_text(encoding="utf-8")
     assert number in written
     assert "The &lt;b&gt;Butcher&lt;/b&gt;" in written, "names are no markup"
-    table = heard.done(*purchase, "show", number, *AT, "--csv").out
+    table = heard.done(*purchase, "show", number, *at, "--csv").out
     (row,) = csv.DictReader(io.StringIO(table))
     assert (row["item"], row["packs"], row["unit"]) == ("beef", str(line["packs"]), "g")
 
 
-def test_what_cannot_be_asked_of_purchase_orders_is_one_line(
-    embedded: Heard, tmp_path: Path
-) -> None:
-    roma = open_with_history(embedded, tmp_path)
-    heard = roma.heard
+def test_what_cannot_be_asked_of_purchase_orders_is_one_line(shared: Heard, tmp_path: Path) -> None:
+    roma = open_with_history(shared, tmp_path)
+    heard, at = roma.heard, roma.at
     purchase = ("stock", "purchase")
 
     def complaint(*arguments: str) -> str:
@@ -136,24 +134,24 @@ def test_what_cannot_be_asked_of_purchase_orders_is_one_line(
         assert ended.code in {1, 2}, ended
         return ended.complaint
 
-    assert "has no purchase order NIX" in complaint(*purchase, "show", "NIX", *AT)
-    draft = (*purchase, "draft", *AT, "--supplier", "butcher")
+    assert "has no purchase order NIX" in complaint(*purchase, "show", "NIX", *at)
+    draft = (*purchase, "draft", *at, "--supplier", "butcher")
     assert "nobody does" in complaint(*draft, "salt=1")
     assert "ITEM=PACKS" in complaint(*draft, "beef")
     made = heard.done(*draft, "beef=2", "--json").json
-    cancel = (*purchase, "cancel", made["number"], *AT, "--reason", "no need")
+    cancel = (*purchase, "cancel", made["number"], *at, "--reason", "no need")
     assert "cancelled" in heard.done(*cancel).out
-    assert "is cancelled: draft another one" in complaint(*purchase, "send", made["number"], *AT)
-    edit = (*purchase, "edit", made["number"], *AT, "beef=3")
+    assert "is cancelled: draft another one" in complaint(*purchase, "send", made["number"], *at)
+    edit = (*purchase, "edit", made["number"], *at, "beef=3")
     assert "is cancelled" in complaint(*edit)
     assert "--orders is for --evaluate" in complaint("stock", "forecast", "--orders", __file__)
     assert "name the restaurant" in complaint("stock", "forecast")
-    assert "is no day" in complaint("stock", "usage", *AT, "--since", "soon")
+    assert "is no day" in complaint("stock", "usage", *at, "--since", "soon")
     assert "is before" in complaint(
-        "stock", "usage", *AT, "--since", "2026-03-02", "--until", "2026-03-01"
+        "stock", "usage", *at, "--since", "2026-03-02", "--until", "2026-03-01"
     )
-    assert "has no stock of nix" in complaint("stock", "forecast", *AT, "--item", "nix")
-    wrong = heard.done("stock", "usage", *AT, "--recount").err
+    assert "has no stock of nix" in complaint("stock", "forecast", *at, "--item", "nix")
+    wrong = heard.done("stock", "usage", *at, "--recount").err
     assert f"{DAYS} figures corrected" in wrong, "nothing of it is in the ledger"
 
 

@@ -18,7 +18,7 @@ from schemas.inventory_requests import CountedLine
 from services.inventory.store import KeptRecipe, put
 from services.runtime.database import Database
 from tests.cli.conftest import DEADLINE_S, Ended, Heard, until
-from tests.cli.restaurant import AT, TENANT, Restaurant, open_restaurant
+from tests.cli.restaurant import Restaurant, open_another
 
 ITEMS = (
     StockItem(item="beef", name="Beef", unit=BaseUnit.GRAM, low=1_000_000),
@@ -29,7 +29,7 @@ ITEMS = (
 
 def with_stock(heard: Heard, folder: Path) -> Restaurant:
     """A restaurant whose burger takes 200 g of beef."""
-    roma = open_restaurant(heard, folder)
+    roma = open_another(heard, folder)
     url = heard.env.get("HEARD_DATABASE") or f"sqlite:///{heard.home / 'heard.db'}"
 
     async def keep() -> None:
@@ -37,7 +37,7 @@ def with_stock(heard: Heard, folder: Path) -> Restaurant:
         try:
             async with database.write() as connection:
                 burger = KeptRecipe("burger", {}, {"beef": 200_000})
-                await put(connection, TENANT, ITEMS, [burger])
+                await put(connection, roma.tenant, ITEMS, [burger])
         finally:
             await database.close()
 
@@ -57,14 +57,14 @@ def tablet(roma: Restaurant, folder: Path, *, offline: bool) -> Iterator[StockTa
     file = folder / "tablet.secret"
     if not file.exists():
         made = roma.heard.done(
-            "device", "add", "tablet", *AT, "--role", "kitchen-display", "--json"
+            "device", "add", "tablet", *roma.at, "--role", "kitchen-display", "--json"
         )
         file.write_text(made.json["secret"])
     port = json.loads((roma.heard.home / "run.json").read_text())["port"]
     device = StockTablet(
         "127.0.0.1",
         port,
-        tenant=TENANT,
+        tenant=roma.tenant,
         device="tablet",
         secret=file.read_text(),
         outbox=folder / "tablet.outbox",
@@ -77,11 +77,11 @@ def tablet(roma: Restaurant, folder: Path, *, offline: bool) -> Iterator[StockTa
 
 
 def asked(roma: Restaurant, *arguments: str) -> Ended:
-    return roma.heard("stock", *arguments, *AT)
+    return roma.heard("stock", *arguments, *roma.at)
 
 
 def done(roma: Restaurant, *arguments: str) -> Any:
-    return roma.heard.done("stock", *arguments, *AT, "--json").json
+    return roma.heard.done("stock", *arguments, *roma.at, "--json").json
 
 
 def refused(roma: Restaurant, *arguments: str) -> str:
@@ -96,7 +96,7 @@ def figures(roma: Restaurant, item: str) -> tuple[int, int, int, int]:
     return found["on_hand"], found["reserved"], found["damaged"], found["available"]
 
 
-def test_stock_follows_deliveries_orders_losses_and_counts(roma: Restaurant) -> None:
+def test_stock_follows_what_is_said_of_it_and_stands_retained(roma: Restaurant) -> None:
     # what comes
     soon = (datetime.now(UTC) + timedelta(days=5)).date().isoformat()
     done(roma, "receive", "--supplier", "metro", "--note", "4711", f"beef=5kg,expires={soon}",
@@ -105,6 +105,12 @@ def test_stock_follows_deliveries_orders_losses_and_counts(roma: Restaurant) -> 
     assert "4711 of metro was received before" in again
     (lot,) = done(roma, "show", "beef", "--lots")[0]["lots"]
     assert (lot["left"], lot["expires_on"]) == (5_000_000, soon)
+
+    # what everybody hears of it
+    watched = ("--topic", f"+/+/{roma.tenant}/state/inventory/beef", "--retained", "--count", "1")
+    told = roma.heard.done("tail", *roma.at, *watched, "--for", "60s", "--json").json
+    level = told["data"]["level"]
+    assert (level["on_hand"], level["available"], level["counted"]) == (5_000_000, 5_000_000, True)
 
     # what is sold
     roma.place("burger=2")
@@ -150,15 +156,8 @@ def test_stock_follows_deliveries_orders_losses_and_counts(roma: Restaurant) -> 
     assert "2.9 kg" in asked(roma, "ledger", "beef").out
 
 
-def test_how_much_there_is_stands_retained_a_moment_later(roma: Restaurant) -> None:
-    done(roma, "receive", "--supplier", "metro", "--note", "1", "beef=5kg")
-    watched = ("--topic", f"+/+/{TENANT}/state/inventory/beef", "--retained", "--count", "1")
-    told = roma.heard.done("tail", *AT, *watched, "--for", "30s", "--json").json
-    level = told["data"]["level"]
-    assert (level["on_hand"], level["available"], level["counted"]) == (5_000_000, 5_000_000, True)
-
-
-def test_what_is_low_can_be_listed_by_itself(roma: Restaurant) -> None:
+def test_what_is_low_can_be_listed_by_itself(shared: Heard, tmp_path: Path) -> None:
+    roma = with_stock(shared, tmp_path)
     done(roma, "count", "first", "beef=900g", "wine=2")
     assert [each["item"] for each in done(roma, "show", "--low")] == ["beef"]
     assert [each["item"] for each in done(roma, "show", "--place", "cellar")] == ["wine"]
@@ -185,17 +184,17 @@ WRONG = [
 ]
 
 
-def test_what_cannot_be_is_refused_in_one_line(embedded: Heard, tmp_path: Path) -> None:
-    roma = with_stock(embedded, tmp_path)
+def test_what_cannot_be_is_refused_in_one_line(shared: Heard, tmp_path: Path) -> None:
+    roma = with_stock(shared, tmp_path)
     for arguments, says in WRONG:
         assert says in refused(roma, *arguments), arguments
     assert figures(roma, "beef") == (0, 0, 0, 0)
 
 
 def test_a_tablet_counts_offline_and_the_books_follow_when_it_is_back(
-    embedded: Heard, tmp_path: Path
+    shared: Heard, tmp_path: Path
 ) -> None:
-    roma = with_stock(embedded, tmp_path)
+    roma = with_stock(shared, tmp_path)
     done(roma, "receive", "--supplier", "metro", "--note", "1", "beef=5kg")
     with tablet(roma, tmp_path, offline=False) as first:
         until(lambda: len(first.sheet) == len(ITEMS), "it knows what to count")
