@@ -15,13 +15,13 @@ NOTHING = (
 
 
 def test_the_books_of_a_played_week_are_what_was_added_up_beside(
-    embedded: Heard, empty_database_url: str, shared_data: SharedData
+    heard: Heard, database_url: str, shared_data: SharedData
 ) -> None:
     orders, menu, recipes = (
         str(shared_data.file(f"orders/pizza_{name}.csv")) for name in ("lines", "menu", "recipes")
     )
-    told = ("--menu", menu, "--recipes", recipes, "--database", empty_database_url)
-    figures = embedded.done("simulate", "stock", orders, *told, "--weeks", "1", "--json").json
+    told = ("--menu", menu, "--recipes", recipes, "--database", database_url)
+    figures = heard.done("simulate", "stock", orders, *told, "--weeks", "1", "--json").json
     assert {name: figures[name] for name in NOTHING} == dict.fromkeys(NOTHING, 0), figures
     assert figures["orders"] + figures.get("refused", 0) == 431, (
         "all that the file has of that week"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Heard
@@ -10,12 +13,14 @@ AT = ("--tenant", "roma")
 
 
 @pytest.fixture
-def house(embedded: Heard) -> Heard:
-    """A restaurant with a thermometer, a bridge and a till."""
-    embedded.done("tenant", "add", "roma")
+def house(heard: Heard, sqlite_template: Path) -> Heard:
+    """A restaurant with a thermometer, a bridge and a till; nothing of it runs."""
+    heard.home.mkdir(mode=0o700)
+    shutil.copyfile(sqlite_template, heard.home / "heard.db")
+    heard.done("tenant", "add", "roma")
     for device, role in (("fridge-1", "sensor"), ("zigbee", "sensor"), ("pos-1", "pos")):
-        embedded.done("device", "add", device, *AT, "--role", role)
-    return embedded
+        heard.done("device", "add", device, *AT, "--role", role)
+    return heard
 
 
 def test_a_thermometer_is_named_changed_listed_and_taken_away(house: Heard) -> None:
