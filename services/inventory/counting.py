@@ -131,7 +131,7 @@ class _Counting:
         place: str,
         lines: Sequence[Found],
         later: Mapping[tuple[str, str], datetime],
-        since: Sequence[Moved],
+        since: Mapping[str, Sequence[Moved]],
     ) -> None:
         """Keep what was found at a place at one time, and move the differences."""
         missing: dict[str, int] = {}
@@ -140,7 +140,8 @@ class _Counting:
             item = self._book.items[each.item]
             row = await self._context.draft.get(STOCK_LEVELS, self._context.tenant, each.item)
             held = 0 if row is None else row["places"].get(place, 0)
-            had = books_had(Shelf(each.item, place, item.place), held, since, at)
+            shelf = Shelf(each.item, place, item.place)
+            had = books_had(shelf, held, since.get(each.item, ()), at)
             known_better = at < later.get((each.item, place), at)
             self._keep(each, had, superseded=known_better)
             if known_better:
@@ -227,8 +228,10 @@ async def _later_counts(
 
 async def _moved_since(
     context: Context, items: set[str], first: datetime, last: datetime
-) -> list[Moved]:
+) -> dict[str, list[Moved]]:
     """What moved after the first shelf was counted, written or decided in this same batch.
+
+    By item: of a count of many nobody goes through what moved of the others.
 
     One by one while somebody was counting; what moved after the last shelf moved for all.
     """
@@ -243,4 +246,7 @@ async def _moved_since(
         found += await moved(connection, context.tenant, items, after=first, until=last)
     if last < context.now:
         found += await summed(connection, context.tenant, items, after=last)
-    return found
+    by_item: dict[str, list[Moved]] = {}
+    for each in found:
+        by_item.setdefault(each.item, []).append(each)
+    return by_item

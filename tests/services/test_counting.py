@@ -21,6 +21,7 @@ from schemas.kitchen_requests import StartTicket
 from schemas.orders import LineRequest, PlaceOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply, StockReceipt
+from services.inventory import places as shelves
 from services.inventory.ledger import Level
 from services.inventory.tables import STOCK_COUNTS, STOCK_LEVELS, STOCK_MOVEMENTS
 from services.runtime.database import Database
@@ -166,6 +167,33 @@ async def waste(floor: StockFloor, item: str, text: str, place: str | None = Non
     assert quantity is not None
     lost = LoseStock(what=StockLoss.WASTE, item=item, quantity=quantity, reason="old", place=place)
     await floor.do(lost, SCREEN)
+
+
+async def test_for_each_line_of_a_late_count_nobody_goes_through_what_moved_of_others(
+    floor: StockFloor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five hundred lines over a busy week would hold everybody up for minutes."""
+    looked = 0
+
+    def change_at(shelf: shelves.Shelf, moved: shelves.Moved) -> int:
+        nonlocal looked
+        looked += 1
+        return as_it_is(shelf, moved)
+
+    as_it_is = shelves.change_at
+    await floor.fill(beef="5 kg", potato="5 kg")
+    began = floor.now
+    for _ in range(5):
+        floor.wait(timedelta(minutes=10))
+        await waste(floor, "beef", "100 g")
+        await waste(floor, "potato", "100 g")
+    monkeypatch.setattr(shelves, "change_at", change_at)
+    moment = timedelta(minutes=1)
+    lines = [line(item, "5 kg", began + moment * n) for n, item in enumerate(("beef", "potato"), 1)]
+    floor.wait(timedelta(minutes=10))
+    await floor.do(counted(*lines, line("cake", "")), TILL)
+    assert 0 < looked <= 2 * 5
+    assert (await floor.levels())["beef"] == Level(on_hand=4_500_000)
 
 
 async def test_lines_of_one_count_may_be_of_one_shelf_at_several_times(floor: StockFloor) -> None:
