@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pydantic import ValidationError
@@ -173,6 +173,7 @@ class Thermometer(RuleBasedStateMachine):
 
 
 TestThermometer = Thermometer.TestCase
+TestThermometer.settings = settings(max_examples=40)
 
 
 # -- what others say --------------------------------------------------------------------------

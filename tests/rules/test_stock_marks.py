@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic import ValidationError
@@ -68,6 +68,7 @@ class Shelf(RuleBasedStateMachine):
 
 
 TestShelf = Shelf.TestCase
+TestShelf.settings = settings(max_examples=40)
 
 
 @given(levels=st.lists(st.integers(-500, 2500), max_size=40), low=st.integers(1, 1000))
