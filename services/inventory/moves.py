@@ -21,6 +21,9 @@ from services.runtime.work import Draft, Row
 
 Kind = MovementKind
 
+MAX_PLACES: Final = 100
+"""At so many places of the house an item may lie: all of them are told together."""
+
 
 class Touched(NamedTuple):
     """An item whose level is another than before, with both rows."""
@@ -149,7 +152,7 @@ class Moves:
         context = self._context
         item = self._book.items.get(name)
         if item is None:
-            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"there is no stock of {name!r:.70}")
+            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"the book has no item {name!r:.70}")
         before = await context.draft.get(STOCK_LEVELS, context.tenant, name)
         was = level_of(before)
         known = before is not None and before["counted"]
@@ -165,7 +168,7 @@ class Moves:
         """
         item = self._book.items.get(name)
         if item is None:
-            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"there is no stock of {name!r:.70}")
+            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"the book has no item {name!r:.70}")
         before = await self._context.draft.get(STOCK_LEVELS, self._context.tenant, name)
         if before is None or not before["counted"]:
             places = {} if before is None else before["places"]
@@ -211,8 +214,20 @@ def _placed(
             )
         now[place] -= amount
         now[to_place] = now.get(to_place, 0) + amount
-        return {each: held for each, held in now.items() if held}
+        return _few({each: held for each, held in now.items() if held}, kind)
     change = EFFECT[kind].on_hand * amount
     if not change:
         return places
-    return {**places, place: places.get(place, 0) + change}
+    return _few({**places, place: places.get(place, 0) + change}, kind)
+
+
+def _few(places: Mapping[str, int], kind: MovementKind) -> Mapping[str, int]:
+    if len(places) <= MAX_PLACES or kind is Kind.CONSUME:
+        return places
+    some = {each: held for each, held in places.items() if held}
+    if len(some) > MAX_PLACES:
+        raise Refusal(
+            RefusalCode.INVALID,
+            f"it would lie at over {MAX_PLACES} places of the house: put some of it together",
+        )
+    return some

@@ -7,10 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.inventory import BaseUnit, StockItem, StockState
+from schemas.inventory import BaseUnit, Quantity, StockItem, StockState
+from schemas.inventory_requests import ReceivedLine, ReceiveStock
+from schemas.kitchen_requests import StartTicket
+from schemas.refusals import RefusalCode
+from schemas.replies import Outcome
 from services.inventory.level_states import LevelTeller
+from services.inventory.moves import MAX_PLACES
 from services.inventory.store import put
 from services.runtime.database import Database
+from tests.services.order_world import TILL
 from tests.services.stock_floor import StockFloor
 
 
@@ -95,3 +101,21 @@ async def test_an_item_that_left_the_book_is_cleared_and_shown_when_it_is_back(
         await put(connection, floor.tenant, [cake], [])
     assert await look(floor, telling) == 1
     assert shown(floor) == {"beef": 2_000_000, "cake": 3000}
+
+
+async def test_an_item_lies_at_no_more_places_than_can_be_told(floor: StockFloor) -> None:
+    def delivery(note: str, since: int, until: int) -> ReceiveStock:
+        one = Quantity(amount="1", unit="kg")
+        lines = [
+            ReceivedLine(item="beef", quantity=one, place=f"shelf-{n}-{'x' * 50}")
+            for n in range(since, until)
+        ]
+        return ReceiveStock(supplier="market", note=note, lines=tuple(lines))
+
+    await floor.do(delivery("N-1", 0, MAX_PLACES), TILL)
+    reply = await floor.ask(delivery("N-2", MAX_PLACES, MAX_PLACES + 1), TILL)
+    assert (reply.outcome, reply.code) == (Outcome.REJECTED, RefusalCode.INVALID)
+    await floor.do(delivery("N-3", 0, 1), TILL)
+    order = await floor.order("steak")
+    await floor.do(StartTicket(ticket_id=(await floor.at("grill", order)).ticket_id))
+    assert await look(floor, teller(floor))
