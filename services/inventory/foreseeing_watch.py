@@ -31,7 +31,7 @@ from services.inventory.profiles import first_used, read_used
 from services.inventory.purchase_rows import on_its_way, read_suppliers
 from services.inventory.reading import Kept, levels
 from services.inventory.suggesting import OnItsWay, supplier_of
-from services.inventory.tables import STOCK_LEVELS
+from services.inventory.tables import RECIPES, STOCK_LEVELS
 from services.runtime.alerts import ALERTS
 from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
@@ -54,6 +54,8 @@ _ALL_AFTER: Final = timedelta(hours=1)
 
 @dataclass(slots=True)
 class _House:
+    book: int
+    """The version of its items and recipes."""
     zone: ZoneInfo
     currency: str
     profiles: dict[str, Profile] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class StockOutWatch:
     async def _read_houses(self) -> None:
         book = HOUSE_RULES.c
         query = (
-            select(book.tenant, book.orders, TENANTS.c.currency)
+            select(book.tenant, book.orders, book.stock_book, TENANTS.c.currency)
             .join(TENANTS, TENANTS.c.tenant == book.tenant)
             .where(book.stock_book.is_not(None))
         )
@@ -118,8 +120,8 @@ class StockOutWatch:
             name = OrderRules().time_zone if row.orders is None else row.orders["time_zone"]
             zone = zone_of(name)
             known = self._houses.get(tenant)
-            if known is None or known.zone != zone:
-                self._houses[tenant] = _House(zone, row.currency)
+            if known is None or (known.book, known.zone) != (row.stock_book, zone):
+                self._houses[tenant] = _House(row.stock_book, zone, row.currency)
 
     async def _look_at(self, tenant: str, house: _House) -> int:
         now = self._clock()
@@ -178,14 +180,19 @@ class StockOutWatch:
         return len(asks)
 
     async def _profiles(self, tenant: str, zone: ZoneInfo, now: datetime) -> dict[str, Profile]:
-        """How the house uses what it has counted; none where it is too young to tell."""
+        """How the house uses what it has counted; none where it is too young to tell.
+
+        What is in no recipe any more is not used, however much it was before.
+        """
         found: dict[str, Profile] = {}
         async with self._database.read() as connection:
             begun = await first_used(connection, tenant)
             query = select(STOCK_LEVELS.c.item).where(
                 STOCK_LEVELS.c.tenant == tenant, STOCK_LEVELS.c.counted
             )
-            items = iter(sorted(await connection.scalars(query)))
+            made = select(RECIPES.c.takes).where(RECIPES.c.tenant == tenant)
+            taken = {item for takes in await connection.scalars(made) for item in takes}
+            items = iter(sorted(taken.intersection(await connection.scalars(query))))
         if begun is None or now - begun < LEAST_HISTORY:
             return found
         while page := list(islice(items, PAGE)):

@@ -148,6 +148,18 @@ async def test_what_is_on_the_book_no_more_is_not_told_any_more(larder: Larder) 
     assert await larder.alerts() == []
 
 
+async def test_what_no_dish_takes_any_more_is_not_told_any_more(larder: Larder) -> None:
+    """A book that is replaced keeps what was moved: nobody buys it, and nobody needs to."""
+    await larder.floor.fill(beef="300 g")
+    await larder.watch.look()
+    assert len(await larder.alerts()) == 1
+    async with larder.floor.database.write() as connection:
+        await put(connection, larder.floor.tenant, [], [], gone_recipes=["steak"])
+    await larder.watch.look()
+    assert await larder.alerts() == []
+    assert await larder.watch.look() == 0, "nor asked for again and again"
+
+
 async def test_of_a_young_house_nothing_is_foretold(database: Database) -> None:
     floor = StockFloor(database)
     await floor.open()
