@@ -94,7 +94,8 @@ async def follow_the_order(fact: OrderChanged, context: Context) -> None:
         return
     row = await context.draft.get(STOCK_HOLDS, context.tenant, fact.order_id)
     before = Hold() if row is None else _to_hold(row)
-    until = None if row is None else row["plan_until"]
+    # Until now it may have taken nothing: what is added to it is for its day all the same.
+    until = await _plan_until(context, fact.order) if row is None else row["plan_until"]
     if until is not None and until <= context.now:
         until = None
     # Its other lines were promised by the book as it was then: no step of an order may fail

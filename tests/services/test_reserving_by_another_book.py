@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -65,6 +66,20 @@ async def test_a_recipe_that_came_later_takes_nothing_for_what_was_ordered_befor
     assert await floor.status(order) is OrderStatus.SERVED
     assert (await floor.levels())["potato"] == Level()
     assert (await floor.levels())["beef"] == Level(on_hand=1_750_000)
+
+
+async def test_what_is_added_to_an_order_of_a_later_day_takes_nothing_from_today(
+    floor: StockFloor,
+) -> None:
+    bread = PlaceOrder(
+        lines=(LineRequest(item="bread", quantity=1),), due_at=floor.now + timedelta(days=3)
+    )
+    asked = Asked(TILL, bread, at=floor.now)  # of which the stock knows nothing
+    await floor.say(asked)
+    await none_left(floor, "beef")
+    steak = AddLines(order_id=asked.id, lines=(LineRequest(item="steak", quantity=1),))
+    await floor.do(steak, TILL)
+    assert (await floor.levels())["beef"] == Level(planned=250_000)
 
 
 async def test_no_more_is_promised_than_the_books_can_hold(floor: StockFloor) -> None:
