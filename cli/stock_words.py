@@ -14,6 +14,7 @@ from schemas.identifiers import is_slug
 from schemas.inventory import Quantity
 
 _QUANTITY: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([A-Za-z]*)", re.ASCII)
+_BEYOND: Final = re.compile(r"\d{13,}(?:\.\d*)?\s*[A-Za-z]*", re.ASCII)
 _MORE: Final = ("expires", "cost", "place")
 
 
@@ -38,6 +39,8 @@ def read_quantity(text: str) -> Quantity | None:
         ValueError: it is no quantity.
     """
     found = _QUANTITY.fullmatch(text.strip())
+    if _BEYOND.fullmatch(text.strip()):
+        raise ValueError(f"{text!r} is more than a restaurant has: check the number and its unit")
     if found is None:
         raise ValueError(f"{text!r} is no quantity: write a number and its unit, as 25kg or 3each")
     if Decimal(found[1]) == 0:

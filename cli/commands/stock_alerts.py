@@ -63,7 +63,7 @@ def alerts(app: Application, *, tenant: str, kinds: Sequence[str], as_json: bool
         return
     now = system_clock()
     show_table(
-        ("alert", "kind", "severity", "for", "seen by", ""),
+        ("alert", "severity", "for", "seen by", ""),
         (_row(each, now) for each in found),
         empty="nothing is wrong with the stock",
     )
@@ -72,7 +72,6 @@ def alerts(app: Application, *, tenant: str, kinds: Sequence[str], as_json: bool
 def _row(each: Alert, now: datetime) -> tuple[str, ...]:
     return (
         each.alert,
-        each.kind.value,
         each.severity.value,
         age((now - each.raised_at).total_seconds()),
         each.acknowledged_by or "",

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.amounts import on_table
 from cli.application import Application, pass_application
 from cli.assumed_book import read_assumptions, read_book, used_by
 from cli.failures import Failure
@@ -23,9 +24,9 @@ from cli.order_files import kind_of, read_orders
 from cli.printing import counted, note, say, show_json, show_table
 from services.inventory.forecast import HISTORY, Used, expected_use, lasts_until
 from services.inventory.forecast_error import Evaluation, evaluate
+from services.inventory.foreseeing_watch import LEAST_HISTORY
 from services.inventory.profiles import first_used, read_profiles, read_used
 from services.inventory.reading import levels
-from services.inventory.units import text
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -111,7 +112,7 @@ def _show_coming(
             errors = await _lately(connection, tenant, now, zone, profiles)
         unknown = set(items) - {each.item.item for each in kept}
         if unknown:
-            raise Failure(f"{tenant} has no stock of {', '.join(sorted(unknown))}")
+            raise Failure(f"the book of {tenant} has no item {', '.join(sorted(unknown))}")
         until = now + timedelta(days=days)
         found = []
         for item, level in kept:
@@ -126,6 +127,7 @@ def _show_coming(
                     "name": item.name,
                     "unit": item.unit,
                     "weeks_known": round(profile.weeks, 1),
+                    "foretold": profile.weeks * timedelta(weeks=1) >= LEAST_HISTORY,
                     "off": errors.get(item.item),
                     "usable": level.on_hand - level.damaged if level.counted else None,
                     "days": [
@@ -148,18 +150,20 @@ def _show_coming(
         [
             (
                 each["item"],
-                "not counted" if each["usable"] is None else text(each["usable"], each["unit"]),
-                text(_rounded(each["days"][0]["expected"]), each["unit"]),
-                text(_rounded(each["expected"]), each["unit"]),
+                "not counted" if each["usable"] is None else on_table(each["usable"], each["unit"]),
+                _foretold(each, each["days"][0]["expected"]),
+                _foretold(each, each["expected"]),
                 _share(each["off"]),
-                _ends(each["lasts_until"], counted_=each["usable"] is not None),
+                _ends(each["lasts_until"], counted_=_known(each) and each["usable"] is not None),
             )
             for each in found
         ],
         empty="no dish has taken anything yet: there is nothing to tell by",
     )
-    if found and max(each["weeks_known"] for each in found) * timedelta(weeks=1) < _ENOUGH:
-        weeks = max(each["weeks_known"] for each in found)
+    weeks = max((each["weeks_known"] for each in found), default=0.0)
+    if found and not any(map(_known, found)):
+        note("less than three days are known of this house: nothing can be foretold yet")
+    elif found and weeks * timedelta(weeks=1) < _ENOUGH:
         note(f"only {weeks} weeks are known: this gets better until there are 8")
 
 
@@ -182,6 +186,15 @@ async def _lately(
     used = await read_used(connection, tenant, now - HISTORY, now, items=items)
     found = evaluate(used, begins, today, zone, first_week=max(_SOME, weeks - _LATELY + 1))
     return {each.item: each.errors.forecast for each in found.items}
+
+
+def _known(each: dict[str, Any]) -> bool:
+    """Whether the house is old enough: what nobody can know is not shown as none."""
+    return bool(each["foretold"])
+
+
+def _foretold(each: dict[str, Any], amount: int) -> str:
+    return on_table(_rounded(amount), each["unit"]) if _known(each) else "-"
 
 
 def _rounded(amount: int) -> int:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from cli.amounts import on_table
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
@@ -21,7 +22,7 @@ from services.inventory.ledger import EFFECT
 from services.inventory.ledger_rows import Entry, newest
 from services.inventory.lot_rows import lots_of
 from services.inventory.reading import Kept, levels, to_be_counted
-from services.inventory.units import text
+from services.orders.store import numbers_of
 from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -58,7 +59,7 @@ def show(
     found, left = app.run(lambda database: _read(database, tenant, items, with_lots=lots))
     unknown = sorted(set(items) - {each.item.item for each in found})
     if unknown:
-        raise Failure(f"{tenant} has no stock of {', '.join(unknown)}: heard stock show")
+        raise Failure(f"the book of {tenant} has no item {', '.join(unknown)}: heard stock sheet")
     found = [each for each in found if _wanted(each, place, low=low)]
     if as_json:
         show_json([_document(each, left) for each in found])
@@ -100,9 +101,9 @@ def _row(kept: Kept) -> Sequence[str]:
     places = [each for each in level.places if each.on_hand]
     return (
         level.item,
-        *(text(each, unit) for each in figures),
+        *(on_table(each, unit) for each in figures),
         _mark(kept),
-        ", ".join(f"{each.place} {text(each.on_hand, unit)}" for each in places)
+        ", ".join(f"{each.place} {on_table(each.on_hand, unit)}" for each in places)
         if len(places) > 1
         else "".join(each.place for each in places),
     )
@@ -128,8 +129,8 @@ def _show_lots(found: Sequence[Kept], left: dict[str, list[Lot]]) -> None:
         (
             (
                 kept.item.item,
-                text(lot.left, kept.item.unit),
-                text(lot.received, kept.item.unit),
+                on_table(lot.left, kept.item.unit),
+                on_table(lot.received, kept.item.unit),
                 lot.expires_on,
                 lot.reference,
                 lot.lot_id,
@@ -154,7 +155,11 @@ def sheet(app: Application, *, tenant: str, place: str | None, as_json: bool) ->
       heard stock sheet --tenant roma > sheet.tsv
     """
     kept, _ = app.run(lambda database: _read(database, tenant, (), with_lots=False))
-    found = [each for each in map(to_be_counted, kept) if place is None or place in each.places]
+    every = [to_be_counted(each) for each in kept]
+    found = [each for each in every if place is None or place in each.places]
+    if every and not found:
+        known = ", ".join(sorted({place for each in every for place in each.places}))
+        raise Failure(f"nothing of {tenant} lies at {place}: look at {known}")
     if as_json:
         show_json([each.model_dump(mode="json") for each in found])
         return
@@ -212,26 +217,26 @@ def ledger(
     """
     wanted = frozenset(MovementKind(each) for each in kinds) or frozenset(MovementKind)
 
-    async def read(database: Database) -> tuple[list[Kept], list[Entry]]:
+    async def read(database: Database) -> tuple[list[Kept], list[Entry], dict[UUID, str]]:
         async with database.read() as connection:
             await _check_tenant(connection, tenant)
             found = await levels(connection, tenant, system_clock(), items=[item])
-            return found, await newest(
-                connection, tenant, item, since=since, kinds=wanted, limit=limit
-            )
+            moved = await newest(connection, tenant, item, since=since, kinds=wanted, limit=limit)
+            orders = {each.order_id for each in moved if each.order_id is not None}
+            return found, moved, await numbers_of(connection, tenant, orders)
 
-    found, entries = app.run(read)
+    found, entries, numbers = app.run(read)
     if not found:
-        raise Failure(f"{tenant} has no stock of {item}: heard stock show --tenant {tenant}")
+        raise Failure(f"the book of {tenant} has no item {item}: heard stock sheet")
     # With some kinds left out, what stands between two movements is not known here.
     held = None if kinds else _held_after(found[0].level.on_hand, entries)
     if as_json:
-        show_json([_entry(each, held) for each in reversed(entries)])
+        show_json([_entry(each, held, numbers) for each in reversed(entries)])
         return
     unit, now, zone = found[0].item.unit, system_clock(), zone_of_house(app, tenant)
     show_table(
         ("at", "what", "amount", "on hand then", "where", "for", "by", "why"),
-        (_entry_row(each, held, unit, (now, zone)) for each in reversed(entries)),
+        (_entry_row(each, held, unit, numbers, (now, zone)) for each in reversed(entries)),
         empty=f"{item} has not moved",
     )
 
@@ -245,8 +250,11 @@ def _held_after(on_hand: int, entries: Sequence[Entry]) -> dict[UUID, int]:
     return found
 
 
-def _entry(each: Entry, held: Mapping[UUID, int] | None) -> dict[str, Any]:
+def _entry(
+    each: Entry, held: Mapping[UUID, int] | None, numbers: Mapping[UUID, str]
+) -> dict[str, Any]:
     moved = each.moved
+    order = each.order_id
     return {
         "movement_id": each.movement_id,
         "kind": moved.kind.value,
@@ -256,7 +264,8 @@ def _entry(each: Entry, held: Mapping[UUID, int] | None) -> dict[str, Any]:
         "kept_at": moved.kept_at,
         "place": moved.place,
         "to_place": moved.to_place,
-        "order_id": each.order_id,
+        "order_id": order,
+        "order": None if order is None else numbers.get(order),
         "reference": moved.reference,
         "device": each.device,
         "person": each.person,
@@ -268,17 +277,18 @@ def _entry_row(
     each: Entry,
     held: Mapping[UUID, int] | None,
     unit: BaseUnit,
+    numbers: Mapping[UUID, str],
     clock: tuple[datetime, tzinfo],
 ) -> Sequence[str | None]:
     moved = each.moved
     way = f"{moved.place} to {moved.to_place}" if moved.to_place else moved.place
-    order = None if each.order_id is None else f"order {each.order_id}"
+    order = None if each.order_id is None else numbers.get(each.order_id, f"{each.order_id}")
     late = "" if moved.at == moved.kept_at else f", came {on_screen(moved.kept_at, *clock)}"
     return (
         f"{on_screen(moved.at, *clock)}{late}",
         moved.kind.value,
-        text(moved.amount, unit),
-        None if held is None else text(held[each.movement_id], unit),
+        on_table(moved.amount, unit),
+        None if held is None else on_table(held[each.movement_id], unit),
         way,
         order or moved.reference,
         each.person or each.device,

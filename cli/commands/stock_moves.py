@@ -10,6 +10,7 @@ from uuid import UUID
 import click
 
 from cli.application import Application, pass_application
+from cli.commands.stock_purchase import one_purchase
 from cli.failures import Failure
 from cli.grammar import Command, device_options, json_option
 from cli.names import NAME
@@ -61,7 +62,9 @@ def _of_an_item(function: F) -> F:
     "--note", required=True, metavar="TEXT", help="The delivery note's number: it counts once."
 )
 @click.option(
-    "--purchase", type=click.UUID, metavar="ID", help="The purchase order that it belongs to."
+    "--purchase",
+    metavar="NUMBER",
+    help="The purchase order that it belongs to, or the end of its number.",
 )
 @stock_options
 @pass_application
@@ -71,7 +74,7 @@ def receive(
     lines: tuple[Said, ...],
     supplier: str,
     note: str,
-    purchase: UUID | None,
+    purchase: str | None,
     person: str | None,
     tenant: str | None,
     **options: Any,
@@ -88,25 +91,42 @@ def receive(
     """
     currency = _currency(app, tenant) if any("cost" in each.more for each in lines) else ""
     wanted = [_received(each, currency) for each in lines]
+    ordered = None if purchase is None else _purchase(app, tenant, purchase)
     _ask(
         app,
         lambda tablet: tablet.receive_stock(
-            supplier, note, wanted, purchase=purchase, person=person
+            supplier, note, wanted, purchase=ordered, person=person
         ),
         tenant=tenant,
         **options,
     )
 
 
+def _purchase(app: Application, tenant: str | None, said: str) -> UUID:
+    """The id of a purchase order: itself, or looked up where the database is at hand."""
+    try:
+        return UUID(said)
+    except ValueError:
+        if tenant is None:
+            raise Failure(
+                f"{said} is no purchase order's id: a device names it by its id, which "
+                "`heard stock purchase show --json` prints"
+            ) from None
+    return one_purchase(app, tenant, said).purchase.purchase_id
+
+
 def _received(said: Said, currency: str) -> ReceivedLine:
     if said.quantity is None:
         raise click.BadParameter(f"{said.item}: nothing came of it")
     expires = said.more.get("expires")
+    cost = amount_option(said.more.get("cost"), currency, "cost")
+    if cost is not None and cost < 0:
+        raise click.BadParameter(f"{said.item}: a cost below nothing cannot be")
     return ReceivedLine(
         item=said.item,
         quantity=said.quantity,
         expires_on=None if expires is None else day(expires),
-        cost_minor=amount_option(said.more.get("cost"), currency, "cost"),
+        cost_minor=cost,
         place=said.more.get("place"),
     )
 

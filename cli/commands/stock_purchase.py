@@ -91,7 +91,7 @@ def edit(
     Examples:
       heard stock purchase edit 7KQ2X --tenant demo beef=4
     """
-    known = _one(app, tenant, number).purchase.purchase_id
+    known = one_purchase(app, tenant, number).purchase.purchase_id
     _ask(
         app,
         lambda tablet: tablet.edit_purchase(known, lines, note=note),
@@ -126,7 +126,7 @@ def send(
       heard stock purchase send 7KQ2X --tenant demo
       heard stock purchase send PO-261121-7KQ2X --tenant demo --expected 2026-11-24
     """
-    known = _one(app, tenant, number).purchase.purchase_id
+    known = one_purchase(app, tenant, number).purchase.purchase_id
     on = None if expected is None else day(expected)
     _ask(
         app,
@@ -150,7 +150,7 @@ def cancel(app: Application, *, number: str, reason: str, tenant: str, **options
     Examples:
       heard stock purchase cancel 7KQ2X --tenant demo --reason "they are closed"
     """
-    known = _one(app, tenant, number).purchase.purchase_id
+    known = one_purchase(app, tenant, number).purchase.purchase_id
     _ask(
         app,
         lambda tablet: tablet.cancel_purchase(known, reason),
@@ -217,7 +217,7 @@ def show(
       heard stock purchase show 7KQ2X --tenant demo --html order.html
       heard stock purchase show 7KQ2X --tenant demo --csv > order.csv
     """
-    found = _one(app, tenant, number)
+    found = one_purchase(app, tenant, number)
     if html is not None:
         with writing(html) as file:
             file.write(page(found.purchase, found.supplier, found.house, found.zone))
@@ -269,7 +269,7 @@ def _read(
     return app.run(read)
 
 
-def _one(app: Application, tenant: str, number: str) -> _Found:
+def one_purchase(app: Application, tenant: str, number: str) -> _Found:
     """The one of that number, or whose number ends so.
 
     Raises:
@@ -307,7 +307,8 @@ def _show(purchase: Purchase) -> None:
     expected = "" if purchase.expected_on is None else f", expected {purchase.expected_on}"
     say(f"{purchase.number}  {purchase.supplier}  {purchase.status.value}  {total}{expected}")
     for line in purchase.lines:
-        pack = line.pack or text(line.holds, line.unit)
+        holds = text(line.holds, line.unit)
+        pack = f"{line.pack} of {holds}" if line.pack else holds
         asked = f"{line.packs} x {pack}" if line.packs else "not asked for"
         came = f", {text(line.received, line.unit)} has come" if line.received else ""
         say(f"  {line.name}: {asked}{came}")
@@ -315,8 +316,6 @@ def _show(purchase: Purchase) -> None:
             say(f"      {reason}")
     if purchase.note:
         say(f"  {purchase.note}")
-    # By this a delivery is received against it.
-    say(f"  id {purchase.purchase_id}")
     for what, at in _times(purchase):
         say(f"  {what} {when(at)}")
 

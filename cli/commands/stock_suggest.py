@@ -28,6 +28,7 @@ from schemas.text import MAX_REMARK
 from services.inventory.purchase_rows import read_suppliers
 from services.inventory.shelves import read_shelves
 from services.inventory.suggesting import Basket, Suggestions, suggest
+from services.inventory.units import text
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -168,7 +169,8 @@ def _show(found: Suggestions, currency: str, numbers: dict[str, str]) -> None:
         say(f"{basket.supplier.name}: {total}, comes {basket.arrives_on:%a %d %b}{drafted}")
         for line in basket.lines:
             mark = "!" if line.urgent else " "
-            pack = line.pack.name or "packs"
+            holds = text(line.pack.holds, line.item.unit)
+            pack = f"{line.pack.name} of {holds}" if line.pack.name else holds
             cost = to_text(line.cost_minor, currency)
             say(f"{mark} {line.packs} x {pack} {line.item.name}, {cost}")
             for reason in line.reasons:

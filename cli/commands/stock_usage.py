@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from cli.amounts import on_table
 from cli.application import Application, pass_application
 from cli.book_files import the_tenant
 from cli.dish_usage import DishUsage, dish_usage
@@ -22,7 +23,6 @@ from cli.names import NAME
 from cli.printing import counted, note, say, show_json, show_table
 from cli.stock_words import day
 from schemas.money import to_text
-from services.inventory.units import text
 from services.inventory.usage import Usage
 from services.inventory.usage_book import recount
 from services.inventory.usage_reading import ItemUsage, used_between
@@ -186,7 +186,7 @@ def _show(found: _Period) -> None:
             (
                 each.item.item,
                 *(
-                    text(amounts[name], each.item.unit) if amounts[name] else ""
+                    on_table(amounts[name], each.item.unit) if amounts[name] else ""
                     for name in ("received", "consumed", "wasted", "damaged", "returned", "missing")
                 ),
                 "" if share is None or not each.usage.counted else f"{float(share):.1%}",

@@ -67,7 +67,7 @@ def the_item(book: StockBook, name: str) -> StockItem:
     """
     item = book.items.get(name)
     if item is None:
-        raise Refusal(RefusalCode.UNKNOWN_ITEM, f"there is no stock of {name}")
+        raise Refusal(RefusalCode.UNKNOWN_ITEM, f"the book has no item {name}")
     return item
 
 

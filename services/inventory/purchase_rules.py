@@ -48,7 +48,7 @@ def lines_of(
     for line in wanted:
         item = items.get(line.item)
         if item is None:
-            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"there is no stock of {line.item}")
+            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"the book has no item {line.item}")
         if line.item in found:
             raise Refusal(RefusalCode.INVALID, f"{line.item} stands there twice: make it one line")
         pack = _pack(item, supplier, line.holds)

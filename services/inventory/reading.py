@@ -40,7 +40,7 @@ async def read_stock(query: ReadStock, asking: Asking) -> StockPage:
         known = {each.item.item for each in found}
         unknown = [each for each in query.items if each not in known]
         if unknown:
-            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"there is no stock of {', '.join(unknown)}")
+            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"the book has no item {', '.join(unknown)}")
         return StockPage(levels=tuple(each.level for each in found))
     found = await levels(
         connection, tenant, asking.now, after=query.after, limit=MAX_STOCK_LINES + 1

@@ -48,7 +48,7 @@ async def receive_stock(request: ReceiveStock, context: Context) -> None:
     for line in request.lines:
         item = book.items.get(line.item)
         if item is None:
-            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"there is no stock of {line.item}")
+            raise Refusal(RefusalCode.UNKNOWN_ITEM, f"the book has no item {line.item}")
         amount = amount_of(line.quantity, item)
         placed = by_place.setdefault(line.place, {})
         placed[line.item] = placed.get(line.item, 0) + amount

@@ -287,7 +287,7 @@ def _reasons(item: StockItem, need: _Need) -> Iterator[str]:
     def said(amount: int) -> str:
         return text(_rounded(amount), item.unit)
 
-    yield f"{text(need.usable, item.unit)} is usable"
+    yield f"{said(need.usable)} is usable"
     if need.coming:
         yield f"{said(need.coming)} is on its way ({', '.join(need.by)})"
     if need.off:

@@ -19,7 +19,9 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     or_,
+    select,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.orders import OPEN_ORDER, Order, OrderKind, OrderLine, OrderStatus
 from schemas.payments import PaymentStatus
@@ -36,6 +38,9 @@ def _among(values: Iterable[str]) -> str:
 
 OPEN: Final = sorted(status.value for status in OPEN_ORDER)
 _ENDED: Final = [status.value for status in OrderStatus if status not in OPEN_ORDER]
+
+_AT_ONCE: Final = 1000
+"""No database takes any number of parameters."""
 
 ORDERS: Final = Table(
     "orders",
@@ -163,3 +168,18 @@ def save(context: Context, order: Order) -> None:
 async def prepare(draft: Draft, keys: Collection[tuple[str, UUID]]) -> None:
     """Read the orders of a whole batch at once."""
     await draft.work.fetch(ORDERS, keys)
+
+
+async def numbers_of(
+    connection: AsyncConnection, tenant: str, orders: Collection[UUID]
+) -> dict[UUID, str]:
+    """The numbers by which people call orders; of one that is gone there is none."""
+    wanted, found = list(orders), {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        rows = await connection.execute(
+            select(ORDERS.c.order_id, ORDERS.c.number).where(
+                ORDERS.c.tenant == tenant, ORDERS.c.order_id.in_(wanted[first : first + _AT_ONCE])
+            )
+        )
+        found.update({row.order_id: row.number for row in rows})
+    return found

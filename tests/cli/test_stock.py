@@ -154,6 +154,9 @@ def test_stock_follows_what_is_said_of_it_and_stands_retained(roma: Restaurant) 
     (waste,) = done(roma, "ledger", "beef", "--kind", "waste")
     assert (waste["person"], waste["why"]) == ("ada", "fell")
     assert "2.9 kg" in asked(roma, "ledger", "beef").out
+    number = entries[1]["order"]
+    assert number.startswith("ORD-"), "people call orders by their numbers"
+    assert number in asked(roma, "ledger", "beef").out
 
 
 def test_what_is_low_can_be_listed_by_itself(shared: Heard, tmp_path: Path) -> None:
@@ -172,15 +175,16 @@ WRONG = [
     (["waste", "beef", "-1kg", "--reason", "x"], "o such option"),
     (["waste", "beef", "0kg", "--reason", "x"], "is nothing"),
     (["waste", "beef", "3each", "--reason", "x"], "what a piece of it weighs"),
-    (["waste", "gold", "1kg", "--reason", "x"], "there is no stock of gold"),
+    (["waste", "gold", "1kg", "--reason", "x"], "the book has no item gold"),
     (["receive", "--supplier", "m", "--note", "1", "beef"], "write ITEM=QUANTITY"),
     (["receive", "--supplier", "m", "--note", "1", "beef=1kg,expires=soon"], "is no day"),
     (["receive", "--supplier", "m", "--note", "1", "beef=1kg,expires=2020-01-01"], "expired"),
     (["receive", "--supplier", "m", "--note", "1", "beef=1kg,colour=red"], "colour"),
     (["count", "night"], "nothing was counted"),
     (["count", "night", "--explain"], "has no count night"),
-    (["show", "gold"], "no stock of gold"),
-    (["ledger", "gold"], "no stock of gold"),
+    (["show", "gold"], "no item gold"),
+    (["sheet", "--place", "attic"], "lies at attic: look at cellar, kitchen"),
+    (["ledger", "gold"], "no item gold"),
 ]
 
 

@@ -266,7 +266,7 @@ async def test_a_count_ends_the_alert_that_more_was_cooked_than_there_was(
 @pytest.mark.parametrize(
     ("lines", "code", "says"),
     [
-        ([line("gold", "1 kg")], RefusalCode.UNKNOWN_ITEM, "no stock of gold"),
+        ([line("gold", "1 kg")], RefusalCode.UNKNOWN_ITEM, "no item gold"),
         ([line("beef", "3 each")], RefusalCode.INVALID, "weighs"),
         ([line("beef", "3 bushel")], RefusalCode.INVALID, "no unit"),
         ([line("beef", "999999999999 t")], RefusalCode.INVALID, "more than"),

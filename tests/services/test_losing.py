@@ -160,7 +160,7 @@ NOT_THERE = RefusalCode.WRONG_STATE
         (lost(StockLoss.WASTE, "1 g", place="cellar"), NOT_THERE, "only 0 g at cellar"),
         (lost(StockLoss.DISCARD, "1 kg"), NOT_THERE, "only 0 g is damaged"),
         (lost(StockLoss.REPAIR, "1 kg"), NOT_THERE, "only 0 g is damaged"),
-        (lost(StockLoss.WASTE, "1 kg", item="gold"), RefusalCode.UNKNOWN_ITEM, "no stock of gold"),
+        (lost(StockLoss.WASTE, "1 kg", item="gold"), RefusalCode.UNKNOWN_ITEM, "no item gold"),
         (lost(StockLoss.WASTE, "0 kg"), RefusalCode.INVALID, "nothing"),
         (lost(StockLoss.WASTE, "2 l"), RefusalCode.INVALID, "millilitre"),
         (lost(StockLoss.WASTE, "999999999999 t"), RefusalCode.INVALID, "check the unit"),

@@ -186,7 +186,7 @@ async def test_what_cannot_be_bought_is_refused_by_name(floor: StockFloor) -> No
     beef = WantedLine(item="beef", packs=1)
     invalid = RefusalCode.INVALID
     nix = WantedLine(item="nix", packs=1)
-    await refused(floor, draft(nix), RefusalCode.UNKNOWN_ITEM, "no stock of nix")
+    await refused(floor, draft(nix), RefusalCode.UNKNOWN_ITEM, "no item nix")
     await refused(floor, draft(beef, beef), invalid, "stands there twice")
     await refused(floor, draft(beef, of="baker"), invalid, "butcher, market does")
     odd = WantedLine(item="beef", packs=1, holds=7)
