@@ -164,6 +164,8 @@ async def _carry_out(
     """Move what a hold's change says, and tell what comes of it."""
     moves = Moves(context, book)
     about = order_id if order is None else order.order_id
+    # An order that comes alone was not read ahead for, nor were the modifiers of any.
+    await read_ahead(context.draft, context.tenant, {each for _, all_ in changes for each in all_})
     for kind, amounts in changes:
         # What is on the book no more cannot keep an order from being called off.
         known = {item: amount for item, amount in amounts.items() if item in book.items}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Select, Table
 
 from schemas.identifiers import new_id
 from schemas.kitchen_requests import StartTicket
@@ -16,7 +18,8 @@ from schemas.replies import Outcome
 from services.inventory.inside import ReservePlanned
 from services.inventory.ledger import Level
 from services.inventory.of_orders import moved_for_order
-from services.inventory.tables import STOCK_HOLDS
+from services.inventory.tables import STOCK_HOLDS, STOCK_LEVELS
+from services.runtime import work
 from services.runtime.database import Database
 from tests.services.order_world import OTHER, OURSELVES, TILL, Asked
 from tests.services.stock_floor import StockFloor
@@ -46,6 +49,23 @@ async def test_what_is_ordered_is_reserved_and_what_is_begun_is_taken(floor: Sto
     levels = await floor.levels()
     assert levels["beef"] == Level(on_hand=1_750_000)
     assert levels["potato"] == Level(on_hand=1_000_000, reserved=200_000), "nobody fries yet"
+
+
+async def test_all_that_an_order_takes_is_looked_up_at_once(
+    floor: StockFloor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await floor.fill(beef="2 kg", potato="1 kg", stock="3 l")
+    asked: list[Table] = []
+    as_it_is = work._by_keys
+
+    def by_keys(table: Table, dialect: str) -> Select[Any]:
+        asked.append(table)
+        return as_it_is(table, dialect)
+
+    monkeypatch.setattr(work, "_by_keys", by_keys)
+    await floor.worker.begin()
+    await floor.order("soup", "steak", "chips")
+    assert asked.count(STOCK_LEVELS) == 1
 
 
 async def test_an_orders_story_tells_what_it_took_from_the_shelves(floor: StockFloor) -> None:
