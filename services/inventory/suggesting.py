@@ -295,7 +295,8 @@ def _reasons(item: StockItem, need: _Need) -> Iterator[str]:
     if need.before:
         yield f"{said(need.before)} is used until it comes on {_day(need.arrives_on)}"
     if need.between:
-        yield f"{said(need.between)} from then until the delivery of {_day(need.next_on)} is due"
+        later = _day(need.next_on)
+        yield f"{said(need.between)} is used between this delivery and that of {later}"
     if need.promised and need.promised - need.before == need.between:
         yield f"{said(need.promised)} is promised to orders"
     if need.wanted > need.between + need.kept:

@@ -89,7 +89,7 @@ def test_what_is_missing_is_bought_in_whole_packs_and_says_why() -> None:
     assert line.reasons == (
         "500 g is usable",
         "4 kg is used until it comes on Fri 27 Nov",
-        "5 kg from then until the delivery of Tue 1 Dec is due",
+        "5 kg is used between this delivery and that of Tue 1 Dec",
         "750 g more, for weeks differ",
         "it runs out on Mon 23 Nov, 12:00, before it comes",
         "5.75 kg is missing: 3 x 2 kg",
