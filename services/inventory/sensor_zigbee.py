@@ -6,8 +6,12 @@ not measured since the bridge began is absent, or ``null``.
 
 from __future__ import annotations
 
+from typing import Final
+
 from schemas.sensors import ZigbeeReading
 from services.inventory.sensor_watching import Told, number_of
+
+_USUAL: Final = "temperature"
 
 
 def told(message: ZigbeeReading, probe: str | None) -> Told | None:
@@ -18,6 +22,6 @@ def told(message: ZigbeeReading, probe: str | None) -> Told | None:
         probe: the field of one that has several (``temperature_l2``); None is ``temperature``.
     """
     read = message.temperature
-    if probe is not None:
+    if probe not in {None, _USUAL}:
         read = number_of((message.model_extra or {}).get(probe))
     return None if read is None else Told(read, message.humidity)

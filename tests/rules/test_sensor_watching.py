@@ -220,6 +220,7 @@ def zigbee(said: str, probe: str | None = None) -> Told | None:
 def test_zigbee2mqtt_is_understood() -> None:
     said = '{"battery":93,"humidity":71.3,"linkquality":120,"temperature":4.12,"voltage":2985}'
     assert zigbee(said) == Told(4.12, 71.3)
+    assert zigbee(said, "temperature") == Told(4.12, 71.3), "named, it is the same"
     assert zigbee('{"temperature_l1":3.9,"temperature_l2":-18}', "temperature_l2") == Told(-18.0)
     for nothing in ('{"battery":93}', '{"temperature":null}', '{"contact":true}'):
         assert zigbee(nothing) is None
