@@ -17,7 +17,7 @@ from schemas.text import Line64, Line120, Remark
 
 THOUSANDTHS: Final = 1000
 MOST: Final = 10**15
-"""Thousandths: a thousand tonnes. Whoever says more has slipped."""
+"""Thousandths of a gram: a million tonnes. Whoever says more has slipped."""
 
 Amount = Annotated[int, Field(ge=0, le=MOST)]
 """Thousandths of the item's base unit: a whole number, so that sums are exact."""
