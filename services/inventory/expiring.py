@@ -11,7 +11,7 @@ from schemas.inventory import StockItem
 from services.inventory.books import book_of
 from services.inventory.expiry_store import OldLot, old_lots, standing_alerts
 from services.inventory.inside import ReviewLots
-from services.inventory.units import text
+from services.inventory.units import rounded, text
 from services.runtime import alerts, house_rules
 from services.runtime.context import Context
 from services.runtime.router import Router
@@ -52,7 +52,7 @@ def names_of(lots: Iterable[OldLot], today: date) -> dict[str, OldLot]:
 
 
 def _made(context: Context, name: str, item: StockItem, lot: OldLot, today: date) -> Alert:
-    left = text(lot.left, item.unit)
+    left = text(rounded(lot.left), item.unit)
     gone = lot.expires_on < today
     if gone:
         said = f"{item.name}: {left} at {lot.place} expired on {lot.expires_on}. Throw it away."

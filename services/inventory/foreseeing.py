@@ -16,7 +16,7 @@ from services.inventory.forecast import Profile, lasts_until
 from services.inventory.inside import StockOutSeen
 from services.inventory.noticing import alert_name
 from services.inventory.suggesting import OnItsWay
-from services.inventory.units import text
+from services.inventory.units import rounded, text
 from services.runtime import alerts, house_rules
 from services.runtime.context import Context
 from services.runtime.router import Router
@@ -101,7 +101,7 @@ async def follow_outlook(request: StockOutSeen, context: Context) -> None:
         return
     orders = await house_rules.order_rules(context.draft, context.tenant)
     zone = zone_of(orders.time_zone)
-    left = text(request.left, item.unit)
+    left = text(rounded(request.left), item.unit)
     out = f"{request.runs_out_at.astimezone(zone):%a %H:00}"
     there = f"{request.until.astimezone(zone):%a %d %b}"
     if request.ordered:

@@ -11,7 +11,7 @@ from schemas.inventory import StockItem, StockMark
 from services.inventory.moves import Moves, Touched, level_of, read_ahead
 from services.inventory.stock_book import StockBook
 from services.inventory.tables import STOCK_LEVELS
-from services.inventory.units import text
+from services.inventory.units import rounded, text
 from services.runtime import alerts, house_rules
 from services.runtime.context import Context
 from services.runtime.facts import PortionsLeft
@@ -97,7 +97,7 @@ def alerts_of(item: StockItem, row: Row) -> dict[AlertKind, str]:
     if not row["counted"]:
         return found
     mark, level = StockMark(row["mark"]), level_of(row)
-    left = text(level.available, item.unit)
+    left = text(rounded(level.available), item.unit)
     for least, kind, limit in (
         (StockMark.LOW, AlertKind.LOW_STOCK, item.low),
         (StockMark.CRITICAL, AlertKind.CRITICAL_STOCK, item.critical),
@@ -106,9 +106,9 @@ def alerts_of(item: StockItem, row: Row) -> dict[AlertKind, str]:
             below = text(limit or 0, item.unit)
             found[kind] = f"{item.name}: {left} left, below {below}. Buy or count it."
     if level.on_hand < 0:
+        short = text(rounded(level.on_hand), item.unit)
         found[AlertKind.NEGATIVE_STOCK] = (
-            f"{item.name}: more was taken than the books had ({text(level.on_hand, item.unit)}). "
-            "Count it."
+            f"{item.name}: more was taken than the books had ({short}). Count it."
         )
     return found
 

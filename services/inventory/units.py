@@ -8,7 +8,7 @@ happens once, where a quantity comes in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from functools import cache
 from typing import Final
@@ -16,6 +16,8 @@ from typing import Final
 import pint
 
 from schemas.inventory import MOST, THOUSANDTHS, BaseUnit
+
+_FIGURES: Final = 4
 
 UNITS: Final = {
     "mg": "milligram",
@@ -110,6 +112,19 @@ def text(amount: int, base: BaseUnit) -> str:
     if abs(number) >= THOUSANDTHS:
         return f"{_plain(number / THOUSANDTHS)} {larger}"
     return f"{_plain(number)} {base}"
+
+
+def rounded(amount: int) -> int:
+    """The amount to four figures: nobody weighs a sack of potatoes to the milligram.
+
+    >>> rounded(19_157_892), rounded(-250), rounded(0)
+    (19160000, -250, 0)
+    """
+    beyond = len(str(abs(amount))) - _FIGURES
+    if beyond <= 0:
+        return amount
+    step = Decimal(1).scaleb(beyond)
+    return int((Decimal(amount) / step).quantize(Decimal(1), ROUND_HALF_EVEN) * step)
 
 
 def _plain(number: Decimal) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cli.amounts import on_table, rounded
+from cli.amounts import on_table
 from cli.stock_words import read_quantity
 from schemas.inventory import BaseUnit
+from services.inventory.units import rounded
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,6 @@ def test_no_figure_lies_and_no_reservation_leaks_whatever_is_asked_at_once(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(machine.counts)
     done = {each for each in machine.counts if each.endswith(": done")}
     # Few evenings are drawn by chance: not all that there is to do comes about in them.
     enough = 8 if (fault_runs or EXAMPLES) >= MANY else 4
