@@ -20,6 +20,8 @@ KEY_NAME: Final = "server.key"
 CA_NAME: Final = "ca.crt"
 MAX_PAYLOAD_BYTES: Final = 1_280 * 1024
 """Ten times the largest request: so much is read, to be refused by name."""
+LEAST_PAYLOAD_BYTES: Final = 64 * 1024
+"""With less, not even the commands that give a device its rights would reach the broker."""
 _MIB: Final = 1024 * 1024
 _PACKET_ROOM: Final = MAX_TOPIC_BYTES + 4096
 """What a packet may hold beside its payload: a topic, and MQTT 5's properties."""
@@ -103,7 +105,7 @@ class MosquittoSettings(BaseModel):
     max_queued_bytes: Annotated[int, Field(ge=1024)] = 64 * _MIB
     """The same in bytes, whichever is first: the services' queue of half a minute at full
     load; a client that never acknowledges costs no more."""
-    max_payload_bytes: Annotated[int, Field(ge=1024)] = MAX_PAYLOAD_BYTES
+    max_payload_bytes: Annotated[int, Field(ge=LEAST_PAYLOAD_BYTES)] = MAX_PAYLOAD_BYTES
     """Larger payloads are dropped, larger packets end the connection before they are read."""
     max_keepalive_s: Annotated[int, Field(ge=10, le=65535)] = 300
     """The longest silence that a client may ask for. MQTT 5 clients are told to keep to it;

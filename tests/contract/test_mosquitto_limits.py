@@ -18,7 +18,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from pydantic import ValidationError
 
 from broker_config.dynamic_security import RESPONSE_TOPIC, Command, acl
-from broker_config.mosquitto_conf import LIMITS, MosquittoSettings, conf
+from broker_config.mosquitto_conf import LEAST_PAYLOAD_BYTES, LIMITS, MosquittoSettings, conf
 from broker_config.settings import BrokerAddress, PlaintextRefused
 from schemas.devices import Role
 from schemas.topics import MAX_TOPIC_BYTES, Plane, plane_filter
@@ -90,15 +90,15 @@ def services(broker: PrivateMosquitto) -> Iterator[MqttClient]:
 def test_a_payload_that_is_too_large_reaches_nobody_and_a_packet_ends_the_connection(
     mosquitto: Running,
 ) -> None:
-    broker = mosquitto(max_payload_bytes=4096)
+    broker = mosquitto(max_payload_bytes=LEAST_PAYLOAD_BYTES)
     with services(broker) as back:
         with till(broker) as pos:
-            pos.publish(ORDERS, b"x" * 4096)
-            pos.publish(ORDERS, b"y" * 4097)
+            pos.publish(ORDERS, b"x" * LEAST_PAYLOAD_BYTES)
+            pos.publish(ORDERS, b"y" * (LEAST_PAYLOAD_BYTES + 1))
             pos.publish(ORDERS, b"z")
-            assert [len(each.payload) for each in back.take(2)] == [4096, 1]
+            assert [len(each.payload) for each in back.take(2)] == [LEAST_PAYLOAD_BYTES, 1]
         with till(broker) as pos:
-            pos.publish_unanswered(ORDERS, b"x" * (2 * 4096 + MAX_TOPIC_BYTES))
+            pos.publish_unanswered(ORDERS, b"x" * (2 * LEAST_PAYLOAD_BYTES + MAX_TOPIC_BYTES))
             pos.wait_until_gone()
         assert back.connected
 
