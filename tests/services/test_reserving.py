@@ -12,6 +12,7 @@ from sqlalchemy import Select, Table
 
 from schemas.identifiers import new_id
 from schemas.kitchen_requests import StartTicket
+from schemas.order_changes import VoidLines
 from schemas.orders import CancelOrder, LineRequest, PlaceOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome
@@ -21,7 +22,7 @@ from services.inventory.of_orders import moved_for_order
 from services.inventory.tables import STOCK_HOLDS, STOCK_LEVELS
 from services.runtime import work
 from services.runtime.database import Database
-from tests.services.order_world import OTHER, OURSELVES, TILL, Asked
+from tests.services.order_world import MANAGER, OTHER, OURSELVES, SCREEN, TILL, Asked
 from tests.services.stock_floor import StockFloor
 
 
@@ -79,6 +80,23 @@ async def test_an_orders_story_tells_what_it_took_from_the_shelves(floor: StockF
         ("reserve", {"Beef": "250 g"}),
         ("consume", {"Beef": "250 g"}),
     ]
+
+
+@pytest.mark.parametrize("first", ["cook", "guest"])
+async def test_whoever_is_first_in_one_instant_decides_whether_food_is_taken(
+    floor: StockFloor, first: str
+) -> None:
+    await floor.fill(potato="1 kg")
+    order = await floor.order("soup", "bread")
+    grill = await floor.at("grill", order)
+    both = [
+        Asked(SCREEN, StartTicket(ticket_id=grill.ticket_id), at=floor.now),
+        Asked(MANAGER, VoidLines(order_id=order, lines=(1,), reason="no time"), at=floor.now),
+    ]
+    await floor.say(*(both if first == "cook" else both[::-1]))
+    await floor.check()
+    taken = 50_000 if first == "cook" else 0
+    assert (await floor.levels())["potato"] == Level(on_hand=1_000_000 - taken)
 
 
 async def test_what_is_called_off_is_given_back(floor: StockFloor) -> None:
