@@ -29,7 +29,7 @@ from services.runtime.work import Row
 
 router: Final = Router()
 
-EVERY_S: Final = 1.0
+EVERY_S: Final = 3.0
 _LOOKS: Final = 10
 """So many looks back each look reads again: what was decided earlier may be kept later."""
 _AT_FIRST: Final = timedelta(minutes=1)
