@@ -21,8 +21,10 @@ from schemas.topics import MAX_TOPIC_BYTES, ROOT, Plane, matches, plane_filter
 SERVICES_USERNAME: Final = "heard-services"
 WARDEN_USERNAME: Final = "heard-warden"
 """Looks at what stands retained of devices, and clears what nobody owns."""
+POSITIONS_USERNAME: Final = "heard-positions"
+"""Listens to positions alone, which are too many to wait in one line with orders."""
 ADMIN_USERNAME: Final = "heard-admin"
-OURS: Final = frozenset({SERVICES_USERNAME, WARDEN_USERNAME, ADMIN_USERNAME})
+OURS: Final = frozenset({SERVICES_USERNAME, WARDEN_USERNAME, POSITIONS_USERNAME, ADMIN_USERNAME})
 """Accounts of no device."""
 
 
@@ -127,9 +129,23 @@ RULES: Final[tuple[Rule, ...]] = (
     *_rule({Role.POS, Role.KITCHEN_DISPLAY}, Verb.SUBSCRIBE, Plane.EVENT, "staff/#"),
     *_rule({Role.SENSOR}, Verb.PUBLISH, Plane.TELEMETRY, "{self}/zigbee/+"),
     # Bridges of others listen to what they say themselves, and do not begin where they may not.
-    *_rule({Role.SENSOR}, Verb.SUBSCRIBE, Plane.TELEMETRY, "{self}/#"),
-    *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/+"),
+    *_rule({Role.SENSOR, Role.TRACKER}, Verb.SUBSCRIBE, Plane.TELEMETRY, "{self}/#"),
+    *_rule({Role.TRACKER, Role.POS}, Verb.PUBLISH, Plane.REQUEST, "{self}/delivery/+"),
     *_rule({Role.TRACKER}, Verb.SUBSCRIBE, Plane.STATE, "delivery/{self}/#"),
+    # OwnTracks has topics below its own.
+    *_rule({Role.TRACKER}, Verb.PUBLISH, Plane.TELEMETRY, "{self}/owntracks/+"),
+    *_rule(
+        {Role.POS, Role.KITCHEN_DISPLAY},
+        Verb.SUBSCRIBE,
+        Plane.STATE,
+        "couriers/#",
+        "deliveries/#",
+        "etas/#",
+        "positions/#",
+    ),
+    *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.EVENT, "delivery/#", "fences/#"),
+    # A guest's link opens one page, and that of one order.
+    *_rule({Role.GUEST}, Verb.SUBSCRIBE, Plane.STATE, "tracking/{self}"),
     *_rule({Role.MANAGER}, Verb.PUBLISH, Plane.REQUEST, "{self}/+/+"),
     *_rule({Role.MANAGER}, Verb.SUBSCRIBE, None, "#"),
     *_rule(_SERVICE, Verb.PUBLISH, Plane.STATE, "#", retain=Retain.ANYTHING),
@@ -238,10 +254,11 @@ class Credential:
 
 
 def service_credentials(services_secret: str) -> list[Credential]:
-    """Make the accounts of the services themselves: one that serves, and the warden."""
+    """Make the accounts of the services themselves: who serves, the warden, the positions'."""
     secrets = {
         SERVICES_USERNAME: services_secret,
         WARDEN_USERNAME: derived_secret(services_secret, WARDEN_USERNAME),
+        POSITIONS_USERNAME: derived_secret(services_secret, POSITIONS_USERNAME),
     }
     return [
         Credential(Identity.service(name), SecretHash.of(secret))

@@ -32,6 +32,18 @@ class AlertKind(StrEnum):
     TEMPERATURE = "temperature"
     """A fridge or a hot-hold has been out of its limits for longer than allowed."""
     SENSOR_SILENT = "sensor-silent"
+    TRACKER_SILENT = "tracker-silent"
+    """Where a vehicle is nobody knows any more."""
+    OFF_ROUTE = "off-route"
+    """A courier goes away from the door that they bring food to."""
+    LATE_DELIVERY = "late-delivery"
+    """A guest will not have their food by when they were told."""
+    LONG_DWELL = "long-dwell"
+    """A courier with food in the bag stands where no guest is."""
+    LOW_BATTERY = "low-battery"
+    SPEEDING = "speeding"
+    ZONE_LEFT = "zone-left"
+    """A vehicle has left an area that it has to stay in."""
 
 
 class Severity(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from schemas.attribute_docs import summary
-from schemas.catalogue import MESSAGES
+from schemas.catalogue import MESSAGES, TEXTS
 from schemas.identifiers import SLUG_PATTERN
 from schemas.json_schema import definitions, on_the_wire
 from schemas.message import Message, Query, Request
@@ -30,6 +30,9 @@ _PARAMETERS: Final = {
     "person": "Somebody of the staff.",
     "task_id": "The id of a task.",
     "sensor": "The name of a sensor below its bridge.",
+    "sub": "What the sender puts below its own topic: `event`, `waypoints`.",
+    "vehicle": "The name of a vehicle: its tracker's, or what the house calls it.",
+    "courier_id": "Somebody who brings orders.",
     "sensor_id": "The name of a thermometer, as the house calls it.",
 }
 
@@ -41,6 +44,9 @@ _PLANES: Final = {
     Plane.STATE: "What is true now; an empty payload ends it.",
     Plane.EVENT: "What happened.",
 }
+
+
+_EVERY: Final = (*MESSAGES, *TEXTS)
 
 
 def _id(message: type[Message]) -> str:
@@ -74,14 +80,14 @@ def document() -> dict[str, Any]:
                 "security": [{"$ref": "#/components/securitySchemes/userPassword"}],
             }
         },
-        "channels": {_id(message): _channel(message) for message in MESSAGES},
+        "channels": {_id(message): _channel(message) for message in _EVERY},
         "operations": {
             _operation_id(message): _operation(message)
-            for message in MESSAGES
+            for message in _EVERY
             if message is not Reply  # described by the requests that it answers
         },
         "components": {
-            "messages": {message.__name__: _message(message) for message in MESSAGES},
+            "messages": {message.__name__: _message(message) for message in _EVERY},
             "schemas": definitions(_REF),
             "parameters": {
                 name: {"description": f"{told} Matches `{SLUG_PATTERN}`."}
@@ -145,8 +151,8 @@ def _message(message: type[Message]) -> dict[str, Any]:
         "name": message.type_name,
         "title": message.__name__,
         "summary": summary(message),
-        "contentType": "application/json" if message.bare else "application/cloudevents+json",
-        "payload": on_the_wire(message, _REF),
+        "contentType": message.content_type,
+        "payload": {"type": "string"} if message in TEXTS else on_the_wire(message, _REF),
         "bindings": {"mqtt": {"bindingVersion": _MQTT_BINDING}},
         "tags": [{"name": str(message.plane)}],
     }

@@ -6,7 +6,34 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.alerts import AcknowledgeAlert, AlertState
-from schemas.devices import DevicePresence, DeviceState, Fix, Heartbeat
+from schemas.deliveries import CourierRun, CourierState, DeliveryChanged, DeliveryState
+from schemas.delivery_requests import (
+    AcceptDelivery,
+    AssignDelivery,
+    CompleteDelivery,
+    DeclineDelivery,
+    FailDelivery,
+    PlaceDelivery,
+    PutCourier,
+    ReadCouriers,
+    ReadDeliveries,
+    RemoveCourier,
+    ReturnDelivery,
+    SequenceStops,
+    ShareDelivery,
+    StepDelivery,
+    UnassignDelivery,
+)
+from schemas.devices import DevicePresence, DeviceState, Heartbeat
+from schemas.etas import EtaState
+from schemas.fences import FenceCrossed
+from schemas.foreign_positions import (
+    NmeaSentences,
+    OwnTracksBeside,
+    OwnTracksSaid,
+    TraccarForwarded,
+)
+from schemas.guest_tracking import TrackingState
 from schemas.inventory import StockMoved, StockState
 from schemas.inventory_requests import (
     CountStock,
@@ -71,6 +98,14 @@ from schemas.parties import (
     SendParty,
 )
 from schemas.payments import PayOrder, RefundOrder, SplitOrder
+from schemas.positions import (
+    Fix,
+    Fixes,
+    ReportingTaken,
+    ReportingWish,
+    TrackerAdvice,
+    VehicleState,
+)
 from schemas.purchasing import (
     CancelPurchase,
     DraftPurchase,
@@ -183,6 +218,36 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     DevicePresence,
     Heartbeat,
     Fix,
+    Fixes,
+    OwnTracksSaid,
+    OwnTracksBeside,
+    TraccarForwarded,
+    ReportingTaken,
+    ReportingWish,
+    TrackerAdvice,
+    VehicleState,
+    FenceCrossed,
+    PutCourier,
+    RemoveCourier,
+    PlaceDelivery,
+    AssignDelivery,
+    UnassignDelivery,
+    AcceptDelivery,
+    DeclineDelivery,
+    StepDelivery,
+    CompleteDelivery,
+    FailDelivery,
+    ReturnDelivery,
+    SequenceStops,
+    ShareDelivery,
+    ReadDeliveries,
+    ReadCouriers,
+    CourierState,
+    CourierRun,
+    DeliveryState,
+    DeliveryChanged,
+    EtaState,
+    TrackingState,
     TemperatureReading,
     TasmotaReading,
     ZigbeeReading,
@@ -190,6 +255,9 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     DeviceState,
     Reply,
 )
+
+TEXTS: Final[tuple[type[Message], ...]] = (NmeaSentences,)
+"""Messages of the contract whose payload is text and no JSON: they have no schema."""
 
 BY_TYPE: Final = {message.type_name: message for message in MESSAGES}
 
@@ -209,7 +277,7 @@ class Located:
 
 def _index() -> dict[int, list[type[Message]]]:
     by_length: dict[int, list[type[Message]]] = {}
-    for message in MESSAGES:
+    for message in (*MESSAGES, *TEXTS):
         by_length.setdefault(len(message.route.key), []).append(message)
     return by_length
 

@@ -57,17 +57,6 @@ class Heartbeat(Telemetry, type="heard.device.heartbeat.v1", topic="heartbeat"):
     """Requests in the device's outbox that no reply has cleared yet."""
 
 
-class Fix(Telemetry, type="heard.device.fix.v1", topic="fix", qos=0):
-    """One GPS position (WGS 84)."""
-
-    at: AwareDatetime
-    lat: Annotated[float, Field(ge=-90, le=90)]
-    lon: Annotated[float, Field(ge=-180, le=180)]
-    accuracy_m: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    speed_mps: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    heading_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
-
-
 class DeviceState(State, type="heard.device.state.v1", topic="devices/{device}", about="device"):
     """A device's presence as the services know it: heartbeats weighed, late wills dropped."""
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from schemas.deliveries import DELIVERY_STEPS, DeliveryStatus
 from schemas.kitchen import FIRST_TICKET, TICKET_STEPS, TicketStatus
 from schemas.notices import NOTICE_STEPS, NoticeStatus
 from schemas.orders import ORDER_STEPS
@@ -81,6 +82,11 @@ def party_states() -> str:
 def purchase_states() -> str:
     """The diagram of a purchase order's states."""
     return state_diagram(PURCHASE_STEPS, [PurchaseStatus.DRAFT])
+
+
+def delivery_states() -> str:
+    """The diagram of a delivery's states."""
+    return state_diagram(DELIVERY_STEPS, [DeliveryStatus.WAITING], [DeliveryStatus.RETURNED])
 
 
 def notice_states() -> str:

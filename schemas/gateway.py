@@ -171,6 +171,17 @@ class EnterParty(Part):
     """256 random bits that the phone made itself, and keeps before it asks."""
 
 
+class OpenScreen(Part):
+    """``POST /track/{token}/screen``: a guest's screen comes in by the link of an open delivery.
+
+    What it gets opens the broker until the link ends; there its own topic shows what the
+    link's page does (`heard.guest-tracking.v1`).
+    """
+
+    secret: Annotated[SecretStr, Field(min_length=43, max_length=128)]
+    """256 random bits that the screen made itself, and keeps before it asks."""
+
+
 class ClaimedDevice(Part):
     """All that a device needs in order to connect, with the secret that it made."""
 

@@ -32,6 +32,7 @@ class Message(Part):
     retain: ClassVar[bool] = False
     bare: ClassVar[bool] = False
     """True where the payload travels without an envelope (telemetry)."""
+    content_type: ClassVar[str] = "application/cloudevents+json"
 
     type_name: ClassVar[str] = ""
     route: ClassVar[Route]
@@ -103,6 +104,7 @@ class Telemetry(Message):
     prefix = "telemetry/{device}/"
     qos = 0
     bare = True
+    content_type = "application/json"
 
 
 class PresenceMessage(Message):

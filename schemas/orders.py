@@ -14,6 +14,7 @@ from schemas.menu import ChosenModifier, ModifierRequest
 from schemas.message import Event, Part, Request, State
 from schemas.money import Currency, Minor, SignedMinor
 from schemas.payments import Payment, PaymentStatus
+from schemas.positions import Place
 from schemas.text import Line32, Line64, Line120, Remark
 
 MAX_LINES: Final = 200
@@ -140,6 +141,8 @@ class Guest(Part):
     email: Annotated[Line120, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     phone: Annotated[Line32, Field(pattern=r"^\+?[0-9 ()/.-]{3,}$")] | None = None
     address: Annotated[Remark, Field(min_length=1)] | None = None
+    place: Place | None = None
+    """Their door on the map: where a delivery goes."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] | None = None
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from schemas.deliveries import Courier, Delivery
 from schemas.identifiers import Slug
 from schemas.inventory import SheetLine, StockLevel
 from schemas.kitchen import Ticket, TicketStatus
@@ -235,6 +236,48 @@ class ItemReceipt(Part):
     back_at: AwareDatetime | None = None
 
 
+class DeliveryReceipt(Part):
+    """How a delivery stands; what was promised of it stands, wherever its door is."""
+
+    kind: Literal["delivery"] = "delivery"
+    delivery: Delivery
+    tries_left: Annotated[int, Field(ge=0)] | None = None
+    """With a wrong code: so many more may be tried."""
+
+
+class DeliveryPage(Part):
+    """One page of deliveries, the first placed first."""
+
+    kind: Literal["delivery-page"] = "delivery-page"
+    deliveries: tuple[Delivery, ...]
+    more: bool = False
+
+
+class DeliveryLink(Part):
+    """The link by which a guest sees where their order is."""
+
+    kind: Literal["delivery-link"] = "delivery-link"
+    order_id: UUID
+    path: str
+    """Below the gateway's address. Whoever has it sees what its guest may see."""
+    until: AwareDatetime
+
+
+class CourierReceipt(Part):
+    """How a courier stands."""
+
+    kind: Literal["courier"] = "courier"
+    courier: Courier
+    stops: tuple[UUID, ...] = ()
+
+
+class CourierPage(Part):
+    """All couriers of a house, by name."""
+
+    kind: Literal["courier-page"] = "courier-page"
+    couriers: tuple[CourierReceipt, ...]
+
+
 class StationPage(Part):
     """One page of a station's open tickets, by the sequence of their last change."""
 
@@ -270,6 +313,11 @@ Result = Annotated[
     | PurchaseReceipt
     | PurchasePage
     | ItemReceipt
+    | DeliveryReceipt
+    | DeliveryPage
+    | DeliveryLink
+    | CourierReceipt
+    | CourierPage
     | LimitsReport,
     Field(discriminator="kind"),
 ]
