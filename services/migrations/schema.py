@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import services.delivery.tables
 import services.inventory.tables
 import services.kitchen.channels_store
 import services.kitchen.metrics
@@ -18,7 +19,8 @@ import services.quality.store
 import services.runtime.alerts
 import services.runtime.audit
 import services.runtime.house_rules
-import services.staff.store  # noqa: F401 - each import registers its tables
+import services.staff.store
+import services.tracking.tables  # noqa: F401 - each import registers its tables
 from services.runtime.tables import METADATA
 
 __all__ = ["METADATA"]

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from services.runtime.database import Database
 
-NEWEST: Final = "0007"
+NEWEST: Final = "0008"
 """The version that this code works with; a test holds it against the migrations."""
 
 _TABLE: Final = "alembic_version"

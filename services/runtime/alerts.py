@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.work import Draft, Row
+
+_NAME: Final = 64
+_DIGEST: Final = 8
 
 ALERTS: Final = Table(
     "alerts",
@@ -41,6 +45,15 @@ Index(
     sqlite_where=ALERTS.c.cleared_at.is_(None),
     postgresql_where=ALERTS.c.cleared_at.is_(None),
 )
+
+
+def name_of(what: str, about: str) -> str:
+    """The name of an alert about something: always the same one."""
+    name = f"{what}-{about}"
+    if len(name) <= _NAME:
+        return name
+    digest = hashlib.sha256(about.encode()).hexdigest()[:_DIGEST]
+    return f"{name[: _NAME - _DIGEST - 1]}-{digest}"
 
 
 async def standing(draft: Draft, tenant: str, alert: str) -> Alert | None:

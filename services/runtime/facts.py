@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
+
+from schemas.deliveries import DeliveryStep
+
+WITH: Final = "with:"
+"""Before a modifier's name, where items and recipes are named: a dish may be called the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class PortionsLeft:
     """The stock says how many of some things can still be made.
 
     Attributes:
-        left: by menu item, and by ``with:`` and the modifier; None is enough for now.
+        left: by menu item, and by `WITH` and the modifier; None is enough for now.
         runs_out: for people, of what there is not enough, where nothing is left.
         known: all that is made of stock, where it says so: nothing else is scarce any more.
     """
@@ -65,3 +71,18 @@ class PortionsLeft:
     left: Mapping[str, int | None]
     runs_out: Mapping[str, str] = field(default_factory=dict)
     known: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryMoved:
+    """A delivery went one step; where the food went with it, so does its order.
+
+    Attributes:
+        order_id: the order that is brought.
+        step: what was done; the delivery stands already as it is after it.
+        reason: why, where somebody said so.
+    """
+
+    order_id: UUID
+    step: DeliveryStep
+    reason: str | None = None

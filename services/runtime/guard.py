@@ -13,7 +13,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
@@ -32,7 +32,7 @@ from services.runtime.line import Line
 from services.runtime.moment import Clock
 from services.runtime.ratelimit import Buckets, Rate
 from services.runtime.reception import Unfit, find_id
-from services.runtime.relay import HIGH_WATER, Relay
+from services.runtime.relay import HIGH_WATER
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +72,19 @@ class Doorkeeper(Protocol):
         ...
 
 
+class Mouth(Protocol):
+    """Publishes what a guard has to say: words that nobody keeps."""
+
+    @property
+    def backlog(self) -> int:
+        """How many messages wait."""
+        ...
+
+    def say(self, messages: Iterable[Outgoing], /) -> None:
+        """Publish these, or nothing where there is no connection."""
+        ...
+
+
 class OpenDoor:
     """Puts nobody out: for a broker that reads nobody faster than allowed."""
 
@@ -88,23 +101,25 @@ class Guard:
 
     Args:
         gate: knows the limits.
-        relay: takes the answers.
+        mouth: takes the answers.
         clock: the time of the answers.
         doorkeeper: puts out who goes on.
+        counts: what happened, where somebody else counts too.
         monotonic: seconds of a clock that never goes back.
     """
 
     def __init__(
         self,
         gate: Gate,
-        relay: Relay,
+        mouth: Mouth,
         clock: Clock,
         doorkeeper: Doorkeeper | None = None,
         *,
+        counts: Counter[str] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.gate: Final = gate
-        self._relay: Final = relay
+        self._mouth: Final = mouth
         self._clock: Final = clock
         self._doorkeeper: Final = OpenDoor() if doorkeeper is None else doorkeeper
         self._monotonic: Final = monotonic
@@ -116,15 +131,14 @@ class Guard:
         self._tenants_kept: Final = Buckets(_times(KEPT, 5))
         self._cleared: Counter[str] = Counter()
         self._out_until: dict[Key, float] = {}
-        self._wake = asyncio.Event()
         self._line: Final = Line()
-        self.counts: Final[Counter[str]] = Counter()
+        self.counts: Final[Counter[str]] = Counter() if counts is None else counts
         """What happened since the start."""
 
     def sieve(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Return what may pass, in its order; what else there is to do is done."""
         now = self._monotonic()
-        return [each for each in deliveries if self._passes(each, now)]
+        return [each for each in deliveries if not self._wait(each, now)]
 
     def refusal(self, topic: str, payload: bytes) -> Reply | None:
         """Tell what is answered to a request that came another way than over MQTT.
@@ -142,8 +156,6 @@ class Guard:
         if not wait or key is None:
             return None
         self.counts["limited" if wait < math.inf else _TOO_LARGE] += 1
-        if self.gate.offenders:
-            self._wake.set()
         return self._no(key, payload, wait)
 
     def begin(self) -> None:
@@ -153,23 +165,42 @@ class Guard:
     def add(self, delivery: Delivery) -> bool:
         """See `services.runtime.bus.WaitingRoom.add`."""
         spoken = speaker_of(delivery.topic)
+        key, is_presence = spoken or (None, False)
+        if key is not None:
+            has_room = is_presence or self._line.has_room(key)
+            if self.wait_for(delivery, has_room=has_room):
+                return False
+        self._line.add(key, delivery)
+        return True
+
+    def wait_for(self, delivery: Delivery, *, has_room: bool) -> float:
+        """Tell whether a message may come in; what else there is to do is done.
+
+        Args:
+            delivery: as it arrives.
+            has_room: whether there is room for one more of this device.
+
+        Returns:
+            0.0 where it may; else the seconds after which it might, or infinity.
+        """
+        spoken = speaker_of(delivery.topic)
         if spoken is None:
-            self._line.add(None, delivery)
-            return True
-        key, is_presence = spoken
+            return 0.0
+        key = spoken[0]
         now = self._monotonic()
         if not delivery.payload and is_on(Plane.TELEMETRY, delivery.topic):
             # Nothing is said: the warden clears so what was left standing.
             if self._empty.take(key, now):
                 self._crowd_out(delivery, key, now)
-            return False
-        if not (is_presence or self._line.has_room(key) or self.gate.sender(key).free):
+            return math.inf
+        if not (has_room or self.gate.sender(key).free):
             self._crowd_out(delivery, key, now)
-            return False
-        if not self._passes(delivery, now):
-            return False
-        self._line.add(key, delivery)
-        return True
+            return LEAST_WAIT_S
+        return self._wait(delivery, now)
+
+    def lacks(self, delivery: Delivery) -> tuple[float, float]:
+        """For how long a message has to wait: see `Gate.lack`. Nothing is counted or done."""
+        return self.gate.lack(delivery.topic, len(delivery.payload), self._monotonic())
 
     def take(self, limit: int) -> list[Delivery]:
         """See `services.runtime.bus.WaitingRoom.take`."""
@@ -181,26 +212,21 @@ class Guard:
     def _crowd_out(self, delivery: Delivery, key: Key, now: float) -> None:
         self.gate.refuse(key, now, len(delivery.payload))
         self.counts["limited"] += 1
-        if self.gate.offenders:
-            self._wake.set()
         if delivery.retain:
             self._clear(delivery.topic)
         self._turn_away(delivery, LEAST_WAIT_S, now)
 
-    def _passes(self, delivery: Delivery, now: float) -> bool:
+    def _wait(self, delivery: Delivery, now: float) -> float:
         topic, payload = delivery.topic, delivery.payload
         if not payload and self._cleared and self._is_our_clearing(topic):
-            return False
+            return math.inf
         if delivery.retain and payload:
             self._clear(topic)
         wait = self.gate.wait(topic, len(payload), now)
-        if not wait:
-            return True
-        self.counts["limited" if wait < math.inf else _TOO_LARGE] += 1
-        if self.gate.offenders:
-            self._wake.set()
-        self._turn_away(delivery, wait, now)
-        return False
+        if wait:
+            self.counts["limited" if wait < math.inf else _TOO_LARGE] += 1
+            self._turn_away(delivery, wait, now)
+        return wait
 
     def weigh(self, unfit: Unfit) -> Unfit | None:
         """Say what is to be done of a message that is good for nothing: less, or nothing."""
@@ -224,12 +250,12 @@ class Guard:
     def _clear(self, topic: str) -> None:
         """Take from the broker what would else come again at every connect."""
         spoken = device_of(topic)
-        if spoken is None or is_on(Plane.PRESENCE, topic) or self._relay.backlog > HIGH_WATER:
+        if spoken is None or is_on(Plane.PRESENCE, topic) or self._mouth.backlog > HIGH_WATER:
             return
         if len(self._cleared) >= _CLEARED:
             self._cleared.clear()
         self._cleared[topic] += 1
-        self._relay.say([Outgoing(spoken[0], topic, b"", 1, retain=True)])
+        self._mouth.say([Outgoing(spoken[0], topic, b"", 1, retain=True)])
 
     def _is_our_clearing(self, topic: str) -> bool:
         if topic not in self._cleared:
@@ -255,7 +281,7 @@ class Guard:
         answer = outgoing(
             reply, tenant=tenant, now=self._clock(), causation=request_id, device=device
         )
-        self._relay.say([answer])
+        self._mouth.say([answer])
 
     def _no(self, key: Key, payload: bytes, wait: float) -> Reply:
         request_id, sender = find_id(payload[:_HEAD]), self.gate.sender(key)
@@ -271,8 +297,8 @@ class Guard:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
-                    await self._wake.wait()
-            self._wake.clear()
+                    await self.gate.alarm.wait()
+            self.gate.alarm.clear()
             now = self._monotonic()
             for (tenant, device), messages in self.gate.untold(now, TELL_EVERY_S):
                 log.warning("limit exceeded", tenant=tenant, device=device, messages=messages)

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.delivery_rules import DeliveryRules
 from schemas.house_rules import OrderRules
 from schemas.kitchen_rules import KitchenRules
 from schemas.message import Part
@@ -35,6 +36,7 @@ HOUSE_RULES: Final = Table(
     Column("kitchen", DOCUMENT),
     Column("stock", DOCUMENT),
     Column("stock_book", BigInteger),
+    Column("delivery", DOCUMENT),
     CheckConstraint("version >= 1", name="version"),
     info={GUARD: "version", SHELVED: True},
 )
@@ -46,6 +48,7 @@ _USUAL_ORDERS: Final = OrderRules()
 _USUAL_NOTICES: Final = NoticeRules()
 _USUAL_KITCHEN: Final = KitchenRules()
 _USUAL_STOCK: Final = StockRules()
+_USUAL_DELIVERY: Final = DeliveryRules()
 
 
 class Books(NamedTuple):
@@ -55,6 +58,7 @@ class Books(NamedTuple):
     notices: NoticeRules
     kitchen: KitchenRules
     stock: StockRules
+    delivery: DeliveryRules
 
 
 def first_row(tenant: str) -> dict[str, Any]:
@@ -71,6 +75,7 @@ def first_row(tenant: str) -> dict[str, Any]:
         "kitchen": None,
         "stock": None,
         "stock_book": None,
+        "delivery": None,
     }
 
 
@@ -104,6 +109,14 @@ async def stock_rules(draft: Draft, tenant: str) -> StockRules:
     if row is None or row["stock"] is None:
         return _USUAL_STOCK
     return _stock(to_json(row["stock"]))
+
+
+async def delivery_rules(draft: Draft, tenant: str) -> DeliveryRules:
+    """How a house brings food to its guests; the decision rests on it."""
+    row = await _row(draft, tenant)
+    if row is None or row["delivery"] is None:
+        return _USUAL_DELIVERY
+    return _delivery(to_json(row["delivery"]))
 
 
 async def stock_book(draft: Draft, tenant: str) -> int | None:
@@ -148,6 +161,11 @@ def _stock(document: bytes) -> StockRules:
     return StockRules.model_validate_json(document)
 
 
+@lru_cache(maxsize=1024)
+def _delivery(document: bytes) -> DeliveryRules:
+    return DeliveryRules.model_validate_json(document)
+
+
 async def read(connection: AsyncConnection, tenant: str) -> Books:
     """All books of a house, for whoever looks at them."""
     query = select(HOUSE_RULES).where(HOUSE_RULES.c.tenant == tenant)
@@ -158,6 +176,7 @@ async def read(connection: AsyncConnection, tenant: str) -> Books:
         _USUAL_NOTICES if row["notices"] is None else NoticeRules.model_validate(row["notices"]),
         _USUAL_KITCHEN if row["kitchen"] is None else KitchenRules.model_validate(row["kitchen"]),
         _USUAL_STOCK if row["stock"] is None else StockRules.model_validate(row["stock"]),
+        delivery_of(row["delivery"]),
     )
 
 
@@ -169,6 +188,7 @@ async def write(
     notices: NoticeRules | None = None,
     kitchen: KitchenRules | None = None,
     stock: StockRules | None = None,
+    delivery: DeliveryRules | None = None,
 ) -> None:
     """Put new rules in the place of the old ones; what is None stays."""
     values: dict[str, Any] = {"version": HOUSE_RULES.c.version + 1}
@@ -177,6 +197,7 @@ async def write(
         "notices": notices,
         "kitchen": kitchen,
         "stock": stock,
+        "delivery": delivery,
     }
     for name, book in books.items():
         if book is not None:
@@ -194,3 +215,8 @@ async def new_stock_book(connection: AsyncConnection, tenant: str) -> None:
     if (await connection.execute(mine.values(**newer))).rowcount == 0:
         row = first_row(tenant)
         await connection.execute(HOUSE_RULES.insert().values(row | {"stock_book": row["version"]}))
+
+
+def delivery_of(document: object) -> DeliveryRules:
+    """Read a row's ``delivery``: the usual rules where a house has none of its own."""
+    return _USUAL_DELIVERY if document is None else DeliveryRules.model_validate(document)

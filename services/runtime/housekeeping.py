@@ -20,8 +20,9 @@ from sqlalchemy import Select, Table, delete, select
 
 from schemas.envelope import MAX_AGE
 from services.runtime.among import among
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.moment import Clock
+from services.runtime.rounds import for_ever
 from services.runtime.tables import INBOX, QUARANTINE
 
 log = structlog.get_logger(__name__)
@@ -55,14 +56,7 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Look once an hour, for ever."""
-        while True:
-            try:
-                await self.tidy()
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; old rows are thrown away later")
-            await asyncio.sleep(EVERY_S)
+        await for_ever(self.tidy, EVERY_S, "old rows are thrown away")
 
     async def tidy(self) -> tuple[int, int]:
         """Throw away what is old; returns how many answers and entries of quarantine."""

@@ -1,5 +1,7 @@
 """Who serves: one process at a time, another may stand by.
 
+Positions have a lease of their own: they may be taken by another process than orders are.
+
 The relay's order and the order numbers rest on a single serving process. A second one
 waits until the first is gone, and takes over by itself. On PostgreSQL the lease is an
 advisory lock, which the server gives back when the connection dies; on SQLite it is a
@@ -24,6 +26,11 @@ from services.runtime.database import Database, is_away
 log = structlog.get_logger(__name__)
 
 _LOCK: Final = 0x48454152_44  # "HEARD"
+SERVING: Final = ""
+"""What is leased: to serve, ..."""
+POSITIONS: Final = "positions"
+"""... or to take positions."""
+_LOCKS: Final = {SERVING: _LOCK, POSITIONS: _LOCK + 1}
 RETRY_S: Final = 0.5
 
 
@@ -32,22 +39,22 @@ class LeaseLost(Exception):
 
 
 @asynccontextmanager
-async def lease(database: Database) -> AsyncIterator[asyncio.Event]:
-    """Hold the right to serve; the event is set when it was lost.
+async def lease(database: Database, of: str = SERVING) -> AsyncIterator[asyncio.Event]:
+    """Hold the right to serve, or to take positions; the event is set when it was lost.
 
-    Waits, and says so once, while another process serves.
+    Waits, and says so once, while another process does.
     """
     if database.is_sqlite:
-        async with _file_lease(database) as lost:
+        async with _file_lease(database, of) as lost:
             yield lost
     else:
-        async with _advisory_lease(database) as lost:
+        async with _advisory_lease(database, of) as lost:
             yield lost
 
 
 @asynccontextmanager
-async def _file_lease(database: Database) -> AsyncIterator[asyncio.Event]:
-    path = Path(f"{database.url.database}.lease")
+async def _file_lease(database: Database, of: str) -> AsyncIterator[asyncio.Event]:
+    path = Path(f"{database.url.database}{of and f'.{of}'}.lease")
     with path.open("a") as file:  # noqa: ASYNC230 - an empty file beside the database
         said = False
         while True:
@@ -55,15 +62,15 @@ async def _file_lease(database: Database) -> AsyncIterator[asyncio.Event]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                said = said or _stand_by(database)
+                said = said or _stand_by(database, of)
                 await asyncio.sleep(RETRY_S)
         yield asyncio.Event()
 
 
 @asynccontextmanager
-async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
+async def _advisory_lease(database: Database, of: str) -> AsyncIterator[asyncio.Event]:
     lost = asyncio.Event()
-    connection = await _queue(database)
+    connection = await _queue(database, of)
     try:
 
         async def watch() -> None:
@@ -86,7 +93,7 @@ async def _advisory_lease(database: Database) -> AsyncIterator[asyncio.Event]:
         await asyncio.shield(_end(connection))
 
 
-async def _queue(database: Database) -> AsyncConnection:
+async def _queue(database: Database, of: str) -> AsyncConnection:
     """Wait for the lock, however often the database goes away meanwhile; return who holds it."""
     said = False
     while True:
@@ -95,9 +102,9 @@ async def _queue(database: Database) -> AsyncConnection:
             try:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 while not await connection.scalar(
-                    text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}
+                    text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCKS[of]}
                 ):
-                    said = said or _stand_by(database)
+                    said = said or _stand_by(database, of)
                     await asyncio.sleep(RETRY_S)
             except BaseException:
                 await asyncio.shield(_end(connection))
@@ -138,6 +145,9 @@ async def is_held(database: Database) -> bool:
     return False
 
 
-def _stand_by(database: Database) -> bool:
-    log.warning("another heard serves this database; standing by", database=database.shown)
+def _stand_by(database: Database, of: str) -> bool:
+    text_ = "another heard serves this database; standing by"
+    if of == POSITIONS:
+        text_ = "another heard takes the positions of this database; standing by"
+    log.warning(text_, database=database.shown)
     return True

@@ -11,6 +11,7 @@ Everything here is pure: `now` is seconds of a clock that never goes back.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterable
 from functools import lru_cache
@@ -80,6 +81,16 @@ class Meter:
             return wait
         self._messages_full, self._bytes_full = messages, octets
         return 0.0
+
+    def lack(self, now: float, size: int) -> tuple[float, float]:
+        """For how long there is too little left for one message of so many bytes.
+
+        Returns:
+            Seconds, of messages and of bytes; 0.0 where there is enough. Nothing is taken.
+        """
+        messages = max(self._messages_full, now) + self._messages_each - self._messages_depth - now
+        octets = max(self._bytes_full, now) + size * self._bytes_each - self._bytes_depth - now
+        return messages if messages > 1e-9 else 0.0, octets if octets > 1e-9 else 0.0
 
     def give_back(self, size: int) -> None:
         """Undo a `take` that turned out not to count."""
@@ -169,6 +180,8 @@ class Gate:
         """Devices that spoke, and of whose limits nobody has told yet."""
         self.offenders: Final[set[Key]] = set()
         """Devices that went too far, and that nobody has put out yet."""
+        self.alarm: Final = asyncio.Event()
+        """Set with the first of them: several guards may stand at one gate, and one puts out."""
 
     def wait(self, topic: str, size: int, now: float) -> float:
         """Take a message of so many bytes on a topic.
@@ -201,6 +214,21 @@ class Gate:
             sender.meter.give_back(size)
             sender.held += 1
         return wait
+
+    def lack(self, topic: str, size: int, now: float) -> tuple[float, float]:
+        """Tell for how long a message has to wait, and take nothing.
+
+        Returns:
+            Seconds, for there are too few messages left, and for there are too few bytes; 0.0 and
+            0.0 where `wait` lets it pass.
+        """
+        spoken = speaker_of(topic)
+        if spoken is None or (sender := self.sender(spoken[0])).free:
+            return 0.0, 0.0
+        if size > sender.largest:
+            return 0.0, math.inf
+        mine, all_s = sender.meter.lack(now, size), sender.tenant.lack(now, size)
+        return max(mine[0], all_s[0]), max(mine[1], all_s[1])
 
     def note(self, key: Key) -> None:
         """Count a message that passed, and was then found to be worth nothing."""
@@ -238,6 +266,7 @@ class Gate:
         if sender.refused > TOO_FAR:
             sender.since = -math.inf
             self.offenders.add(sender.key)
+            self.alarm.set()
 
     # What the limits are
 

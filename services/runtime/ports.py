@@ -77,6 +77,14 @@ class KitchenPort(Protocol):
     async def ticket(self, draft: Draft, tenant: str, ticket_id: UUID) -> Ticket | None:
         """One ticket; None where there is none. What is decided on it holds."""
 
+    async def ready(
+        self, draft: Draft, tenant: str, order_id: UUID
+    ) -> tuple[datetime, datetime] | None:
+        """When the last open ticket of an order is reckoned to be ready: p50 and p90.
+
+        None where no ticket says so. Nothing that must hold may rest on it.
+        """
+
 
 class QualityPort(Protocol):
     """Quality, as the kitchen needs it."""

@@ -28,6 +28,10 @@ class Refusal(Exception):
         self.state = state
 
 
+class KeptRefusal(Refusal):
+    """It cannot be done, and what the handler has changed until here stays: a try is counted."""
+
+
 class Unanswerable(Exception):
     """The message cannot be understood, and there is no id to answer: into quarantine."""
 

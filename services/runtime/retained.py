@@ -16,8 +16,12 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import select
 
+from schemas.catalogue import locate
+from schemas.etas import EtaState
+from schemas.guest_tracking import TrackingState
 from schemas.identifiers import new_id
-from schemas.topics import Plane, is_on, plane_filter, state_marker
+from schemas.positions import ReportingWish, TrackerAdvice, VehicleState
+from schemas.topics import Plane, TopicMismatch, is_on, plane_filter, state_marker
 from services.runtime.bus import Delivery, Session
 from services.runtime.context import Outgoing
 from services.runtime.database import Database
@@ -31,6 +35,8 @@ log = structlog.get_logger(__name__)
 PATIENCE_S: Final = 30.0
 """For how long the broker may send nothing at all while it shows what stands retained."""
 BATCH: Final = 256
+LIVE: Final = frozenset({VehicleState, EtaState, TrackingState, ReportingWish, TrackerAdvice})
+"""These follow from what is heard, not from rows alone: the position line sees to them."""
 
 Handle = Callable[[Sequence[Delivery]], Awaitable[None]]
 
@@ -125,7 +131,15 @@ def compare(standing: dict[str, bytes], wanted: dict[str, Outgoing]) -> Differen
         for topic, message in wanted.items()
         if topic not in standing or _data(standing[topic]) != _data(message.payload)
     ]
-    return Difference(missing, sorted(standing.keys() - wanted.keys()))
+    stray = standing.keys() - wanted.keys()
+    return Difference(missing, sorted(topic for topic in stray if not _is_live(topic)))
+
+
+def _is_live(topic: str) -> bool:
+    try:
+        return locate(topic).message in LIVE
+    except TopicMismatch:
+        return False
 
 
 async def restore(

@@ -23,7 +23,6 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from schemas.identifiers import new_id
 from schemas.message import Message, Query
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
@@ -36,9 +35,18 @@ from services.runtime.guard import Guard
 from services.runtime.moment import Clock
 from services.runtime.outbox import pack
 from services.runtime.ports import Ports
+from services.runtime.quarantine import quarantine_row
 from services.runtime.questions import Questions
 from services.runtime.reception import Received, Unfit, read
-from services.runtime.refusal import OUR_FAULT, OUR_FAULT_UNKEPT, Refusal, refused, rejected, reused
+from services.runtime.refusal import (
+    OUR_FAULT,
+    OUR_FAULT_UNKEPT,
+    KeptRefusal,
+    Refusal,
+    refused,
+    rejected,
+    reused,
+)
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.router import Notice, Router
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
@@ -276,7 +284,7 @@ class Worker:
                 if bad.device is not None:
                     decided.ready.append(_rejection(bad, bad.device, now))
                 if bad.kept:
-                    decided.quarantine.append(_quarantine_row(bad, now))
+                    decided.quarantine.append(quarantine_row(bad, now))
             parcels = pack(decided.ready)
             self._checkpoint("decided")
             await work.flush(
@@ -333,6 +341,9 @@ class Worker:
         except Refusal as refusal:
             decided.counts[f"refused:{refusal.code}"] += 1
             reply = refused(request_id, refusal, context.standing)
+            if isinstance(refusal, KeptRefusal):
+                work.merge(context.draft.changes)
+                decided.ready.extend(context.emitted)
         except SQLAlchemyError:
             raise  # the transaction is broken, not the message
         except Exception:
@@ -341,7 +352,7 @@ class Worker:
             fault = self._hopeless(received)
             reply = rejected(request_id, fault.code, fault.reason)
             if fault.kept:
-                decided.quarantine.append(_quarantine_row(fault, now))
+                decided.quarantine.append(quarantine_row(fault, now))
         else:
             decided.counts[f"done:{received.message.type_name}"] += 1
             work.merge(context.draft.changes)
@@ -451,14 +462,3 @@ def _rejection(unfit: Unfit, device: str, now: datetime) -> Outgoing:
         causation=unfit.request_id,
         device=device,
     )
-
-
-def _quarantine_row(unfit: Unfit, now: datetime) -> dict[str, Any]:
-    return {
-        "tenant": unfit.tenant,
-        "entry_id": new_id(),
-        "topic": unfit.delivery.topic.replace("\x00", "\N{SYMBOL FOR NULL}"),
-        "payload": unfit.delivery.payload,
-        "reason": f"{unfit.code}: {unfit.reason}".replace("\x00", "\N{SYMBOL FOR NULL}"),
-        "received_at": now,
-    }

@@ -1,0 +1,1 @@
+"""What trackers speak, a file each. Pure: bytes in, raw fixes out."""
