@@ -1,0 +1,1 @@
+"""Who brings what to whom, and when it will be there."""
