@@ -15,9 +15,9 @@ from services.inventory.book_files import Many, Named, Source, Unreadable, Value
 from services.inventory.book_tables import table_sections
 from services.inventory.book_words import Fields, Reading, Said, Wrong, each_of, quantity, share
 from services.inventory.recipes import Part, Recipe
-from services.inventory.stock_book import WITH
 from services.inventory.units import Measure, UnitMismatch, exactly
 from services.inventory.written import Made, Written
+from services.runtime.facts import WITH
 
 SECTIONS: Final = ("currency", "suppliers", "items", "recipes", "modifiers")
 ITEM_FIELDS: Final = (

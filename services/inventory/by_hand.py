@@ -78,10 +78,15 @@ async def check_place(context: Context, item: StockItem, place: str, amount: int
         Refusal: `wrong-state`, where the books have less there.
     """
     row = await context.draft.get(STOCK_LEVELS, context.tenant, item.item)
-    held = 0 if row is None else row["places"].get(place, 0)
+    places: dict[str, int] = {} if row is None else row["places"]
+    held = places.get(place, 0)
     if held < amount:
         said = text(max(0, held), item.unit)
+        others = sorted((each, has) for each, has in places.items() if each != place and has > 0)
+        lies = ", ".join(f"{text(has, item.unit)} at {each}" for each, has in others)
+        also = f" ({lies})" if lies else ""
+        where = "say where it was taken, or count it" if lies else "count it"
         raise Refusal(
             RefusalCode.WRONG_STATE,
-            f"{item.name}: the books have only {said} at {place}; count it there first",
+            f"{item.name}: the books have only {said} at {place}{also}; {where} at {place} first",
         )

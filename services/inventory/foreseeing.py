@@ -14,7 +14,6 @@ from services.inventory.arrivals import next_two
 from services.inventory.books import book_of
 from services.inventory.forecast import Profile, lasts_until
 from services.inventory.inside import StockOutSeen
-from services.inventory.noticing import alert_name
 from services.inventory.suggesting import OnItsWay
 from services.inventory.units import rounded, text
 from services.runtime import alerts, house_rules
@@ -91,7 +90,7 @@ def _noon(day: date, zone: ZoneInfo) -> datetime:
 @router.on(StockOutSeen)
 async def follow_outlook(request: StockOutSeen, context: Context) -> None:
     """Bring the alert of an item that runs out to what was seen."""
-    name = alert_name(AlertKind.STOCK_OUT.value, request.item)
+    name = alerts.name_of(AlertKind.STOCK_OUT.value, request.item)
     book = await book_of(context.draft, context.tenant)
     item = None if book is None else book.items.get(request.item)
     if item is None or request.runs_out_at is None:

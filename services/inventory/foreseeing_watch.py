@@ -14,14 +14,11 @@ from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.alerts import AlertKind
 from schemas.house_rules import OrderRules
-from schemas.identifiers import new_id
-from schemas.replies import Outcome
 from schemas.suppliers import Supplier
 from services.inventory.expiry_store import changed_items
 from services.inventory.forecast import HISTORY, Profile, profiles
@@ -33,17 +30,11 @@ from services.inventory.reading import Kept, levels
 from services.inventory.suggesting import OnItsWay, supplier_of
 from services.inventory.tables import RECIPES, STOCK_LEVELS
 from services.runtime.alerts import ALERTS
-from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
-from services.runtime.intake import Intake
-from services.runtime.moment import Clock
-from services.runtime.rounds import for_ever
 from services.runtime.tables import TENANTS
+from services.runtime.timers import Timer, one_by_one
 from services.runtime.wall_clock import zone_of
 
-log = structlog.get_logger(__name__)
-
-LOOK_EVERY_S: Final = 30.0
 PAGE: Final = 200
 """So many items are looked at together."""
 LEAST_HISTORY: Final = timedelta(days=3)
@@ -64,34 +55,19 @@ class _House:
     all_seen_at: datetime | None = None
 
 
-class StockOutWatch:
-    """Asks for alerts of what runs out before it can be there again.
+class StockOutWatch(Timer):
+    """Asks for alerts of what runs out before it can be there again."""
 
-    Args:
-        database: where usage, levels, purchases and alerts are.
-        intake: where it is done.
-        clock: the time.
-        look_every_s: seconds between two looks.
-    """
+    usual_s = 30.0
+    later = "what runs out is looked for"
 
-    def __init__(
-        self,
-        database: Database,
-        intake: Intake,
-        clock: Clock,
-        *,
-        look_every_s: float = LOOK_EVERY_S,
-    ) -> None:
-        self._database: Final = database
-        self._intake: Final = intake
-        self._clock: Final = clock
-        self._look_every_s: Final = look_every_s
+    def _begin(self) -> None:
         self._houses: dict[str, _House] = {}
 
     async def run(self) -> None:
         """Look, for ever."""
-        self._houses.clear()  # another process may have served in the meantime
-        await for_ever(self.look, self._look_every_s, "what runs out is looked for")
+        self._begin()  # another process may have served in the meantime
+        await super().run()
 
     async def look(self) -> int:
         """Ask for what should be told otherwise; returns of how many items.
@@ -100,10 +76,7 @@ class StockOutWatch:
             NotServing: this process does not serve; later, or elsewhere.
         """
         await self._read_houses()
-        asked = 0
-        for tenant, house in list(self._houses.items()):
-            asked += await self._look_at(tenant, house)
-        return asked
+        return await one_by_one(list(self._houses), self._look_at)
 
     async def _read_houses(self) -> None:
         book = HOUSE_RULES.c
@@ -123,8 +96,8 @@ class StockOutWatch:
             if known is None or (known.book, known.zone) != (row.stock_book, zone):
                 self._houses[tenant] = _House(row.stock_book, zone, row.currency)
 
-    async def _look_at(self, tenant: str, house: _House) -> int:
-        now = self._clock()
+    async def _look_at(self, tenant: str) -> int:
+        house, now = self._houses[tenant], self._clock()
         today = now.astimezone(house.zone).date()
         if house.profiled_on != today:
             house.profiles = await self._profiles(tenant, house.zone, now)
@@ -174,9 +147,7 @@ class StockOutWatch:
         asks = await asyncio.to_thread(looked_ahead)
         for ask in asks:
             # It does nothing where it is told so already: to ask twice does no harm.
-            answer = await self._intake.ask_of_ourselves(tenant, ask, new_id())
-            if answer.outcome is Outcome.REJECTED:
-                log.warning("what runs out was not told", tenant=tenant, why=answer.message)
+            await self._ask(tenant, ask)
         return len(asks)
 
     async def _profiles(self, tenant: str, zone: ZoneInfo, now: datetime) -> dict[str, Profile]:

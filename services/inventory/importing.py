@@ -13,6 +13,7 @@ from services.inventory import store
 from services.inventory.book_changes import Changed, changes
 from services.inventory.book_files import Unreadable
 from services.inventory.books import to_item
+from services.inventory.purchase_rows import read_suppliers
 from services.inventory.store import KeptRecipe
 from services.inventory.tables import RECIPES, STOCK_ITEMS, STOCK_LEVELS
 from services.inventory.units import UnitMismatch
@@ -161,7 +162,7 @@ async def standing(connection: AsyncConnection, tenant: str) -> Standing:
         recipes[row.recipe] = Made.kept(row.recipe, row.document)
         takes[row.recipe] = row.takes
         spares[row.recipe] = row.spares or {}
-    suppliers = await store.suppliers_of(connection, tenant)
+    suppliers = await read_suppliers(connection, tenant)
     levels = select(STOCK_LEVELS.c.item, STOCK_LEVELS.c.places)
     rows = await connection.execute(levels.where(STOCK_LEVELS.c.tenant == tenant))
     moved = {row.item: row.places for row in rows}

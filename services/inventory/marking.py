@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Final
 
-import structlog
 from sqlalchemy import select
 
-from schemas.identifiers import new_id
 from schemas.inventory import StockMark
-from schemas.replies import Outcome
 from services.inventory.books import book_of, to_item
 from services.inventory.inside import MarkAnew
 from services.inventory.marks import mark_after
 from services.inventory.moves import level_of, read_ahead
-from services.inventory.noticing import STANDING, alert_name, alerts_of, set_right
+from services.inventory.noticing import STANDING, alerts_of, set_right
 from services.inventory.tables import STOCK_ITEMS, STOCK_LEVELS
 from services.runtime import alerts
 from services.runtime.alerts import ALERTS
 from services.runtime.context import Context
-from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
-from services.runtime.intake import Intake
-from services.runtime.rounds import for_ever
 from services.runtime.router import Router
+from services.runtime.timers import RulesTimer
 
 router: Final = Router()
-log = structlog.get_logger(__name__)
-
-LOOK_EVERY_S: Final = 2.0
 PAGE: Final = 100
 
 
@@ -45,7 +36,7 @@ async def mark_anew(request: MarkAnew, context: Context) -> None:
         row = await context.draft.get(STOCK_LEVELS, context.tenant, name)
         if item is None or row is None:
             for kind in STANDING:
-                await alerts.clear(context, alert_name(kind.value, name))
+                await alerts.clear(context, alerts.name_of(kind.value, name))
             continue
         before = StockMark(row["mark"])
         mark = mark_after(before, level_of(row).available, item)
@@ -57,51 +48,20 @@ async def mark_anew(request: MarkAnew, context: Context) -> None:
         await set_right(context, item, row)
 
 
-class MarkWatch:
-    """Has items marked anew where a house has another book.
+class MarkWatch(RulesTimer):
+    """Has items marked anew where a house has another book."""
 
-    Args:
-        database: where books, levels and alerts are.
-        intake: where it is done.
-        look_every_s: seconds between two looks.
-    """
+    usual_s = 2.0
+    later = "items are marked anew"
+    having = version = HOUSE_RULES.c.stock_book
 
-    def __init__(
-        self, database: Database, intake: Intake, *, look_every_s: float = LOOK_EVERY_S
-    ) -> None:
-        self._database: Final = database
-        self._intake: Final = intake
-        self._look_every_s: Final = look_every_s
-        self._seen: dict[str, int] = {}
-
-    async def run(self) -> None:
-        """Look, for ever."""
-        await for_ever(self.look, self._look_every_s, "items are marked anew")
-
-    async def look(self) -> int:
-        """Ask for what differs in houses whose book is another; returns of how many items.
-
-        Raises:
-            NotServing: this process does not serve; later, or elsewhere.
-        """
-        book = HOUSE_RULES.c
-        seen = select(book.tenant, book.stock_book).where(book.stock_book.is_not(None))
-        async with self._database.read() as connection:
-            now = {row.tenant: row.stock_book for row in await connection.execute(seen)}
-        asked = 0
-        for tenant, version in now.items():
-            if self._seen.get(tenant) == version:
-                continue
-            differ = iter(sorted(await self._differing(tenant)))
-            while page := tuple(islice(differ, PAGE)):
-                answer = await self._intake.ask_of_ourselves(tenant, MarkAnew(items=page), new_id())
-                if answer.outcome is Outcome.REJECTED:
-                    log.warning("items were not marked", tenant=tenant, why=answer.message)
-                asked += len(page)
-            # Only now: what was not answered is looked at again.
-            self._seen[tenant] = version
-        self._seen = {tenant: version for tenant, version in self._seen.items() if tenant in now}
-        return asked
+    async def follow(self, tenant: str, version: int) -> int:  # noqa: ARG002 - any is looked at so
+        """Ask for what differs in one house; returns of how many items."""
+        differ = sorted(await self._differing(tenant))
+        for start in range(0, len(differ), PAGE):
+            # It does nothing where they are marked so already: to ask twice does no harm.
+            await self._ask(tenant, MarkAnew(items=tuple(differ[start : start + PAGE])))
+        return len(differ)
 
     async def _differing(self, tenant: str) -> set[str]:
         """The items whose marks or alerts are not what the book says."""
@@ -128,7 +88,7 @@ class MarkWatch:
                 continue
             mark = mark_after(StockMark(row["mark"]), level_of(row).available, item)
             stand = alerts_of(item, {**row, "mark": mark.value})
-            names = {alert_name(kind.value, item.item) for kind in stand}
+            names = {alerts.name_of(kind.value, item.item) for kind in stand}
             if mark.value != row["mark"] or names != standing.get(item.item, set()):
                 found.add(item.item)
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -16,9 +15,6 @@ from services.runtime import alerts, house_rules
 from services.runtime.context import Context
 from services.runtime.facts import PortionsLeft
 from services.runtime.work import Row
-
-_NAME: Final = 64
-_DIGEST: Final = 8
 
 STANDING: Final = (AlertKind.LOW_STOCK, AlertKind.CRITICAL_STOCK, AlertKind.NEGATIVE_STOCK)
 """What follows from how much there is of an item, and from nothing else."""
@@ -45,15 +41,6 @@ async def tell(context: Context, book: StockBook, moves: Moves) -> None:
         await _count_portions(context, book, scarce, rules.countdown)
 
 
-def alert_name(what: str, item: str) -> str:
-    """The name of an alert about an item: always the same one."""
-    name = f"{what}-{item}"
-    if len(name) <= _NAME:
-        return name
-    digest = hashlib.sha256(item.encode()).hexdigest()[:_DIGEST]
-    return f"{name[: _NAME - _DIGEST - 1]}-{digest}"
-
-
 # -- alerts -----------------------------------------------------------------------------------
 
 
@@ -77,14 +64,14 @@ async def _alert(context: Context, item: StockItem, touched: Touched) -> None:
             await alerts.raise_(context, _made(context, kind, item, said))
     for kind in STANDING:
         if kind in stood and kind not in stand:
-            await alerts.clear(context, alert_name(kind.value, item.item))
+            await alerts.clear(context, alerts.name_of(kind.value, item.item))
 
 
 async def set_right(context: Context, item: StockItem, row: Row) -> None:
     """Bring the alerts of an item to how it stands, whatever was told before."""
     stand = alerts_of(item, row)
     for kind in STANDING:
-        name = alert_name(kind.value, item.item)
+        name = alerts.name_of(kind.value, item.item)
         if kind not in stand:
             await alerts.clear(context, name)
         elif await alerts.standing(context.draft, context.tenant, name) is None:
@@ -121,7 +108,7 @@ def _stands(mark: StockMark, now: StockMark) -> bool:
 def _made(context: Context, kind: AlertKind, item: StockItem, said: str) -> Alert:
     low = kind is AlertKind.LOW_STOCK
     return Alert(
-        alert=alert_name(kind.value, item.item),
+        alert=alerts.name_of(kind.value, item.item),
         kind=kind,
         severity=Severity.LOW if low else Severity.CRITICAL,
         audience=Audience.MANAGERS,

@@ -64,8 +64,8 @@ def to_supplier(row: Row) -> Supplier:
 
 
 async def read_suppliers(connection: AsyncConnection, tenant: str) -> dict[str, Supplier]:
-    """All suppliers of a house, by name."""
-    query = select(SUPPLIERS).where(SUPPLIERS.c.tenant == tenant)
+    """All suppliers of a house, by name and in its order."""
+    query = select(SUPPLIERS).where(SUPPLIERS.c.tenant == tenant).order_by(SUPPLIERS.c.supplier)
     rows = (await connection.execute(query)).mappings()
     return {row["supplier"]: to_supplier(dict(row)) for row in rows}
 

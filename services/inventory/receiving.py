@@ -17,7 +17,7 @@ from services.inventory.moves import Moves, to_level
 from services.inventory.purchase_keeping import expected_from, has_come
 from services.inventory.quantities import amount_of
 from services.inventory.stock_book import StockBook
-from services.inventory.tables import DELIVERIES, LOTS
+from services.inventory.tables import DELIVERY_NOTES, LOTS
 from services.runtime import house_rules
 from services.runtime.context import Context
 from services.runtime.refusal import Refusal
@@ -33,7 +33,7 @@ async def receive_stock(request: ReceiveStock, context: Context) -> None:
     """Put a delivery on the shelves: all of it, or, where any line is wrong, none."""
     book = await the_book(context)
     name = f"{request.supplier}/{request.note}"
-    if await context.draft.get(DELIVERIES, context.tenant, name) is not None:
+    if await context.draft.get(DELIVERY_NOTES, context.tenant, name) is not None:
         raise Refusal(
             RefusalCode.WRONG_STATE,
             f"the delivery {request.note} of {request.supplier} was received before",
@@ -81,7 +81,7 @@ async def receive_stock(request: ReceiveStock, context: Context) -> None:
         )
         await context.emit(StockMoved(movement_id=movement_id, movement=movement))
     context.draft.put(
-        DELIVERIES,
+        DELIVERY_NOTES,
         {
             "tenant": context.tenant,
             "delivery": name,

@@ -8,7 +8,6 @@ from typing import Final
 from schemas.alerts import Alert, AlertKind, Audience, Severity
 from schemas.sensors import SensorRules
 from services.inventory.inside import SensorFound
-from services.inventory.noticing import alert_name
 from services.runtime import alerts, house_rules
 from services.runtime.context import Context
 from services.runtime.router import Router
@@ -20,7 +19,7 @@ router: Final = Router()
 @router.on(SensorFound)
 async def follow_sensor(request: SensorFound, context: Context) -> None:
     """Bring one alert of a thermometer to what was found."""
-    name = alert_name(request.kind.value, request.sensor)
+    name = alerts.name_of(request.kind.value, request.sensor)
     house = await house_rules.stock_rules(context.draft, context.tenant)
     sensor = house.sensors.get(request.sensor)
     if sensor is None or not request.stands:

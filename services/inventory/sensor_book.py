@@ -6,18 +6,14 @@ a second. Only what raises or ends an alert is decided as requests are.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import select
 
 from schemas.alerts import AlertKind
-from schemas.identifiers import new_id
-from schemas.replies import Outcome
 from schemas.sensors import (
     SensorRules,
     SensorState,
@@ -28,19 +24,19 @@ from schemas.sensors import (
 from schemas.stock_rules import StockRules
 from services.inventory import sensor_store, sensor_tasmota, sensor_zigbee
 from services.inventory.inside import SensorFound
-from services.inventory.noticing import alert_name
 from services.inventory.sensor_watching import Seen, Taken, Told, judge, take
+from services.runtime import alerts
 from services.runtime.context import Outgoing, clearing, outgoing
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
+from services.runtime.house_versions import HouseVersions
 from services.runtime.intake import Intake
 from services.runtime.moment import Clock
 from services.runtime.outbox import enclose
 from services.runtime.relay import Relay
 from services.runtime.rounds import for_ever
 from services.runtime.router import Notice, Router
-
-log = structlog.get_logger(__name__)
+from services.runtime.timers import ask, one_by_one
 
 LOOK_EVERY_S: Final = 1.0
 _AT_ONCE: Final = 200
@@ -77,7 +73,7 @@ class SensorBook:
         self._relay: Final = relay
         self._clock: Final = clock
         self._look_every_s: Final = look_every_s
-        self._versions: dict[str, int] = {}
+        self._versions: Final = HouseVersions(HOUSE_RULES.c.stock)
         self._rules: dict[Key, SensorRules] = {}
         self._sources: dict[Source, list[Key]] = {}
         self._seen: dict[Key, Seen] = {}
@@ -128,7 +124,8 @@ class SensorBook:
 
     async def start(self) -> None:
         """Begin with what was kept before, by whoever served."""
-        for known in (self._versions, self._rules, self._sources, self._seen, self._rows):
+        self._versions.forget()
+        for known in (self._rules, self._sources, self._seen, self._rows):
             known.clear()
         self._unkept.clear()
         async with self._database.read() as connection:
@@ -150,19 +147,16 @@ class SensorBook:
     async def _read_rules(self) -> None:
         """Take in the rules of the houses that have changed theirs."""
         book = HOUSE_RULES.c
-        seen = select(book.tenant, book.version).where(book.stock.is_not(None))
         async with self._database.read() as connection:
-            now = {row.tenant: row.version for row in await connection.execute(seen)}
-            changed = [each for each in now if self._versions.get(each) != now[each]]
-            for tenant in self._versions.keys() - now.keys():
+            changes = await self._versions.changes(connection)
+            for tenant in changes.gone:
                 self._rule(tenant, {})
-                del self._versions[tenant]
-            for tenant in changed:
+            for tenant, version in changes.versions.items():
                 query = select(book.stock).where(book.tenant == tenant)
                 document = await connection.scalar(query)
                 if document is not None:
                     self._rule(tenant, StockRules.model_validate(document).sensors)
-                    self._versions[tenant] = now[tenant]
+                    self._versions.saw(tenant, version)
 
     def _rule(self, tenant: str, sensors: dict[str, SensorRules]) -> None:
         mine = {key for key in (*self._rules, *self._rows) if key[0] == tenant}
@@ -193,14 +187,7 @@ class SensorBook:
 
     async def run(self) -> None:
         """Keep and tell what changes, for ever."""
-        while True:
-            try:
-                await self.keep()
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; thermometers are kept later")
-            await asyncio.sleep(self._look_every_s)
+        await for_ever(self.keep, self._look_every_s, "thermometers are kept")
 
     async def keep(self) -> None:
         """Keep and tell what has changed, of the rules too."""
@@ -283,26 +270,32 @@ class SensorBook:
             NotServing: this process does not serve; later, or elsewhere.
         """
         now = self._clock()
-        asked = 0
-        for key in list(self._rules):
+
+        async def look_at(key: Key) -> int:
             rules = self._rules.get(key)
             if rules is None:
-                continue  # it was taken away while another one was told of
+                return 0  # it was taken away while another one was told of
             before = self._seen[key]
             after = judge(before, rules, now)
             if after is not before:
                 self._seen[key] = after
                 self._unkept.add(key)
-            asked += await self._tell(intake, key, AlertKind.TEMPERATURE, stands=after.alarmed)
-            asked += await self._tell(intake, key, AlertKind.SENSOR_SILENT, stands=after.silent)
+            asked = await self._tell(intake, key, AlertKind.TEMPERATURE, stands=after.alarmed)
+            return asked + await self._tell(
+                intake, key, AlertKind.SENSOR_SILENT, stands=after.silent
+            )
+
+        asked = await one_by_one(list(self._rules), look_at)
         names = {
-            (tenant, alert_name(kind.value, sensor)): (tenant, sensor)
+            (tenant, alerts.name_of(kind.value, sensor)): (tenant, sensor)
             for tenant, sensor in self._rules
             for kind in sensor_store.KINDS
         }
-        for tenant, alert in sorted(self._told - names.keys()):
-            asked += await self._end(intake, tenant, alert)
-        return asked
+
+        async def end(told: tuple[str, str]) -> bool:
+            return await self._end(intake, *told)
+
+        return asked + await one_by_one(sorted(self._told - names.keys()), end)
 
     async def _tell(self, intake: Intake, key: Key, kind: AlertKind, *, stands: bool) -> bool:
         seen = self._seen.get(key)
@@ -314,11 +307,9 @@ class SensorBook:
         celsius = seen.recent[-1].celsius if seen.recent else None
         found = SensorFound(sensor=key[1], kind=kind, stands=stands, celsius=celsius, since=since)
         # It does nothing where the alert stands so already: to ask twice does no harm.
-        answer = await intake.ask_of_ourselves(key[0], found, new_id())
-        if answer.outcome is Outcome.REJECTED:
-            log.warning("a thermometer's alert was refused", sensor=key[1], why=answer.message)
+        if not await ask(intake, key[0], found):
             return False
-        name = key[0], alert_name(kind.value, key[1])
+        name = key[0], alerts.name_of(kind.value, key[1])
         if stands:
             self._told.add(name)
         else:
@@ -332,13 +323,13 @@ class SensorBook:
             if alert.startswith(prefix):
                 sensor = alert.removeprefix(prefix)
                 found = SensorFound(sensor=sensor, kind=kind, stands=False, since=self._clock())
-                await intake.ask_of_ourselves(tenant, found, new_id())
+                await ask(intake, tenant, found)
                 self._told.discard((tenant, alert))
                 return True
         return False
 
     def _stands(self, key: Key, kind: AlertKind) -> bool:
-        return (key[0], alert_name(kind.value, key[1])) in self._told
+        return (key[0], alerts.name_of(kind.value, key[1])) in self._told
 
 
 def _speaker(rules: SensorRules) -> tuple[str, str | None, str | None]:

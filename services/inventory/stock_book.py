@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
 
 from schemas.inventory import StockItem
 from schemas.menu import ChosenModifier
 from schemas.orders import OrderLine
+from services.runtime.facts import WITH
 
 Amounts = Mapping[str, int]
 """By item, in thousandths of its base unit."""
-
-WITH: Final = "with:"
-"""Before a modifier's name, where recipes are named: a dish may be called the same."""
 
 
 @dataclass(frozen=True, slots=True)

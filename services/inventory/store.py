@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, delete, select
+from sqlalchemy import Column, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.inventory import StockItem
@@ -82,13 +82,6 @@ async def put_suppliers(
         for each in suppliers
     ]
     await _replace(connection, SUPPLIERS.c.supplier, tenant, rows, gone)
-
-
-async def suppliers_of(connection: AsyncConnection, tenant: str) -> dict[str, Supplier]:
-    """A house's suppliers, by name."""
-    query = select(SUPPLIERS).where(SUPPLIERS.c.tenant == tenant).order_by(SUPPLIERS.c.supplier)
-    rows = await connection.execute(query)
-    return {row.supplier: Supplier.model_validate(row.document) for row in rows}
 
 
 async def _replace(

@@ -144,8 +144,8 @@ Index("ix_lots_item", LOTS.c.tenant, LOTS.c.item, LOTS.c.received_at)
 """What came in together. ``gone`` is what was named as lost of it; what cooks took is reckoned,
 first expired first out, from what is on hand (`services.inventory.lots`)."""
 
-DELIVERIES: Final = Table(
-    "deliveries",
+DELIVERY_NOTES: Final = Table(
+    "delivery_notes",
     METADATA,
     Column("tenant", SLUG, primary_key=True),
     Column("delivery", String(130), primary_key=True),

@@ -10,7 +10,7 @@ from typing import Any, Self
 from schemas.inventory import BaseUnit, StockItem
 from schemas.suppliers import Supplier
 from services.inventory.recipes import Part, Recipe
-from services.inventory.stock_book import WITH
+from services.runtime.facts import WITH
 
 OURS = "on the book already"
 """Where something stands that is in no file."""

@@ -22,7 +22,8 @@ from services.kitchen import pace
 from services.kitchen.quantiles import KEPT, Experience, Took, kind_of
 from services.kitchen.store import STATIONS, TICKETS
 from services.runtime import house_rules
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
+from services.runtime.rounds import for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -88,14 +89,7 @@ class Learner:
 
     async def run(self) -> None:
         """Learn, for ever."""
-        while True:
-            try:
-                await self.look()
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; the kitchen's pace is learnt later")
-            await asyncio.sleep(self._look_every_s)
+        await for_ever(self.look, self._look_every_s, "the kitchen's pace is learnt")
 
     async def look(self) -> int:
         """Learn from what was bumped since the last look; returns from how many tickets."""

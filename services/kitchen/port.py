@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from schemas.kitchen import LineMark, Ticket, TicketStatus
-from services.kitchen.store import TICKETS, open_tickets_of, rows_of, ticket_of
+from schemas.kitchen import OPEN_TICKET, LineMark, Ticket, TicketStatus
+from services.kitchen.store import TICKETS, open_tickets_of, rows_of, ticket_of, tickets_of
 from services.runtime.ports import LineWork
 from services.runtime.work import Draft
 
@@ -50,6 +51,20 @@ class StoredKitchen:
         if ticket is not None:
             draft.work.rely(TICKETS, (tenant, ticket_id))
         return ticket
+
+    async def ready(
+        self, draft: Draft, tenant: str, order_id: UUID
+    ) -> tuple[datetime, datetime] | None:
+        """See `KitchenPort.ready`."""
+        found = await tickets_of(draft, tenant, order_id)
+        told = [
+            (each.ready_p50_at, each.ready_p90_at or each.ready_p50_at)
+            for each in found
+            if each.status in OPEN_TICKET and each.ready_p50_at is not None
+        ]
+        if not told:
+            return None
+        return max(p50 for p50, _ in told), max(p90 for _, p90 in told)
 
 
 def work_of(

@@ -7,7 +7,6 @@ is lost once, whatever dies meanwhile, and one that attends anew is not lost by 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
@@ -21,13 +20,13 @@ from schemas.identifiers import derived_id
 from services.kitchen.hearing import DISPLAY
 from services.kitchen.inside import LoseDisplay
 from services.kitchen.store import STATIONS, Attending
-from services.runtime.database import Database, is_away
-from services.runtime.intake import Intake, NotServing
+from services.runtime.database import Database
+from services.runtime.intake import Intake
 from services.runtime.moment import Clock
+from services.runtime.timers import Timer, together
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY_S: Final = 1.0
 AT_ONCE: Final = 200
 TO_ATTEND_ANEW: Final = timedelta(seconds=5)
 """A display whose newer session is heard says within this that it attends; or it does not."""
@@ -84,7 +83,7 @@ def is_over(attendance: Attendance, word: Word | None, now: datetime) -> bool:
     return word.epoch > epoch and now - word.since > TO_ATTEND_ANEW and now - since > TO_ATTEND_ANEW
 
 
-class StationWatch:
+class StationWatch(Timer):
     """Looks at who attends, for as long as this process serves.
 
     Args:
@@ -92,8 +91,11 @@ class StationWatch:
         intake: takes what the services ask of themselves.
         clock: the time.
         last_words: what presence believes.
-        every_s: seconds between two looks.
+        look_every_s: seconds between two looks.
     """
+
+    usual_s = 1.0
+    later = "displays are looked after"
 
     def __init__(
         self,
@@ -102,26 +104,10 @@ class StationWatch:
         clock: Clock,
         last_words: LastWords,
         *,
-        every_s: float = LOOK_EVERY_S,
+        look_every_s: float | None = None,
     ) -> None:
-        self._database: Final = database
-        self._intake: Final = intake
-        self._clock: Final = clock
+        super().__init__(database, intake, clock, look_every_s=look_every_s)
         self._last_words: Final = last_words
-        self._every_s: Final = every_s
-
-    async def run(self) -> None:
-        """Look, for ever."""
-        while True:
-            try:
-                await self.look()
-            except NotServing:
-                pass  # the next look asks again, under the same ids
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; displays are looked after later", why=str(error)[:200])
-            await asyncio.sleep(self._every_s)
 
     async def look(self) -> int:
         """Take those off their stations who are gone; returns how many there were.
@@ -132,13 +118,7 @@ class StationWatch:
         lost = await self._lost()
         for start in range(0, len(lost), AT_ONCE):
             page = lost[start : start + AT_ONCE]
-            answers = await asyncio.gather(
-                *(self._lose(each, removed=removed) for each, removed in page),
-                return_exceptions=True,
-            )
-            failed = next((each for each in answers if isinstance(each, BaseException)), None)
-            if failed is not None:
-                raise NotServing("not now") from failed
+            await together(self._lose(each, removed=removed) for each, removed in page)
         return len(lost)
 
     async def _lost(self) -> list[tuple[Attendance, bool]]:
@@ -175,7 +155,7 @@ class StationWatch:
             station=each.station, device=each.device, since=each.since, removed=removed
         )
         request_id = derived_id(at, *parts, "removed" if removed else "gone")
-        await self._intake.ask_of_ourselves(each.tenant, message, request_id)
+        await self._ask(each.tenant, message, request_id)
         log.info("a display is gone", tenant=each.tenant, station=each.station, device=each.device)
 
 

@@ -16,11 +16,11 @@ from schemas.menu import MenuItem, RestoreItem, SellOut
 from schemas.refusals import RefusalCode
 from schemas.replies import ItemReceipt
 from services.menu.inside import EndSellOut, ShowItems
-from services.menu.offering import WITH, Standing, gone_of, modifiers_of, offered
+from services.menu.offering import Standing, gone_of, modifiers_of, offered
 from services.menu.offers import Offers, offers_of
 from services.menu.store import MENU_AVAILABILITY, standing_of, to_standing, zone_of_house
 from services.runtime.context import Context
-from services.runtime.facts import PortionsLeft
+from services.runtime.facts import WITH, PortionsLeft
 from services.runtime.refusal import Refusal
 from services.runtime.rights import whose_screen
 from services.runtime.router import Router

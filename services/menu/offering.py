@@ -12,10 +12,9 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.menu import MenuItem, ModifierGroup
-from services.menu import hours
+from services.runtime import served_hours as hours
+from services.runtime.facts import WITH
 
-WITH: Final = "with:"
-"""Before a modifier's name: an item may be called the same."""
 NOT_NOW: Final = "not at this hour"
 UTC: Final = ZoneInfo("UTC")
 _WHY: Final = 120

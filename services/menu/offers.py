@@ -12,8 +12,9 @@ from typing import Final
 from sqlalchemy import select
 
 from schemas.menu import MenuItem
-from services.menu.offering import WITH, modifiers_of
+from services.menu.offering import modifiers_of
 from services.menu.store import MAIN, MENU_ITEMS, MENUS, to_item
+from services.runtime.facts import WITH
 from services.runtime.work import Draft
 
 HOUSES: Final = 256

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.menu.offering import AS_WRITTEN, WITH, modifiers_of
+from services.menu.offering import AS_WRITTEN, modifiers_of
 from services.menu.store import MENU_AVAILABILITY, menu_of, offered_of, to_standing
+from services.runtime.facts import WITH
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.menu import MenuItem, ModifierRequest
 from schemas.orders import LineRequest
-from services.menu.offering import AS_WRITTEN, UTC, WITH, Standing, gone_of, modifiers_of, offered
+from services.menu.offering import AS_WRITTEN, UTC, Standing, gone_of, modifiers_of, offered
 from services.runtime import house_rules
 from services.runtime.among import among
 from services.runtime.changed import GUARD
+from services.runtime.facts import WITH
 from services.runtime.moment import Moment
 from services.runtime.tables import DOCUMENT, METADATA, SLUG
 from services.runtime.wall_clock import zone_of

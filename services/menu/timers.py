@@ -9,79 +9,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import structlog
-from sqlalchemy import exists, select
+from sqlalchemy import Row, Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.house_rules import OrderRules
 from schemas.identifiers import derived_id, new_id
 from schemas.menu import ServedHours
-from schemas.message import Request
-from schemas.replies import Outcome
-from services.menu import hours
 from services.menu.inside import EndSellOut, ShowItems
 from services.menu.store import MENU_AVAILABILITY, MENU_ITEMS, MENUS, to_item
-from services.runtime.database import Database
+from services.runtime import served_hours as hours
 from services.runtime.house_rules import HOUSE_RULES
-from services.runtime.intake import Intake, NotServing
-from services.runtime.moment import Clock
-from services.runtime.rounds import for_ever
 from services.runtime.tables import OUTBOX
+from services.runtime.timers import DueTimer, Timer, one_by_one
 from services.runtime.wall_clock import zone_of
 
-log = structlog.get_logger(__name__)
 
-LOOK_EVERY_S: Final = 0.5
-PAGE: Final = 200
+class SellOutTimer(DueTimer):
+    """Ends what was taken off until a time."""
 
+    usual_s = 0.5
+    later = "what was sold out comes back"
 
-class SellOutTimer:
-    """Ends what was taken off until a time.
-
-    Args:
-        database: where it stands.
-        intake: where it is done.
-        clock: tells what is due.
-        look_every_s: seconds between two looks.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        intake: Intake,
-        clock: Clock,
-        *,
-        look_every_s: float = LOOK_EVERY_S,
-    ) -> None:
-        self._database: Final = database
-        self._intake: Final = intake
-        self._clock: Final = clock
-        self._look_every_s: Final = look_every_s
-
-    async def run(self) -> None:
-        """Look, for ever."""
-        await for_ever(self.look, self._look_every_s, "what was sold out comes back")
-
-    async def look(self) -> int:
-        """End what is over; returns how many.
-
-        Raises:
-            NotServing: this process does not serve; later, or elsewhere.
-        """
+    def due(self, now: datetime) -> Select[Any]:
+        """What is over."""
         row = MENU_AVAILABILITY.c
-        query = select(row.tenant, row.item, row.version, row.back_at)
-        query = query.where(row.back_at <= self._clock()).order_by(row.back_at).limit(PAGE)
-        async with self._database.read() as connection:
-            due = [tuple(each) for each in await connection.execute(query)]
-        for tenant, name, version, back_at in due:
-            # The version too: the same time may be named again after the clock was put back.
-            id_ = derived_id(back_at, "end sell-out", tenant, name, str(version))
-            await _ask(self._intake, tenant, EndSellOut(name=name, back_at=back_at), id_)
-        return len(due)
+        # The version too: the same time may be named again after the clock was put back.
+        return select(row.tenant, row.back_at, row.item, row.version).where(row.back_at <= now)
+
+    def request(self, row: Row[Any]) -> EndSellOut:
+        """Bring it back."""
+        return EndSellOut(name=row.item, back_at=row.back_at)
 
 
 @dataclass(slots=True)
@@ -107,37 +68,19 @@ class _House:
     next_at: datetime | None = None
 
 
-class MenuWatch:
+class MenuWatch(Timer):
     """Has items told again when their hours begin or end, and when the menu is another.
 
     Who imports a menu tells of it as it stood at that moment; while that is on its way, the last
     portion may be sold. So what stands in another way than it is written is told once more,
     after that has gone out.
-
-    Args:
-        database: where menus are.
-        intake: where it is done.
-        clock: tells what time it is at the houses.
-        look_every_s: seconds between two looks.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        intake: Intake,
-        clock: Clock,
-        *,
-        look_every_s: float = LOOK_EVERY_S,
-    ) -> None:
-        self._database: Final = database
-        self._intake: Final = intake
-        self._clock: Final = clock
-        self._look_every_s: Final = look_every_s
-        self._houses: Final[dict[str, _House]] = {}
+    usual_s = 2.0
+    later = "items are served at their hours"
 
-    async def run(self) -> None:
-        """Look, for ever."""
-        await for_ever(self.look, self._look_every_s, "items are served at their hours")
+    def _begin(self) -> None:
+        self._houses: dict[str, _House] = {}
 
     async def look(self) -> int:
         """Tell what turned; returns how many houses were told of anything.
@@ -146,14 +89,15 @@ class MenuWatch:
             NotServing: this process does not serve; later, or elsewhere.
         """
         await self._notice_changes()
-        told = 0
-        for tenant, house in list(self._houses.items()):
-            now = self._clock()
-            if not house.told:
-                told += await self._tell_all(tenant, house, now)
-            elif house.next_at is not None and house.next_at <= now:
-                told += await self._tell_turned(tenant, house, now)
-        return told
+        return await one_by_one(list(self._houses), self._look_at)
+
+    async def _look_at(self, tenant: str) -> bool:
+        house, now = self._houses[tenant], self._clock()
+        if not house.told:
+            return await self._tell_all(tenant, house, now)
+        if house.next_at is not None and house.next_at <= now:
+            return await self._tell_turned(tenant, house, now)
+        return False
 
     async def _notice_changes(self) -> None:
         query = select(MENUS.c.tenant, MENUS.c.version, HOUSE_RULES.c.version).join(
@@ -180,7 +124,7 @@ class MenuWatch:
             house.zone = zone_of((await _order_rules(connection, tenant)).time_zone)
         if scarce or house.served:
             id_ = derived_id(now, "show items", tenant, *map(str, house.version), now.isoformat())
-            await _ask(self._intake, tenant, ShowItems(), id_)
+            await self._ask(tenant, ShowItems(), id_)
         house.told = True
         self._plan(house, now)
         return bool(scarce or house.served)
@@ -195,7 +139,7 @@ class MenuWatch:
         )
         if turned:
             id_ = derived_id(now, "turn items", tenant, now.isoformat())
-            await _ask(self._intake, tenant, ShowItems(items=turned), id_)
+            await self._ask(tenant, ShowItems(items=turned), id_)
         # Only now: what was not answered is asked for at the next look.
         self._plan(house, now)
         return bool(turned)
@@ -217,15 +161,3 @@ async def _order_rules(connection: AsyncConnection, tenant: str) -> OrderRules:
     query = select(HOUSE_RULES.c.orders).where(HOUSE_RULES.c.tenant == tenant)
     document = await connection.scalar(query)
     return OrderRules() if document is None else OrderRules.model_validate(document)
-
-
-async def _ask(intake: Intake, tenant: str, request: Request, id_: UUID) -> None:
-    try:
-        answer = await intake.ask_of_ourselves(tenant, request, id_)
-    except NotServing:
-        raise
-    except Exception as error:
-        # A fault of ours is in the log already: nothing else must suffer of it.
-        raise NotServing("not now") from error
-    if answer.outcome is Outcome.REJECTED:
-        log.warning("the menu was not told", tenant=tenant, code=answer.code, why=answer.message)

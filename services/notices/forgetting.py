@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,8 +16,9 @@ from schemas.notices import NoticeStatus
 from services.notices import store
 from services.notices.tables import NOTICES
 from services.runtime.among import among
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.moment import Clock
+from services.runtime.rounds import for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -96,14 +96,11 @@ class Tidying:
 
     async def run(self) -> None:
         """Look once an hour, for ever."""
-        while True:
-            try:
-                await throw_away(self._database, self._clock() - KEPT)
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; old notices are thrown away later")
-            await asyncio.sleep(EVERY_S)
+        await for_ever(self.tidy, EVERY_S, "old notices are thrown away")
+
+    async def tidy(self) -> int:
+        """Throw away what is old; returns how many notices."""
+        return await throw_away(self._database, self._clock() - KEPT)
 
 
 async def throw_away(database: Database, before: datetime) -> int:

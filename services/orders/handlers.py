@@ -36,7 +36,16 @@ from schemas.orders import (
 )
 from schemas.refusals import RefusalCode
 from schemas.replies import OrderPage
-from services.orders import line_changes, payments, pricing, reading, rules, store, waiting
+from services.orders import (
+    deliveries,
+    line_changes,
+    payments,
+    pricing,
+    reading,
+    rules,
+    store,
+    waiting,
+)
 from services.orders.changes import (
     changed,
     load,
@@ -300,5 +309,6 @@ async def _priced(
     return priced, next(iter(menu.values())).currency
 
 
+router.include(deliveries.router)
 router.include(line_changes.router)
 router.include(payments.router)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.money import Currency
@@ -123,26 +122,11 @@ async def standing(connection: AsyncConnection, tenant: str) -> list[Party]:
     return [to_party(dict(row)) for row in (await connection.execute(query)).mappings()]
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """A party whose time is up, and which nobody has ended yet."""
-
-    tenant: str
-    party_id: UUID
-    ends_at: datetime
-
-
-async def overdue(connection: AsyncConnection, now: datetime, limit: int) -> list[Overdue]:
-    """Parties whose time is up, of all tenants."""
-    query = (
-        select(PARTIES.c.tenant, PARTIES.c.party_id, PARTIES.c.ends_at)
-        .where(PARTIES.c.status != PartyStatus.ENDED.value, PARTIES.c.ends_at <= now)
-        .order_by(PARTIES.c.ends_at)
-        .limit(limit)
-    )
-    return [
-        Overdue(row.tenant, row.party_id, row.ends_at) for row in await connection.execute(query)
-    ]
+def overdue(now: datetime) -> Select[Any]:
+    """The parties whose time is up, and which nobody has ended yet, of all tenants."""
+    party = PARTIES.c
+    query = select(party.tenant, party.ends_at, party.party_id)
+    return query.where(party.status != PartyStatus.ENDED.value, party.ends_at <= now)
 
 
 async def forget_ended(connection: AsyncConnection, before: datetime) -> int:

@@ -13,7 +13,7 @@ from broker_config.dynamic_security import Command
 from broker_config.secret import new_secret
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from services.people.control import command
-from services.runtime.bus import MqttBus
+from services.runtime.mqtt_bus import MqttBus
 
 _AT_ONCE: Final = 20
 

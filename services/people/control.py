@@ -12,7 +12,8 @@ from broker_config.access import ADMIN_USERNAME
 from broker_config.dynamic_security import Batch, Command, Json
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.identifiers import new_id
-from services.runtime.bus import ConnectionLost, MqttBus, Session
+from services.runtime.bus import ConnectionLost, Session
+from services.runtime.mqtt_bus import MqttBus
 
 PATIENCE_S: Final = 10.0
 ATTEMPTS: Final = 5

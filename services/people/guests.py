@@ -8,7 +8,6 @@ whether there is such a restaurant or not.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -26,9 +25,10 @@ from services.people.claims import check_secret
 from services.people.seal import Seal
 from services.people.store import Device
 from services.people.tables import GUEST_PASSES
-from services.runtime.database import Database, is_away
+from services.runtime.database import Database
 from services.runtime.moment import Clock
 from services.runtime.party_door import PartyDoor
+from services.runtime.rounds import for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -114,8 +114,7 @@ class Guests:
         return False
 
     def _name_of(self, tenant: str, secret: str) -> str:
-        bits = int(self._seal.mark("guests' phones", f"{tenant}/{secret}")[:10], 16)
-        return _NAME + "".join(_LETTERS[bits >> shift & 31] for shift in range(35, -1, -5))
+        return _NAME + short_name(self._seal, "guests' phones", f"{tenant}/{secret}")
 
 
 class PartyWatch:
@@ -138,14 +137,7 @@ class PartyWatch:
 
     async def run(self) -> None:
         """Look, for ever."""
-        while True:
-            try:
-                await self.look()
-            except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("database away; guests' phones are let go later")
-            await asyncio.sleep(self._every_s)
+        await for_ever(self.look, self._every_s, "guests' phones are let go")
 
     async def look(self) -> int:
         """End the time of phones whose party has ended; returns how many there were."""
@@ -183,6 +175,12 @@ class PartyWatch:
             for tenant, devices in gone.items()
             if (named := [each for each in devices if (tenant, each) in still])
         }
+
+
+def short_name(seal: Seal, purpose: str, text: str) -> str:
+    """Eight letters that belong to a text, as nobody can make them without the key."""
+    bits = int(seal.mark(purpose, text)[:10], 16)
+    return "".join(_LETTERS[bits >> shift & 31] for shift in range(35, -1, -5))
 
 
 async def goes_with(connection: AsyncConnection, tenant: str, device: str, party_id: UUID) -> None:

@@ -15,7 +15,7 @@ from services.runtime.tables import METADATA
 
 
 async def dismiss_device(connection: AsyncConnection, tenant: str, device: str) -> None:
-    """Remove a device with what was believed of its presence, and clear its topics.
+    """Remove a device with what was believed of it, and clear its topics.
 
     The broker must have put it out before: its last will is then said already.
 
@@ -23,11 +23,12 @@ async def dismiss_device(connection: AsyncConnection, tenant: str, device: str) 
         Unknown: there is none.
     """
     await store.remove_device(connection, tenant, device)
-    presence = METADATA.tables.get("presence")
-    if presence is not None:
-        await connection.execute(
-            delete(presence).where(presence.c.tenant == tenant, presence.c.device == device)
-        )
+    for name in ("presence", "vehicles"):
+        believed = METADATA.tables.get(name)
+        if believed is not None:
+            await connection.execute(
+                delete(believed).where(believed.c.tenant == tenant, believed.c.device == device)
+            )
     await enclose(connection, _of_device(tenant, device))
 
 

@@ -21,8 +21,9 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.identifiers import new_id
 from schemas.topics import DEVICE_PLANES, Plane, device_of, event_marker, is_on, plane_filter
 from services.people import store
-from services.runtime.bus import MqttBus, Session
+from services.runtime.bus import Session
 from services.runtime.database import Database
+from services.runtime.mqtt_bus import MqttBus
 
 log = structlog.get_logger(__name__)
 

@@ -8,26 +8,18 @@ look at its rules' version, and nothing else.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-import structlog
 from sqlalchemy import select
 
 from schemas.identifiers import derived_id
 from schemas.kitchen_rules import CheckRules, KitchenRules
 from schemas.message import Request
-from schemas.replies import Outcome
 from services.quality import rules, store
 from services.quality.inside import CheckIsDue, ReviewChecks
-from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
-from services.runtime.intake import Intake, NotServing
-from services.runtime.moment import Clock
-from services.runtime.rounds import for_ever
-
-log = structlog.get_logger(__name__)
-
-LOOK_EVERY_S: Final = 5.0
+from services.runtime.house_versions import HouseVersions
+from services.runtime.timers import Timer, one_by_one
 
 
 class Watched(NamedTuple):
@@ -38,37 +30,22 @@ class Watched(NamedTuple):
     station: str
 
 
-class CheckTimers:
-    """Asks for alerts of what was not checked in time.
+class CheckTimer(Timer):
+    """Asks for alerts of what was not checked in time."""
 
-    Args:
-        database: where rules and findings are.
-        intake: where it is done.
-        clock: tells what is due.
-        look_every_s: seconds between two looks.
-    """
+    usual_s = 5.0
+    later = "checks are looked at"
 
-    def __init__(
-        self,
-        database: Database,
-        intake: Intake,
-        clock: Clock,
-        *,
-        look_every_s: float = LOOK_EVERY_S,
-    ) -> None:
-        self._database: Final = database
-        self._intake: Final = intake
-        self._clock: Final = clock
-        self._look_every_s: Final = look_every_s
-        self._versions: dict[str, int] = {}
+    def _begin(self) -> None:
+        self._versions = HouseVersions(HOUSE_RULES.c.kitchen)
         self._watched: dict[Watched, CheckRules] = {}
+        self._version: dict[str, int] = {}
+        """With which version of a house's rules its checks are watched."""
+        self._unreviewed: set[str] = set()
+        """The houses where an alert may stand for a check that the rules know no more."""
         self._due: dict[Watched, datetime] = {}
         self._told: dict[Watched, datetime | None] = {}
         """For which time each was asked last."""
-
-    async def run(self) -> None:
-        """Look, for ever."""
-        await for_ever(self.look, self._look_every_s, "checks are looked at")
 
     async def look(self) -> int:
         """Ask for what is due, or is not asked for any more; returns how often it asked.
@@ -76,39 +53,38 @@ class CheckTimers:
         Raises:
             NotServing: this process does not serve; later, or elsewhere.
         """
-        asked = 0
-        for tenant, version in (await self._changed()).items():
-            async with self._database.read() as connection:
-                alerted = await store.is_alerted(connection, tenant)
-            if alerted:
-                asked += await self._ask(tenant, ReviewChecks(), str(version))
-            # Only now: what was not answered is asked for at the next look.
-            self._versions[tenant] = version
-        now = self._clock()
-        for watched, check in list(self._watched.items()):
-            if self._due.get(watched, now) <= now:
-                asked += await self._look_at(watched, check, now)
-        return asked
+        await self._read_rules()
+        asked = await one_by_one(sorted(self._unreviewed), self._review)
+        return asked + await one_by_one(list(self._watched), self._look_at)
 
-    async def _changed(self) -> dict[str, int]:
-        """The houses whose rules are others than at the last look, with their versions."""
+    async def _read_rules(self) -> None:
+        """Watch by the rules that are others than at the last look."""
         book = HOUSE_RULES.c
-        seen = select(book.tenant, book.version).where(book.kitchen.is_not(None))
         async with self._database.read() as connection:
-            now = {row.tenant: row.version for row in await connection.execute(seen)}
-            changed = {t: version for t, version in now.items() if self._versions.get(t) != version}
-            gone = self._versions.keys() - now.keys()
-            for tenant in gone | changed.keys():
+            changes = await self._versions.changes(connection)
+            for tenant in changes.gone:
                 self._forget(tenant)
-            for tenant in changed:
+            for tenant, version in changes.versions.items():
                 query = select(book.kitchen).where(book.tenant == tenant)
                 document = await connection.scalar(query)
+                self._forget(tenant)
                 if document is not None:
                     self._watch(tenant, KitchenRules.model_validate(document))
-        return changed
+                    self._version[tenant] = version
+                    self._unreviewed.add(tenant)
+                    self._versions.saw(tenant, version)
+
+    async def _review(self, tenant: str) -> bool:
+        async with self._database.read() as connection:
+            alerted = await store.is_alerted(connection, tenant)
+        asked = alerted and await self._ask_once(tenant, ReviewChecks(), str(self._version[tenant]))
+        # Only now: what was not answered is asked for at the next look.
+        self._unreviewed.discard(tenant)
+        return asked
 
     def _forget(self, tenant: str) -> None:
-        self._versions.pop(tenant, None)
+        self._version.pop(tenant, None)
+        self._unreviewed.discard(tenant)
         for watched in [each for each in self._watched if each.tenant == tenant]:
             del self._watched[watched]
             self._due.pop(watched, None)
@@ -120,7 +96,11 @@ class CheckTimers:
                 for station in check.stations:
                     self._watched[Watched(tenant, name, station)] = check
 
-    async def _look_at(self, watched: Watched, check: CheckRules, now: datetime) -> bool:
+    async def _look_at(self, watched: Watched) -> bool:
+        now = self._clock()
+        if self._due.get(watched, now) > now:
+            return False
+        check = self._watched[watched]
         tenant, name, station = watched
         async with self._database.read() as connection:
             last = await store.last_at(connection, tenant, name, station)
@@ -132,23 +112,12 @@ class CheckTimers:
             return False
         since = "never" if due is None else due.isoformat()
         request = CheckIsDue(check=name, station=station, due_at=due)
-        version = str(self._versions[tenant])
-        done = await self._ask(tenant, request, name, station, since, version)
+        version = str(self._version[tenant])
+        done = await self._ask_once(tenant, request, name, station, since, version)
         self._told[watched] = due
         return done
 
-    async def _ask(self, tenant: str, request: Request, *parts: str) -> bool:
+    async def _ask_once(self, tenant: str, request: Request, *parts: str) -> bool:
         """Ask under an id that belongs to this very thing, in this hour."""
         hour = self._clock().replace(minute=0, second=0, microsecond=0)
-        id_ = derived_id(hour, request.type_name, tenant, *parts)
-        try:
-            answer = await self._intake.ask_of_ourselves(tenant, request, id_)
-        except NotServing:
-            raise
-        except Exception as error:
-            # A fault of ours is in the log already: nothing else must suffer of it.
-            raise NotServing("not now") from error
-        if answer.outcome is Outcome.REJECTED:
-            log.warning("a check was refused", tenant=tenant, code=answer.code, why=answer.message)
-            return False
-        return True
+        return await self._ask(tenant, request, derived_id(hour, request.type_name, tenant, *parts))
