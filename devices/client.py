@@ -222,6 +222,13 @@ class DeviceClient:
         """After every batch and when its time has come; returns when next (inf: never)."""
         return float("inf")
 
+    def _due(self, now: float) -> Iterable[Packet]:  # noqa: ARG002 - the hook's shape
+        """After every tick: what else is to be published; `_confirmed` tells of each."""
+        return ()
+
+    def _confirmed(self, packet: Packet, now: float) -> None:
+        """The broker has one of these. What it has not when the connection goes is forgotten."""
+
     def _request(self, message: Request, request_id: UUID | None = None) -> Pending[Any]:
         """Ask durably."""
         return self._request_many([(message, request_id)])[0]
@@ -347,6 +354,7 @@ class DeviceClient:
 
     def _stay(self, connection: Connection) -> None:
         beat = look = keep = 0.0
+        on_its_way: dict[int, Packet] = {}
         while not self._stop.is_set():
             now = time.monotonic()
             if now >= beat:
@@ -363,10 +371,16 @@ class DeviceClient:
                 connection.publish(self._packets.popleft())
             for packet in self._requests.due(now):
                 connection.publish(packet)
+            if now >= self._requests.held_until:
+                for packet in self._due(now):
+                    on_its_way[connection.publish(packet)] = packet
             until = min(beat, keep, look, self._requests.next_due(now))
             if self._packets:
                 until = min(until, self._requests.held_until)
             self._handle(connection.wait(until - time.monotonic() if until > now else 0.0))
+            for number in connection.confirmed():
+                if (taken := on_its_way.pop(number, None)) is not None:
+                    self._confirmed(taken, time.monotonic())
 
     def _leave(self, connection: Connection) -> None:
         connection.publish(self._voice.presence(PresenceStatus.OFFLINE, self._epoch))

@@ -133,6 +133,7 @@ class Connection:
         self._refusal: CannotConnect | None = None
         self._waker = waker
         self._received: list[Received] = []
+        self._confirmed: list[int] = []
         self._packets = 0
         self._filters: list[str] = []
         self._client = client = Client(
@@ -175,9 +176,18 @@ class Connection:
         self._filters = list(filters)
         self._client.subscribe([(filter_, 1) for filter_ in self._filters])
 
-    def publish(self, packet: Packet) -> None:
-        """Send it, at once where the socket takes it. What is lost is sent again by its sender."""
-        self._client.publish(packet.topic, packet.payload, packet.qos, packet.retain)
+    def publish(self, packet: Packet) -> int:
+        """Send it, at once where the socket takes it. What is lost is sent again by its sender.
+
+        Returns:
+            The number under which `confirmed` tells that the broker has it.
+        """
+        return self._client.publish(packet.topic, packet.payload, packet.qos, packet.retain).mid
+
+    def confirmed(self) -> list[int]:
+        """What the broker has taken since this was last asked, by number."""
+        confirmed, self._confirmed = self._confirmed, []
+        return confirmed
 
     def wait(self, seconds: float) -> list[Received]:
         """Wait until something arrives, someone wakes us, or the time is over.
@@ -283,8 +293,9 @@ class Connection:
             topic = ""  # no topic of ours: whoever judges it will count it
         self._received.append(Received(topic, bytes(message.payload), message.retain))
 
-    def _on_publish(self, *_: Any) -> None:
+    def _on_publish(self, _c: Any, _u: Any, mid: int, *_: Any) -> None:
         self._packets += 1
+        self._confirmed.append(mid)
 
     @staticmethod
     def _on_socket_open(_c: Any, _u: Any, sock: Any) -> None:

@@ -71,6 +71,39 @@ class Entry:
     created: datetime
 
 
+def exclusively(path: Path | None, schema: str) -> sqlite3.Connection:
+    """Open a file of a device's own, with its one table, so that nobody else can meanwhile.
+
+    What it commits survives a power cut. None is a database in memory alone.
+
+    Raises:
+        OutboxInUse: the file is already open, here or in another process.
+        OutboxBroken: the file cannot be used.
+    """
+    where = path or Path(":memory:")
+    try:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(where, timeout=0, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise OutboxBroken(where, error) from error
+    try:
+        # Exclusive before WAL: then the lock lasts until close, and no file of
+        # shared memory is needed.
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("BEGIN IMMEDIATE")
+        database.execute(schema)
+        database.execute("COMMIT")
+    except sqlite3.Error as error:
+        database.close()
+        if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise OutboxInUse(where) from error
+        raise OutboxBroken(where, error) from error
+    return database
+
+
 class Outbox:
     """Requests in one SQLite file that survive kill -9 and power cuts.
 
@@ -88,29 +121,7 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         self.path: Final = path
         self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
-                path, timeout=0, isolation_level=None, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise OutboxBroken(path, error) from error
-        try:
-            # Exclusive before WAL: then the lock lasts until close, and no file of
-            # shared memory is needed.
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            with self._transaction():
-                self._database.execute(_SCHEMA)
-        except sqlite3.Error as error:
-            self._database.close()
-            if getattr(error, "sqlite_errorcode", None) in {
-                sqlite3.SQLITE_BUSY,
-                sqlite3.SQLITE_LOCKED,
-            }:
-                raise OutboxInUse(path) from error
-            raise OutboxBroken(path, error) from error
+        self._database = exclusively(path, _SCHEMA)
 
     def put(self, id: UUID, topic: str, payload: bytes, created: datetime) -> None:  # noqa: A002 - the word of CloudEvents
         """Keep one request; when this returns, it survives a power cut.

@@ -85,6 +85,8 @@ class SimulatedWaiter(Simulated):
         if order.status is OrderStatus.PLACED:
             waits = Wait.APPROVAL in order.waits_for
             return (lambda: pos.accept_order(id_)) if waits else None
+        if order.guest is not None and order.guest.place is not None:
+            return self._bill(order)  # couriers fetch it, and bring it to a door on the map
         if order.status is OrderStatus.READY:
             if order.kind is OrderKind.DELIVERY:
                 return lambda: pos.dispatch_order(id_)
