@@ -150,12 +150,18 @@ def a_device(
 
 @contextmanager
 def visiting(
-    app: Application, tenant: str, *roles: Role, station: str | None = None
+    app: Application,
+    tenant: str,
+    *roles: Role,
+    station: str | None = None,
+    names: Sequence[str] = (),
 ) -> Iterator[list[Admitted]]:
     """Devices of a command's own, let in for as long as the context lasts."""
     address = app.address()
     tail = new_id().hex[-6:]
-    names = [f"cli-{tail}" if len(roles) == 1 else f"cli-{tail}-{n}" for n in range(len(roles))]
+    names = names or [
+        f"cli-{tail}" if len(roles) == 1 else f"cli-{tail}-{n}" for n in range(len(roles))
+    ]
     wanted = [
         a_device(tenant, name, role, station=station, transient=True)
         for name, role in zip(names, roles, strict=True)

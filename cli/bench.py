@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +20,8 @@ import uvloop
 from broker_config.settings import BrokerLogin, BrokerSettings
 from cli.admission import Admitted, a_device, admit, drop_tenant
 from cli.application import Application, pass_application
+from cli.bench_child import SECRET, child
+from cli.bench_fixes import fixes, floor_drain
 from cli.bench_floor import (
     DISPLAY,
     POS,
@@ -59,12 +60,15 @@ STATIONS: Final = 4
 TILLS: Final = 4
 ITEMS: Final = tuple(f"item-{number}" for number in range(40))
 START_S: Final = 30.0
-_SECRET: Final = "HEARD_BENCH_SECRET"  # noqa: S105 - the name of a variable
 
 
 @click.group(cls=Group)
 def bench() -> None:
-    """Measure how fast orders travel."""
+    """Measure how fast orders and positions travel."""
+
+
+bench.add_command(fixes)
+bench.add_command(floor_drain)
 
 
 @bench.command(cls=Command)
@@ -229,7 +233,7 @@ def floor_server(app: Application, *, tenant: str) -> None:
     Examples:
       heard bench floor-server TENANT
     """
-    secret = os.environ.get(_SECRET)
+    secret = os.environ.get(SECRET)
     if secret is None:
         raise Failure("`heard bench orders` starts this by itself")
     login = BrokerLogin(username=f"{tenant}:{SERVER}", secret=secret)
@@ -364,10 +368,10 @@ def _serving(app: Application, folder: Path) -> Iterator[None]:
     if app.embedded and app.running is not None:
         yield
         return
-    with _child(app, folder, "up" if app.embedded else "serve") as child:
+    with child(app, folder, "up" if app.embedded else "serve") as running:
         deadline = time.monotonic() + START_S
         while app.embedded and app.running is None:
-            if child.poll() is not None or time.monotonic() > deadline:
+            if running.poll() is not None or time.monotonic() > deadline:
                 raise Failure("heard did not start: run `heard up` to see why")
             time.sleep(0.05)
         yield
@@ -375,50 +379,13 @@ def _serving(app: Application, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _floor(app: Application, server: Admitted, folder: Path) -> Iterator[None]:
-    with _child(app, folder, "bench", "floor-server", server.tenant, secret=server.secret) as child:
-        line = child.stdout.readline() if child.stdout else ""
+    with child(
+        app, folder, "bench", "floor-server", server.tenant, secret=server.secret
+    ) as running:
+        line = running.stdout.readline() if running.stdout else ""
         if line.strip() != "ready":
             raise Failure("the floor's server did not start: see the log above")
         yield
-
-
-@contextmanager
-def _child(
-    app: Application, folder: Path, *arguments: str, secret: str = ""
-) -> Iterator[subprocess.Popen[str]]:
-    """Another `heard` with the same settings; its log goes to a file, its secrets nowhere."""
-    settings = app.settings
-    environment = {
-        **os.environ,
-        "HEARD_HOME": str(settings.home),
-        "HEARD_DATABASE": app.database_url,
-        "HEARD_BROKER": settings.broker.value,
-        "HEARD_BROKER_HOST": settings.broker_host,
-        "HEARD_LOG_LEVEL": "warning",
-        _SECRET: secret,
-    }
-    if settings.broker_port is not None:
-        environment["HEARD_BROKER_PORT"] = str(settings.broker_port)
-    with (folder / f"{arguments[0]}-{len(arguments)}.log").open("w") as log:
-        child = subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-c", "from cli.main import main; main()", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        try:
-            yield child
-        finally:
-            child.terminate()
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-            if child.stdout:
-                child.stdout.close()
 
 
 def _paced_figures(rounds: list[tuple[Paced, Paced]]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from devices.connection import Packet, Received
 from schemas.devices import Heartbeat
 from schemas.identifiers import new_id
 from schemas.topics import Plane
-from services.runtime.bus import bare_path
+from services.runtime.bare_mqtt import bare_path
 from services.runtime.database import Database
 
 POS: Final = "floor-pos"

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import services.alerts.handlers
+import services.delivery.handlers
+import services.delivery.lateness
 import services.inventory.all_portions
 import services.inventory.counting
 import services.inventory.expiring
@@ -31,9 +33,15 @@ import services.orders.handlers
 import services.orders.parties
 import services.quality.handlers
 import services.staff.handlers
+import services.tracking.alerting
+import services.tracking.crossing_telling
 from broker_config.access import SERVICES_USERNAME
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
+from cli.position_line import position_line
 from schemas.topics import Plane, plane_filter
+from services.delivery.arrivals import Arrivals
+from services.delivery.lateness import LateTimer
+from services.delivery.trainer import Trainer as EtaTrainer
 from services.inventory.all_portions import PortionsWatch
 from services.inventory.expiry_watch import ExpiryWatch
 from services.inventory.foreseeing_watch import StockOutWatch
@@ -48,15 +56,14 @@ from services.kitchen.intake_timer import IntakeTimer
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.metrics import MetricsBook
 from services.kitchen.port import StoredKitchen
-from services.kitchen.timers import KitchenTimers
+from services.kitchen.timers import KitchenTimer
 from services.kitchen.watching import StationWatch
 from services.menu.handlers import router as menu_router
 from services.menu.store import StoredMenu
 from services.menu.timers import MenuWatch, SellOutTimer
 from services.orders.party_store import StoredParties
-from services.orders.party_timer import PartyTimer
 from services.orders.port import StoredOrders
-from services.orders.timers import OrderTimers
+from services.orders.timers import GuestTimer, OrderTimer, PartyTimer
 from services.people.accounts import Accounts, EmbeddedAccounts
 from services.people.admission import Admission
 from services.people.guests import PartyWatch
@@ -66,20 +73,24 @@ from services.people.warden import Warden
 from services.presence.handlers import PresenceBook, device_states
 from services.presence.store import last_words
 from services.quality.port import StoredQuality
-from services.quality.timers import CheckTimers
+from services.quality.timers import CheckTimer
 from services.runtime.backbone import Backbone
-from services.runtime.bus import MqttBus
 from services.runtime.database import Database, is_away
 from services.runtime.guard import Doorkeeper, Guard, OpenDoor
 from services.runtime.housekeeping import Housekeeping
 from services.runtime.intake import Intake
 from services.runtime.moment import Clock, system_clock
+from services.runtime.mqtt_bus import MqttBus
 from services.runtime.other_systems import OtherSystems
 from services.runtime.ports import Ports
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.router import Router
 from services.runtime.worker import Worker
 from services.staff.forgetting import StaffTidying
+from services.tracking.crossing_rows import StoredCrossings
+from services.tracking.crossing_telling import CrossingTeller
+from services.tracking.finding_timers import FindingTimers
+from services.tracking.line import PositionLine
 
 if TYPE_CHECKING:
     from services.notices.sender import Sender, SenderSettings
@@ -100,11 +111,13 @@ _AHEAD_SELDOMER = 60
 OURSELVES = "heard"
 """Who the services are to the audit."""
 
-SUBSCRIPTIONS = (
-    plane_filter(Plane.REQUEST),
-    plane_filter(Plane.PRESENCE),
-    plane_filter(Plane.TELEMETRY),
-)
+
+def subscriptions(router: Router) -> tuple[str, ...]:
+    """What the services hear: of telemetry what an area listens to, and no positions."""
+    streams = sorted(
+        message.route.filter() for message in router.listeners if message.plane is Plane.TELEMETRY
+    )
+    return (plane_filter(Plane.REQUEST), plane_filter(Plane.PRESENCE), *streams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +137,8 @@ class Served:
     """Lets devices in and puts them out, in the services' own name."""
     sender: Sender
     """Gives notices to their channels; its settings may be changed before it runs."""
+    line: PositionLine
+    """Takes positions, where no other process does."""
 
 
 def assemble(
@@ -137,6 +152,7 @@ def assemble(
     clock: Clock = system_clock,
     look_every_s: float = LOOK_EVERY_S,
     checkpoint: Checkpoint = no_checkpoint,
+    positions: bool = True,
 ) -> Served:
     """Join areas, worker, relay and bus into what serves.
 
@@ -152,6 +168,7 @@ def assemble(
             machine's own time: a simulation's clock runs fast, and its devices do not.
         look_every_s: how often what is due is looked for.
         checkpoint: called where a crash would be worst.
+        positions: take positions too; else another process does (`heard track serve`).
     """
     # Only who serves needs them: HTTP, mail, Jinja2 and Babel are slow to import.
     from services.notices.forgetting import Tidying  # noqa: PLC0415 - see above
@@ -181,7 +198,6 @@ def assemble(
     )
     intake = Intake(worker, router, database, clock)
     systems = OtherSystems(intake, guard, clock)
-    timers = OrderTimers(database, intake, clock, look_every_s=look_every_s)
     admission = Admission(
         database,
         accounts or EmbeddedAccounts(),
@@ -190,7 +206,17 @@ def assemble(
         sweeper=sweeper,
     )
     login = BrokerLogin(username=SERVICES_USERNAME, secret=services_secret)
-    bus = MqttBus(BrokerSettings(address=address, login=login), SUBSCRIPTIONS)
+    bus = MqttBus(BrokerSettings(address=address, login=login), subscriptions(router))
+    line = position_line(
+        database,
+        address,
+        services_secret,
+        guard.gate,
+        None,
+        clock=clock,
+        checkpoint=checkpoint,
+        counts=guard.counts,
+    )
     backbone = Backbone(
         database,
         bus,
@@ -214,31 +240,42 @@ def assemble(
             StaffTidying(database, clock).run,
             MetricsBook(database, relay, clock).run,
             UsageBook(database, clock).run,
+            EtaTrainer(database, clock).run,
             Learner(database, pace, look_every_s=_LEARN_SELDOMER * look_every_s).run,
+            *((line.run,) if positions else ()),
         ),
         within=(
             IntakeTimer(database, intake, clock, look_every_s=_LEARN_SELDOMER * look_every_s).run,
             intake.run,
-            timers.wake,
-            timers.forget,
-            KitchenTimers(database, intake, clock, look_every_s=look_every_s).wake,
+            OrderTimer(database, intake, clock, look_every_s=look_every_s).run,
+            GuestTimer(database, intake, clock).run,
+            KitchenTimer(database, intake, clock, look_every_s=look_every_s).run,
             CourseTimer(database, intake, clock, look_every_s=_RULES_SELDOMER * look_every_s).run,
             PartyTimer(database, intake, clock).run,
-            CheckTimers(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
+            CheckTimer(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StationWatch(database, intake, clock, last_words).run,
             SellOutTimer(database, intake, clock, look_every_s=look_every_s).run,
             MenuWatch(database, intake, clock, look_every_s=_RULES_SELDOMER * look_every_s).run,
             PortionsWatch(database, intake, clock, look_every_s=look_every_s).run,
             partial(sensors.watch, intake),
             LevelTeller(database, relay, clock).run,
+            LateTimer(database, intake).run,
+            Arrivals(
+                database,
+                intake,
+                StoredCrossings(),
+                also=(CrossingTeller(intake).follow,),
+                look_every_s=look_every_s,
+            ).run,
+            FindingTimers(database, intake, clock, look_every_s=2 * look_every_s).run,
             PlannedOrders(database, intake, clock, look_every_s=look_every_s).run,
-            MarkWatch(database, intake, look_every_s=_RULES_SELDOMER * look_every_s).run,
+            MarkWatch(database, intake, clock, look_every_s=_RULES_SELDOMER * look_every_s).run,
             ExpiryWatch(database, intake, clock, look_every_s=_CHECK_SELDOMER * look_every_s).run,
             StockOutWatch(database, intake, clock, look_every_s=_AHEAD_SELDOMER * look_every_s).run,
         ),
     )
     return Served(
-        backbone, worker, relay, presence, router, bus, intake, systems, admission, sender
+        backbone, worker, relay, presence, router, bus, intake, systems, admission, sender, line
     )
 
 
@@ -285,6 +322,10 @@ def area_router() -> Router:
         services.kitchen.giving.router,
         services.staff.handlers.router,
         services.quality.handlers.router,
+        services.tracking.alerting.router,
+        services.tracking.crossing_telling.router,
+        services.delivery.handlers.router,  # after tickets are cut: they say when it is ready
+        services.delivery.lateness.router,
     ):
         router.include(area)
     return router

@@ -6,7 +6,6 @@ All of it is real: the devices have credentials of their own and speak MQTT.
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from collections import deque
@@ -22,11 +21,11 @@ from uuid import UUID
 
 from broker_config.private_files import write_private
 from broker_config.settings import BrokerAddress
+from cli import demo_couriers
 from cli.admission import Admitted, a_device, admit
 from cli.application import Application
 from cli.files import make_home
 from devices.client import DeviceClient
-from devices.gps_tracker import GpsTracker
 from devices.kitchen_display import KitchenDisplay
 from devices.options import OnReply
 from devices.pos import PointOfSale
@@ -36,7 +35,8 @@ from devices.simulated_waiter import SimulatedWaiter
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Changes, Freshness
 from devices.stock_tablet import StockTablet
-from schemas.devices import Fix, Role
+from schemas.delivery_rules import DeliveryRules
+from schemas.devices import Role
 from schemas.house_rules import STANDARD_TAX, OrderRules
 from schemas.kitchen import TicketStatus
 from schemas.kitchen_rules import KitchenRules, StationKind, StationRules
@@ -61,15 +61,12 @@ TAX_PPM: Final = 200_000
 SECRETS_NAME: Final = "demo.json"
 TILLS: Final = ("pos-1", "pos-2")
 WAITER: Final = "waiter-1"
-TRACKER: Final = "courier-1"
 TABLET: Final = "storeroom"
 EXPO: Final = "pass"
 SPEED: Final = 10.0
 """The cooks' minutes pass ten times as fast: a visitor watches for half a minute."""
 SECOND_THOUGHTS: Final = 0.2
 """So many guests want something else once the kitchen has their order."""
-HARBOUR: Final = (60.1675, 24.9540)
-"""Where the courier rides in circles."""
 BROUGHT_AFTER_S: Final = 60.0
 """What is low is brought so long afterwards."""
 LATE_S: Final = 45
@@ -181,7 +178,8 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
         a_device(TENANT, station, Role.KITCHEN_DISPLAY, station=station)
         for station in (*stations_of(menu), EXPO)
     ]
-    wanted.append(a_device(TENANT, TRACKER, Role.TRACKER))
+    wanted.append(a_device(TENANT, demo_couriers.DESK, Role.POS))
+    wanted += [a_device(TENANT, name, Role.TRACKER) for name in demo_couriers.COURIERS.values()]
     known = _read_secrets(path)
 
     async def make(database: Database) -> dict[str, str]:
@@ -195,6 +193,8 @@ def prepare(app: Application, address: BrokerAddress) -> dict[str, Admitted]:
                 await house_rules.write(connection, TENANT, orders=taxed)
             if rules.kitchen == KitchenRules():
                 await house_rules.write(connection, TENANT, kitchen=demo_kitchen(menu))
+            if rules.delivery == DeliveryRules():
+                await house_rules.write(connection, TENANT, delivery=demo_couriers.RULES)
             if not (await standing(connection, TENANT)).book.items:
                 await import_book(connection, TENANT, demo_book())
             stored = {each.identity.device: each.secret for each in
@@ -278,11 +278,10 @@ class Demo:
         self.storekeeper: Final = SimulatedStorekeeper(
             self.tablet, demo_book().items, brought_after_s=BROUGHT_AFTER_S
         )
-        rider = admitted[TRACKER]
-        self.tracker: Final = GpsTracker(rider.address.host, rider.address.port, **rider.options())
+        self.couriers: Final = demo_couriers.DemoCouriers(admitted, outboxes, seed=seed)
         each = rate_per_minute / len(self.tills)
         menu = {item.item: item for item in demo_menu()}
-        self._guests: Final = [
+        self._guests: Final[list[SimulatedGuests | demo_couriers.GuestsAtHome]] = [
             SimulatedGuests(
                 till,
                 menu=menu,
@@ -293,19 +292,18 @@ class Demo:
             )
             for number, till in enumerate(self.tills)
         ]
+        self._guests.append(demo_couriers.GuestsAtHome(self.tills[0], menu, seed=seed))
         self._cooks: Final = [
             SimulatedExpo(display, speed=SPEED)
             if display.station == EXPO
             else SimulatedCook(display, speed=SPEED)
             for display in self.displays
         ]
-        self._riding = threading.Event()
-        self._ride: Final = threading.Thread(target=self._rides, name="courier", daemon=True)
 
     @property
     def devices(self) -> list[DeviceClient]:
         """All of them."""
-        return [*self.tills, self.waiter_till, self.tablet, *self.displays, self.tracker]
+        return [*self.tills, self.waiter_till, self.tablet, *self.displays, *self.couriers.devices]
 
     @property
     def sent(self) -> int:
@@ -321,7 +319,7 @@ class Demo:
             for worker in (self.storekeeper, *self._guests, *self._cooks, self.waiter):
                 worker.start()
                 opened.callback(worker.stop)
-            self._ride.start()
+            self.couriers.start()
             opened.pop_all()
         return self
 
@@ -329,6 +327,7 @@ class Demo:
         """Close: no more guests, the last orders are answered and heard, devices go."""
         for guests in self._guests:
             guests.stop()
+        self.couriers.stop()
         self.waiter.stop()
         self.storekeeper.stop()
         for cook in self._cooks:  # before the last look: what is bumped may fire a course
@@ -338,8 +337,6 @@ class Demo:
             device.drain(max(0.0, deadline - time.monotonic()))
         while time.monotonic() < deadline and self.unheard:
             time.sleep(0.02)
-        self._riding.set()
-        self._ride.join(1)
         with ThreadPoolExecutor(len(self.devices)) as pool:  # together: each says goodbye
             list(pool.map(lambda device: device.close(), self.devices))
 
@@ -357,11 +354,3 @@ class Demo:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _rides(self) -> None:
-        chance = random.Random(0)  # noqa: S311 - a ride, not a secret
-        lat, lon = HARBOUR
-        while not self._riding.wait(1.0):
-            lat += chance.uniform(-1e-4, 1e-4)
-            lon += chance.uniform(-2e-4, 2e-4)
-            self.tracker.report(Fix(at=datetime.now(UTC), lat=lat, lon=lon, accuracy_m=6.0))

@@ -20,7 +20,8 @@ from cli.compose import area_router, stored_ports
 from schemas.identifiers import new_id
 from schemas.orders import Order
 from schemas.parties import Party
-from schemas.replies import PartyReceipt
+from schemas.replies import DeliveryReceipt, PartyReceipt
+from services.delivery.rules import rounded
 from services.notices.forgetting import forget as forget_notices
 from services.orders import history, reading
 from services.orders.inside import ForgetGuest
@@ -112,6 +113,10 @@ async def _forget_answers(connection: AsyncConnection, tenant: str, order: Order
     erased: dict[UUID, Answer] = {each.request_id: each for each in found}
     count = 0
     for each in erased.values():
+        delivered = each.reply.result
+        if isinstance(delivered, DeliveryReceipt):
+            count += await _forget_door(connection, tenant, each, delivered)
+            continue
         party = _party(each)
         if party is None or not party.guests:
             continue
@@ -124,6 +129,21 @@ async def _forget_answers(connection: AsyncConnection, tenant: str, order: Order
         await connection.execute(update(INBOX).where(mine).values(reply=reply.model_dump_json()))
         count += 1
     return count
+
+
+async def _forget_door(
+    connection: AsyncConnection, tenant: str, answer: Answer, result: DeliveryReceipt
+) -> bool:
+    """Take the guest's door out of an answer about its delivery; tells whether it was there."""
+    place = rounded(result.delivery.place)
+    if place == result.delivery.place:
+        return False
+    delivery = result.delivery.model_copy(update={"place": place, "reason": None, "proof": None})
+    emptied = result.model_copy(update={"delivery": delivery})
+    reply = answer.reply.model_copy(update={"result": emptied})
+    mine = (INBOX.c.tenant == tenant) & (INBOX.c.request_id == answer.request_id)
+    await connection.execute(update(INBOX).where(mine).values(reply=reply.model_dump_json()))
+    return True
 
 
 async def _answers(

@@ -18,18 +18,24 @@ from cli.files import seal_key
 from cli.gateway_client import USUAL_PORT, gateway_certificate
 from cli.settings import Settings
 from schemas.gateway import BrokerPlace
+from services.delivery.guest_routes import TrackingRoutes
+from services.delivery.screens import StoredLinks
 from services.orders.party_store import StoredParties
 from services.orders.provider_webhooks import ProviderWebhooks
 from services.people.credentials import DatabaseDirectory
 from services.people.device_login import DeviceLogins
 from services.people.guest_routes import GuestRoutes
 from services.people.login import Lifetimes, Screens
+from services.people.remembered_login import RememberedLogins
 from services.people.routes import PeopleRoutes
+from services.people.screen_routes import ScreenRoutes
 from services.people.seal import Seal
 from services.runtime.database import Database
 from services.runtime.gateway import Gateway, GatewaySettings, Offer
 from services.runtime.moment import system_clock
 from services.runtime.requests_over_http import RequestsOverHttp
+from services.tracking.position_routes import PositionRoutes
+from services.tracking.whereabouts import StoredWhereabouts
 
 log = structlog.get_logger(__name__)
 
@@ -77,10 +83,21 @@ async def gateway_of(
     place = broker_place(settings, address)
     routes = PeopleRoutes(own, screens, seal, place)
     guests = GuestRoutes(screens.admission, seal, StoredParties(), place)
+    opening = ScreenRoutes(screens.admission, seal, StoredLinks(), place)
     logins = DeviceLogins(DatabaseDirectory(own, ()))
     requests = RequestsOverHttp(served.systems, logins.identify, system_clock)
     webhooks = ProviderWebhooks(own, served.intake, seal.open, system_clock)
-    offers = (*routes.offers, *guests.offers, *requests.offers, *webhooks.offers)
+    tracking = TrackingRoutes(own, StoredWhereabouts(), served.line.stands, system_clock)
+    positions = PositionRoutes(served.line.brought, RememberedLogins(logins, own).identify)
+    offers = (
+        *routes.offers,
+        *guests.offers,
+        *requests.offers,
+        *webhooks.offers,
+        *tracking.offers,
+        *opening.offers,
+        *positions.offers,
+    )
     gateway = None
     try:
         gateway = await _started(

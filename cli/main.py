@@ -33,6 +33,8 @@ def _places() -> dict[str, Place]:
         "menu": at("menu", "Import and show menus."),
         "item": at("item", "Take items off the menu for a while, and see what is left of them."),
         "order": at("order", "Place orders, change them, take money for them, and look at them."),
+        "delivery": at("delivery", "Say who brings which order, and see how far it is."),
+        "courier": at("courier", "Say who brings orders, and what they carry."),
         "party": at("party", "Let several guests put one order together."),
         "explain": at("explain", "Tell the whole story of something."),
         "guest": at("guest", "Look after what is kept of guests."),
@@ -45,10 +47,14 @@ def _places() -> dict[str, Place]:
         "stock": at("stock", "See what is on the shelves, and say what comes, goes and is lost."),
         "station": at("station", "Say how a house's stations work, and close and open them."),
         "printer": at("printer", "Print a station's tickets."),
+        "eta": at("eta", "Learn how long orders take to the door, and measure how well."),
         "alert": at("alert", "See what is wrong in a house, and say that somebody sees to it."),
         "staff": at("staff", "Say who is on duty, give them work, and tell them things."),
         "tail": at("tail", "Show messages as they pass, decoded, one line each, until Ctrl-C."),
         "tracker": at("tracker", "Be a tracker."),
+        "fence": at("fence", "Say which places and areas matter, and who has to stay where."),
+        "fixes": at("fixes", "Look after the positions that are kept: export and prune them."),
+        "track": at("track", "See where vehicles are, and what their trackers are told."),
         "replay": at("replay", "Send what a file holds, as it was."),
         "simulate": at("simulate", "Try a house out before there is one."),
         "quarantine": at(
@@ -64,7 +70,7 @@ def _places() -> dict[str, Place]:
         ),
     }
     if importlib.util.find_spec(_BENCH) is not None:
-        places["bench"] = Place(_BENCH, "bench", "Measure how fast orders travel.")
+        places["bench"] = Place(_BENCH, "bench", "Measure how fast orders and positions travel.")
     return places
 
 

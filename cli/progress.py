@@ -10,15 +10,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def progress_bar(count: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """A bar of orders on the terminal; what is given is told how many are done."""
+def progress_bar(
+    count: int, *, show: bool, what: str = "orders"
+) -> Iterator[Callable[[int], None]]:
+    """A bar of orders, or whatever it is, on the terminal.
+
+    What is given is told how many are done.
+    """
     if not show:
         yield lambda _number: None
         return
     bars = Progress(
-        TextColumn("orders"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=Console(stderr=True), transient=True,
     )  # fmt: skip
     with bars:
-        task = bars.add_task("orders", total=count)
+        task = bars.add_task(what, total=count)
         yield lambda number: bars.update(task, completed=number)

@@ -193,7 +193,7 @@ class Evening:
     judge: Judge
 
 
-def private(folder: Path) -> Application:
+def private(folder: Path, *, gateway: bool = False) -> Application:
     """A house of its own: nothing of the user's is read or written."""
     return Application(
         {
@@ -201,17 +201,17 @@ def private(folder: Path) -> Application:
             "database": f"sqlite:///{folder / 'heard.db'}",
             "broker": "embedded",
             "broker_host": "127.0.0.1",
-            "gateway": False,
+            "gateway": gateway,
             "log_level": "error",
         }
     )
 
 
 @contextmanager
-def served(clock: FastClock) -> Iterator[tuple[Application, System]]:
+def served(clock: FastClock, *, gateway: bool = False) -> Iterator[tuple[Application, System]]:
     """Services, broker and database in this process, gone in the end."""
     with tempfile.TemporaryDirectory(prefix="heard-simulated-") as name:
-        app = private(Path(name))
+        app = private(Path(name), gateway=gateway)
         settings: Settings = app.settings
         with System(
             settings, migrate=True, any_port=True, clock=clock, look_every_s=LOOK_EVERY_S

@@ -63,6 +63,7 @@ class System:
         any_port: take whatever port is free.
         clock: the time of all decisions: a simulation's runs fast.
         look_every_s: how often what is due is looked for.
+        positions: take positions too; else `heard track serve` does.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class System:
         any_port: bool = False,
         clock: Clock = system_clock,
         look_every_s: float = LOOK_EVERY_S,
+        positions: bool = True,
     ) -> None:
         self._settings: Final = settings
         self._clock: Final = clock
         self._look_every_s: Final = look_every_s
+        self._positions: Final = positions
         self._migrate: Final = migrate
         self._any_port: Final = any_port
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -226,6 +229,7 @@ class System:
                 notices=sender_settings(settings),
                 clock=self._clock,
                 look_every_s=self._look_every_s,
+                positions=self._positions,
             )
             gateway = await stack.enter_async_context(
                 gateway_of(settings, database, served, address, any_port=self._any_port)

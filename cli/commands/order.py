@@ -17,10 +17,12 @@ from cli.grammar import Group, json_option, tenant_option
 from cli.names import NAME
 from cli.order_lines import WANTED
 from cli.ordering import asking_options, at_till, show_receipt
+from cli.places import PLACE
 from cli.printing import after, say, show_json
 from cli.times import on_the_clock
 from schemas.kitchen import Ticket
 from schemas.orders import MAX_GUESTS, Guest, LineRequest, OrderKind, Participant
+from schemas.positions import Place
 from schemas.replies import OrderReceipt
 from services.kitchen.reading import tickets_of_order
 from services.runtime import house_rules
@@ -62,6 +64,9 @@ for _room in (order_changing, order_paying, order_reading, order_history):
 @click.option("--email", metavar="ADDRESS", help="The guest's email.")
 @click.option("--phone", metavar="NUMBER", help="The guest's telephone.")
 @click.option("--address", metavar="TEXT", help="Where it is delivered to.")
+@click.option(
+    "--place", "door", type=PLACE, metavar="LAT,LON", help="The same on the map, for couriers."
+)
 @click.option("--language", metavar="CODE", help="The guest's language: en, de, pt-BR.")
 @click.option(
     "--for", "due", metavar="TIME", help="For when: 19:30 by the house's clock, or an ISO time."
@@ -85,6 +90,7 @@ def place(
     email: str | None,
     phone: str | None,
     address: str | None,
+    door: Place | None,
     language: str | None,
     due: str | None,
     reference: str | None,
@@ -104,10 +110,12 @@ def place(
       heard order place --tenant demo "burger=1:no onions" --wait-heard
       heard order place --tenant demo "burger+rare+bacon*2+fries(aioli)=2" --covers 2
       heard order place --tenant demo burger --kind takeaway --name Ada --for 19:30
+      heard order place --tenant demo burger --kind delivery --place 60.1719,24.9414
       heard order place --tenant demo burger@1 fries@2 --participant Ada --participant Bob
     """
     told = {"name": name, "email": email, "phone": phone, "address": address, "language": language}
-    guest = Guest(**told) if any(value is not None for value in told.values()) else None
+    known = door is not None or any(value is not None for value in told.values())
+    guest = Guest(**told, place=door) if known else None
     due_at = None if due is None else _due_at(app, tenant, due)
     with at_till(app, tenant, patience, as_manager=as_manager) as ask:
         receipt = ask(

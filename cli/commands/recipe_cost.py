@@ -28,13 +28,13 @@ from services.inventory.costing import (
 )
 from services.inventory.delivered_costs import delivered_costs
 from services.inventory.importing import standing
-from services.inventory.stock_book import WITH
 from services.inventory.units import text
 from services.inventory.whole_book import WholeBook, counted_in_pieces
 from services.menu.store import menu_of
 from services.orders.pricing import tax_rate
 from services.runtime import house_rules
 from services.runtime.database import Database
+from services.runtime.facts import WITH
 
 _SHARE = 100
 

@@ -14,10 +14,10 @@ from cli.printing import say, show_json, show_table
 from services.inventory.book_words import Said
 from services.inventory.importing import Standing, standing
 from services.inventory.recipes import Part
-from services.inventory.stock_book import WITH
 from services.inventory.units import text
 from services.inventory.written import Made
 from services.runtime.database import Database
+from services.runtime.facts import WITH
 
 
 @click.command("list", cls=Command)

@@ -18,9 +18,16 @@ from cli.system import System
 
 @click.command(cls=Command)
 @click.option("--for", "seconds", type=SPAN, metavar="SPAN", help="Stop after this: 20s, 5m.")
+@click.option(
+    "--positions",
+    type=click.Choice(["beside", "apart"]),
+    default="beside",
+    show_default=True,
+    help="Take positions beside everything else, or leave them to `heard track serve`.",
+)
 @drop_option
 @pass_application
-def serve(app: Application, *, seconds: float | None) -> None:
+def serve(app: Application, *, seconds: float | None, positions: str) -> None:
     """Run the services against a broker and database of their own.
 
     The database must be at this program's version (`heard db upgrade`). A second one on
@@ -28,6 +35,7 @@ def serve(app: Application, *, seconds: float | None) -> None:
 
     Examples:
       heard serve --broker mosquitto --broker-host mqtt.example
+      heard serve --broker mosquitto --positions apart
       HEARD_DATABASE=postgresql://heard@localhost/heard heard serve --broker mosquitto
     """
     settings = app.settings
@@ -36,7 +44,8 @@ def serve(app: Application, *, seconds: float | None) -> None:
             "the embedded broker runs inside `heard up` alone: use that, or name a broker "
             "with --broker mosquitto"
         )
-    with until_signalled() as stop, System(settings, migrate=False) as system:
+    beside = positions == "beside"
+    with until_signalled() as stop, System(settings, migrate=False, positions=beside) as system:
         answers = f", answering at {system.gateway_url}" if system.gateway_url else ""
         note(f"serving at {system.address}{answers}; Ctrl-C ends it")
         waited = 0.0

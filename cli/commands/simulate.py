@@ -42,7 +42,9 @@ the stations themselves are."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kitchen:
+class Crew:
+    """The kitchen: see the options of the command."""
+
     hands: int
     prep_s: int
     split: bool
@@ -51,7 +53,7 @@ class _Kitchen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
+class Day:
     """What is played: the same for two runs that are held against each other."""
 
     source: OrderFile
@@ -74,6 +76,9 @@ class _Run(NamedTuple):
 _OTHERS: Final[dict[str, Place]] = {
     "stock": Place(
         "cli.commands.simulate_stock", "stock", "Play a file's months, and check its books."
+    ),
+    "delivery": Place(
+        "cli.commands.simulate_delivery", "delivery", "Play an evening's deliveries, to the door."
     ),
 }
 
@@ -159,11 +164,11 @@ def kitchen(
         raise Failure("a clock cannot run infinitely fast: --speed 600x")
     kind, currency = kind_of(file)
     source = read_orders(file, currency=currency, prices=prices)
-    first = None if day is None else _day(day)
+    first = None if day is None else day_of(day)
     chosen = simulating.days_of(source.orders, first, days)
     orders = simulating.in_a_rush(source.orders, chosen, rush)
-    how = _Kitchen(hands, prep_s, split, expo, together)
-    one_day = _Day(source, orders, kind, currency, speed, varies, seed, system_clock())
+    how = Crew(hands, prep_s, split, expo, together)
+    one_day = Day(source, orders, kind, currency, speed, varies, seed, system_clock())
     quiet = as_json or not sys.stderr.isatty()
     if compare:
         runs = {
@@ -180,12 +185,12 @@ def kitchen(
         raise Failure("the kitchen was not what it said: see the figures above")
 
 
-def _run(day: _Day, how: _Kitchen, *, quiet: bool) -> _Run:
+def _run(day: Day, how: Crew, *, quiet: bool) -> _Run:
     """Play the day once, in a kitchen of its own."""
     begin, moved = simulating.opening(day.orders, day.now)
     clock = FastClock(begin, day.speed)
     with simulating.served(clock) as (house, system):
-        plan, book = house.run(lambda database: _set_up(database, day, how))
+        plan, book = house.run(lambda database: set_up(database, day, how))
         expos = frozenset(n for n, each in book.stations.items() if each.kind is StationKind.EXPO)
         twice = frozenset(sorted(book.stations.keys() - expos)[:1])
         with (
@@ -280,7 +285,7 @@ def _alike(ours: tuple[int, float | None, float | None], theirs: Sequence[Any]) 
     )
 
 
-async def _set_up(database: Database, day: _Day, how: _Kitchen) -> tuple[Plan, KitchenRules]:
+async def set_up(database: Database, day: Day, how: Crew) -> tuple[Plan, KitchenRules]:
     """A tenant with the file's menu, and rules for its stations."""
     menu, names = make_menu(day.source, currency=day.currency, standing=())
     counts: dict[str, int] = {}
@@ -305,7 +310,7 @@ def _timed(item: MenuItem, prep_s: int, number: int) -> MenuItem:
     return item.model_copy(update={"prep_s": max(1, round(usual_s * (0.75 + number % 5 / 8)))})
 
 
-def _book(stations: Sequence[str], busiest: str, how: _Kitchen) -> KitchenRules:
+def _book(stations: Sequence[str], busiest: str, how: Crew) -> KitchenRules:
     usual = StationRules(hands=how.hands, prep_s=how.prep_s, warn_s=LATE_S * 2 // 3, late_s=LATE_S)
     split = busiest if how.split else None
     found: dict[str, StationRules] = {}
@@ -321,7 +326,8 @@ def _book(stations: Sequence[str], busiest: str, how: _Kitchen) -> KitchenRules:
     return KitchenRules(stations=found, finish_together=how.together, escalation=())
 
 
-def _day(text: str) -> date:
+def day_of(text: str) -> date:
+    """Read a day."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:

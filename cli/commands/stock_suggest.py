@@ -29,6 +29,7 @@ from services.inventory.purchase_rows import read_suppliers
 from services.inventory.shelves import read_shelves
 from services.inventory.suggesting import Basket, Suggestions, suggest
 from services.inventory.units import text
+from services.people.store import Unknown
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -66,10 +67,7 @@ def suggest_(
       heard stock suggest --tenant demo --draft
     """
     now = system_clock()
-    found, currency = _read(app, tenant, now)
-    if supplier is not None:
-        theirs = tuple(each for each in found.baskets if each.supplier.supplier == supplier)
-        found = replace(found, baskets=theirs)
+    found, currency = _read(app, tenant, supplier, now)
     numbers = _draft(app, tenant, found, patience) if draft else {}
     if as_json:
         show_json(
@@ -91,14 +89,29 @@ def suggest_(
         _show(found, currency, numbers)
 
 
-def _read(app: Application, tenant: str, now: datetime) -> tuple[Suggestions, str]:
+def _read(
+    app: Application, tenant: str, supplier: str | None, now: datetime
+) -> tuple[Suggestions, str]:
+    """Suggest for all suppliers, or for one.
+
+    Raises:
+        Unknown: the house has none of this name.
+    """
+
     async def read(database: Database) -> tuple[Suggestions, str]:
         async with database.read() as connection:
             house = await the_tenant(connection, tenant)
             zone = await the_house(connection, tenant)
-            shelves = await read_shelves(connection, tenant, house.currency, now)
             suppliers = await read_suppliers(connection, tenant)
-        return suggest(shelves, suppliers, now, zone, house.currency), house.currency
+            if supplier is not None and supplier not in suppliers:
+                known = f"look at {', '.join(suppliers)}" if suppliers else "it has none"
+                raise Unknown(f"{tenant} has no supplier {supplier}: {known}")
+            shelves = await read_shelves(connection, tenant, house.currency, now)
+        found = suggest(shelves, suppliers, now, zone, house.currency)
+        if supplier is not None:
+            theirs = tuple(each for each in found.baskets if each.supplier.supplier == supplier)
+            found = replace(found, baskets=theirs)
+        return found, house.currency
 
     return app.run(read)
 

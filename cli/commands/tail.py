@@ -23,8 +23,9 @@ from schemas.devices import Role
 from schemas.topics import Plane, TopicMismatch, matches, plane_filter
 from services.people import store
 from services.people.store import Unknown
-from services.runtime.bus import Delivery, MqttBus, Session
+from services.runtime.bus import Delivery, Session
 from services.runtime.database import Database
+from services.runtime.mqtt_bus import MqttBus
 
 LONGEST: Final = 110
 PLANES: Final = [plane.value for plane in Plane]

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
-from pydantic import ValidationError
 
 from cli.admission import as_device
 from cli.application import Application, pass_application
 from cli.failures import Failure
-from cli.grammar import Group, device_options, json_option
+from cli.grammar import Group, LazyCommands, Place, device_options, json_option
 from cli.printing import counted, note, say, show_json
+from cli.riding import Times, ride
 from cli.span import SPEED
+from cli.track_files import read_track
 from devices.gps_tracker import GpsTracker
-from schemas.devices import Fix, Role
+from schemas.devices import Role
+from schemas.positions import OneFix
 
-_NEEDED = {"recorded_at", "lat", "lon"}
-_LONGEST_WAIT_S = 10.0
-_SPOOL = 400
+# Imported only when it is called.
+_OTHERS: Final[dict[str, Place]] = {
+    "owntracks": Place(
+        "cli.commands.tracker_owntracks", "owntracks", "Set a phone with OwnTracks up."
+    ),
+}
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, commands=LazyCommands(_OTHERS))
 def tracker() -> None:
     """Be a tracker."""
 
@@ -36,7 +39,7 @@ def tracker() -> None:
     "--file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="CSV with recorded_at, lat and lon.",
+    help="CSV with recorded_at, lat and lon; or .gpx, .nmea, or .rec of OwnTracks.",
 )
 @click.option(
     "--speed",
@@ -44,6 +47,19 @@ def tracker() -> None:
     default="1x",
     show_default=True,
     help="60x rides sixty times as fast; max does not wait.",
+)
+@click.option(
+    "--times",
+    type=click.Choice([each.value for each in Times]),
+    default=Times.NOW.value,
+    show_default=True,
+    help="As of when: each as of now; the last one now and the others before it; or as they were.",
+)
+@click.option(
+    "--backlog",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where positions wait that the broker does not have yet.",
 )
 @json_option
 @pass_application
@@ -54,63 +70,45 @@ def run(
     credentials: Path | None,
     file: Path,
     speed: float,
+    times: str,
+    backlog: Path | None,
     as_json: bool,
 ) -> None:
     """Ride a recorded track: each position is told when its time has come.
 
     Gaps in the track are waited for at most ten seconds. What cannot be read is named.
+    The tracker follows how often it is asked to tell, and leaves out what comes sooner.
 
     Examples:
       heard tracker run --tenant demo --file track.csv --speed 60x
-      heard tracker run --credentials scooter-1.json --file track.csv
+      heard tracker run --credentials scooter-1.json --file ride.gpx
+      heard tracker run --credentials scooter-1.json --file ride.nmea --backlog ride.backlog
     """
-    sent = bad = 0
+    bad = 0
+
+    def readable() -> Iterator[OneFix]:
+        nonlocal bad
+        for where, found in read_track(file):
+            if isinstance(found, str):
+                bad += 1
+                note(f"{file}, {where}: {found}")
+            else:
+                yield found
+
     with as_device(app, tenant, credentials, Role.TRACKER) as admitted:
         problems: list[str] = []
         device = GpsTracker(
             admitted.address.host,
             admitted.address.port,
+            backlog=backlog,
             on_problem=problems.append,
             **admitted.options(),
         )
         with device:
             if not device.wait_online(10):
                 raise Failure(problems[-1] if problems else f"no connection to {admitted.address}")
-            last: datetime | None = None
-            for line, found in _fixes(file):
-                if isinstance(found, str):
-                    bad += 1
-                    note(f"{file}, line {line}: {found}")
-                    continue
-                if last is not None:
-                    gap = (found.at - last).total_seconds() / speed
-                    time.sleep(min(max(gap, 0.0), _LONGEST_WAIT_S))
-                last = found.at
-                # Told as of now: a position of years ago is no news to anybody.
-                device.report(found.model_copy(update={"at": datetime.now(UTC)}))
-                sent += 1
-                if speed == float("inf") and sent % _SPOOL == 0:
-                    time.sleep(0.05)  # at most the newest thousand wait in the device
+            sent = ride(device, readable(), speed=speed, times=Times(times))
     if as_json:
         show_json({"sent": sent, "unreadable": bad})
     else:
         say(f"{counted(sent, 'position')} sent, {counted(bad, 'line')} could not be read")
-
-
-def _fixes(path: Path) -> Iterator[tuple[int, Fix | str]]:
-    """Each line's position, or what is wrong with it."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file)
-        missing = _NEEDED - set(table.fieldnames or [])
-        if missing:
-            raise Failure(f"{path} is no track: its first line lacks {', '.join(sorted(missing))}")
-        for row in table:
-            try:
-                at = datetime.fromisoformat(row["recorded_at"].strip())
-                at = at if at.tzinfo else at.replace(tzinfo=UTC)
-                yield table.line_num, Fix(at=at, lat=float(row["lat"]), lon=float(row["lon"]))
-            except ValidationError as error:
-                first = error.errors()[0]
-                yield table.line_num, f"{first['loc'][0]}: {first['msg']}"
-            except (ValueError, AttributeError) as error:
-                yield table.line_num, str(error)

@@ -18,10 +18,11 @@ from cli.files import (
 from cli.printing import counted
 from services.people import credentials
 from services.people.control import command
-from services.runtime.bus import ConnectionLost, MqttBus
+from services.runtime.bus import ConnectionLost
 from services.runtime.database import Database
 from services.runtime.lease import is_held
 from services.runtime.moment import system_clock
+from services.runtime.mqtt_bus import MqttBus
 
 
 def look_at_broker(app: Application) -> tuple[list[Finding], BrokerAddress | None]:

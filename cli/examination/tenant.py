@@ -19,10 +19,11 @@ from schemas.replies import Reply
 from schemas.topics import Plane, TopicMismatch, plane_filter
 from services.people.leaving import clearing_of
 from services.runtime import retained
-from services.runtime.bus import ConnectionLost, MqttBus, Session
+from services.runtime.bus import ConnectionLost, Session
 from services.runtime.context import Outgoing
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
+from services.runtime.mqtt_bus import MqttBus
 from services.runtime.outbox import enclose
 
 ANSWER_S: Final = 5.0

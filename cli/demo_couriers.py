@@ -1,0 +1,137 @@
+"""The demonstration's couriers: two phones that ride, a desk that sends them, guests at home."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cli.admission import Admitted
+from cli.simulating_delivery import Desk, DeskClerk
+from devices.client import DeviceClient
+from devices.courier import CourierPhone
+from devices.pos import PointOfSale
+from devices.simulated_courier import SimulatedCourier, SimulatedCouriers, Town
+from devices.simulator import Simulated
+from schemas.deliveries import Courier
+from schemas.delivery_rules import DeliveryRules
+from schemas.menu import MenuItem
+from schemas.orders import Guest, LineRequest, OrderKind
+from schemas.positions import Place, TravelMode
+
+HOUSE: Final = Place(lat=60.1675, lon=24.9540)
+"""Where the demonstration's restaurant stands: by the harbour."""
+RULES: Final = DeliveryRules(place=HOUSE)
+DESK: Final = "desk"
+COURIERS: Final = {"anna": "courier-1", "bo": "courier-2"}
+"""Each with the phone that they carry."""
+EVERY_S: Final = 45.0
+"""So often, on average, somebody orders from home."""
+_NEAR_M: Final = 250.0
+_FAR_M: Final = 700.0
+
+
+class GuestsAtHome(Simulated):
+    """People who want it brought.
+
+    Args:
+        pos: where their orders are taken.
+        menu: what they choose from.
+        seed: the same seed brings the same guests.
+    """
+
+    def __init__(self, pos: PointOfSale, menu: Mapping[str, MenuItem], *, seed: int | None) -> None:
+        super().__init__("guests at home")
+        self.orders = 0
+        """How many they have asked for."""
+        self._pos: Final = pos
+        self._choice: Final = sorted(menu)
+        self._town: Final = Town(HOUSE)
+        self._rng: Final = random.Random(seed)  # noqa: S311 - guests, not secrets
+
+    def _run(self) -> None:
+        pause = self._rng.uniform(2.0, 6.0)  # a visitor should not wait for the first of them
+        while not self._stopped.wait(pause):
+            pause = self._rng.expovariate(1 / EVERY_S)
+            # A closed till takes no orders: its owner is about to stop us.
+            with contextlib.suppress(RuntimeError):
+                self._order()
+
+    def _order(self) -> None:
+        rng = self._rng
+        lines = [
+            LineRequest(item=item, quantity=rng.choice((1, 1, 2)))
+            for item in rng.sample(self._choice, min(2, len(self._choice)))
+        ]
+        far = _NEAR_M + (_FAR_M - _NEAR_M) * rng.random()
+        east = rng.uniform(-far, far)
+        north = rng.choice((-1, 1)) * (far - abs(east))
+        number = rng.randint(1, 80)
+        guest = Guest(
+            name=rng.choice(("Aino", "Ben", "Carla", "Davi", "Elif")),
+            address=f"{number} Harbour Street",
+            place=self._town.place((east, north)),
+        )
+        self._pos.place_order(lines, kind=OrderKind.DELIVERY, guest=guest)
+        self.orders += 1
+
+
+class DemoCouriers:
+    """Couriers and their desk.
+
+    Args:
+        admitted: the devices, by name.
+        outboxes: the folder of what they have to say still.
+        seed: the same seed brings the same rides.
+    """
+
+    def __init__(
+        self, admitted: Mapping[str, Admitted], outboxes: Path, *, seed: int | None
+    ) -> None:
+        where = admitted[DESK].address
+        self._desk: Final = Desk(where.host, where.port, **admitted[DESK].options())
+        self._phones: Final = {
+            name: CourierPhone(
+                where.host,
+                where.port,
+                outbox=outboxes / f"{admitted[device].tenant}-{device}.outbox",
+                backlog=outboxes / f"{admitted[device].tenant}-{device}.backlog",
+                **admitted[device].options(),
+            )
+            for name, device in COURIERS.items()
+        }
+        town = Town(HOUSE)
+        people = {
+            name: SimulatedCourier(phone, town, (seed or 0) + number, every_s=1.0)
+            for number, (name, phone) in enumerate(self._phones.items())
+        }
+        self._riding: Final = SimulatedCouriers(people, lambda: datetime.now(UTC))
+        self._clerk: Final = DeskClerk(self._desk, people, town)
+
+    @property
+    def devices(self) -> list[DeviceClient]:
+        """All of them; started and closed by their owner."""
+        return [self._desk, *self._phones.values()]
+
+    def start(self) -> None:
+        """Begin to ride; the devices are started."""
+        for name, device in COURIERS.items():
+            courier = Courier(
+                courier=name, name=name.title(), device=device, mode=TravelMode.BICYCLE
+            )
+            self._desk.put_courier(courier)
+        with ExitStack() as begun:
+            self._riding.start()
+            begun.callback(self._riding.stop)
+            self._clerk.start()
+            begun.pop_all()
+
+    def stop(self) -> None:
+        """Ride no more."""
+        if self._clerk.is_alive():
+            self._clerk.stop()
+        self._riding.stop()
