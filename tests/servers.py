@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -21,6 +21,7 @@ import pytest
 from services.migrations.upgrade import upgrade
 from services.runtime.database import Database
 from tests.postgres import PostgresCluster, ServerUnavailable, start_keeper, stop_keeper
+from tests.reused_databases import ReusedDatabases
 
 _STATE = pytest.StashKey[Path]()
 _TEMPLATE: Final = "heard_template"
@@ -121,20 +122,14 @@ def _upgrade(url: str) -> None:
         loop.close()
 
 
-@pytest.fixture
-def new_postgres_database(postgres_cluster: PostgresCluster) -> Iterator[Callable[..., str]]:
-    """Make PostgreSQL databases, as many as the test asks for; all are dropped after it."""
-    made: list[str] = []
-
-    def new(template: str = "template1") -> str:
-        name = f"heard_{uuid4().hex}"
-        postgres_cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        made.append(name)
-        return postgres_cluster.url(name)
-
-    yield new
-    if made:
-        postgres_cluster.execute(*(f"DROP DATABASE {name} WITH (FORCE)" for name in made))
+@pytest.fixture(scope="session")
+def reused_databases(
+    postgres_cluster: PostgresCluster, postgres_template: str
+) -> Iterator[ReusedDatabases]:
+    """Databases at the newest version, which a worker's tests have one after the other."""
+    databases = ReusedDatabases(postgres_cluster, postgres_template)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
@@ -145,9 +140,13 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(new_postgres_database: Callable[..., str], postgres_template: str) -> str:
-    """The address of a fresh PostgreSQL database at the newest version."""
-    return new_postgres_database(postgres_template)
+def postgresql_url(
+    postgres_cluster: PostgresCluster, reused_databases: ReusedDatabases
+) -> Iterator[str]:
+    """The address of an empty PostgreSQL database at the newest version."""
+    name = reused_databases.take()
+    yield postgres_cluster.url(name)
+    reused_databases.give_back(name)
 
 
 @pytest.fixture
@@ -157,9 +156,12 @@ def empty_sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def empty_postgresql_url(new_postgres_database: Callable[..., str]) -> str:
-    """The address of a fresh, empty PostgreSQL database."""
-    return new_postgres_database()
+def empty_postgresql_url(postgres_cluster: PostgresCluster) -> Iterator[str]:
+    """The address of a fresh PostgreSQL database with nothing in it."""
+    name = f"heard_{uuid4().hex}"
+    postgres_cluster.execute(f"CREATE DATABASE {name}")
+    yield postgres_cluster.url(name)
+    postgres_cluster.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from devices.kitchen_display import KitchenDisplay
-from schemas.devices import DevicePresence, DeviceState, Fix, Heartbeat, PresenceStatus, Role
+from schemas.devices import DevicePresence, DeviceState, Heartbeat, PresenceStatus, Role
 from schemas.identifiers import new_id
 from schemas.kitchen import Ticket, TicketState, TicketStatus
 from schemas.kitchen_requests import BumpTicket, StartTicket
 from schemas.orders import AddLines, CancelOrder, CloseOrder, LineRequest, PlaceOrder
+from schemas.positions import Fix
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome
 from services.orders.store import ORDERS

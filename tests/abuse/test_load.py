@@ -157,7 +157,8 @@ def test_70_a_subscriber_that_never_acknowledges(scene: Scene) -> None:
     payload = FIX % (b"x" * 1000)
     link = scene.enter(speaker)
     packet = packets.publish(fix_topic(speaker), payload)
-    link.send_while(itertools.repeat(packet), 2.0)
+    # More than one may owe, and few enough to lie in the services' queue until they are read.
+    link.send_while(itertools.repeat(packet, 8_000), 10.0)
     assert deaf.ping()
     unacknowledged = len(deaf.messages())
     scene.holds(0 < unacknowledged <= 1000, "gets at most 1,000 unacknowledged")

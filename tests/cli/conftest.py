@@ -22,6 +22,8 @@ import structlog
 
 from cli.main import run
 from tests.brokers import PrivateMosquitto
+from tests.children import Child
+from tests.cli.beside import Beside
 
 ROOT = Path(__file__).parent.parent.parent
 DEADLINE_S = 60.0
@@ -176,12 +178,36 @@ def up(heard: Heard, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+@contextmanager
+def beside(heard: Heard, *arguments: str) -> Iterator[Child]:
+    """`heard` beside a test, in a process that was forked and not begun: it is there sooner."""
+    heard.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    given = Beside(arguments=arguments, home=heard.home, environment=heard.environment())
+    child = Child("tests.cli.beside", given, heard.home.with_name("said.txt"))
+    try:
+        yield child
+    finally:
+        child.end()
+
+
+@contextmanager
+def up_beside(heard: Heard, *arguments: str) -> Iterator[Child]:
+    """`heard up`, forked, once other commands can find it."""
+    with beside(heard, "--broker-port", "0", "up", *arguments) as child:
+        until(
+            lambda: (heard.home / "run.json").exists() or child.ended is not None,
+            "heard up is up",
+        )
+        assert child.ended is None, child.last_words()
+        yield child
+
+
 @pytest.fixture
 def embedded(heard: Heard, sqlite_template: Path) -> Iterator[Heard]:
     """`heard` beside a `heard up`, whose database is migrated already."""
     heard.home.mkdir(mode=0o700)
     shutil.copyfile(sqlite_template, heard.home / "heard.db")
-    with up(heard):
+    with up_beside(heard):
         yield heard
 
 
@@ -192,7 +218,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
     home.mkdir(mode=0o700)
     shutil.copyfile(sqlite_template, home / "heard.db")
     heard = Heard(home)
-    with up(heard):
+    with up_beside(heard):
         yield heard
 
 
@@ -212,7 +238,7 @@ def production(
         },
     )
     heard.done("db", "upgrade")
-    with heard.running("serve"):
+    with beside(heard, "serve"):
         until(lambda: heard("doctor", "--json").code == 0, "the services serve")
         yield heard
 

@@ -12,7 +12,7 @@ import pytest
 from schemas.envelope import device_source, encode
 from schemas.identifiers import new_id
 from services.runtime.signatures import key_of, new_signing_secret
-from tests.cli.conftest import Ended, Heard, until, up
+from tests.cli.conftest import Ended, Heard, until, up_beside
 from tests.spoken import order
 
 
@@ -86,7 +86,7 @@ def test_up_takes_files_from_the_folder_that_it_is_given(heard: Heard, tmp_path:
     root = tmp_path / "orders"
     folder = root / "demo"
     folder.mkdir(parents=True)
-    with up(heard, "--demo", "--drop", str(root)):
+    with up_beside(heard, "--demo", "--drop", str(root)):
         id_, source = new_id(), device_source("demo", "file-drop")
         wire = encode(order("no-such-dish"), id=id_, source=source, time=datetime.now(UTC))
         (folder / "web-1.json.part").write_bytes(wire)

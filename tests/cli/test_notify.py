@@ -10,7 +10,7 @@ import yaml
 from schemas.notices import NoticeStatus
 from services.runtime.moment import system_clock
 from services.runtime.signatures import verify
-from tests.cli.conftest import Heard, until, up
+from tests.cli.conftest import Heard, until, up_beside
 from tests.mail_sink import mail_sink
 from tests.webhook_server import Answer, webhook_server
 
@@ -205,7 +205,7 @@ def test_a_restaurant_that_is_not_there_is_named(roma: Heard, arguments: tuple[s
 
 def test_a_dead_letter_is_listed_with_its_reason_and_replayed(heard: Heard) -> None:
     answers = [Answer(404, body=b"no such hook"), Answer()]
-    with webhook_server(lambda number, _: answers[min(number, 2) - 1]) as server, up(heard):
+    with webhook_server(lambda number, _: answers[min(number, 2) - 1]) as server, up_beside(heard):
         heard.done("tenant", "add", "roma", "--currency", "EUR")
         menu = written(heard, "menu.yaml", "items:\n"
                        "  - {item: soup, name: Soup, station: hot, price: '5.00'}\n")  # fmt: skip

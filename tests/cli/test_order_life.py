@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Heard, until, up
+from tests.cli.conftest import Heard, until, up_beside
 from tests.cli.restaurant import AT, Restaurant, open_restaurant
 
 
@@ -259,6 +259,6 @@ def standing_order(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[R
     """One order that no test here changes, beside services that run."""
     folder = tmp_path_factory.mktemp("standing")
     heard = Heard(folder / "home")
-    with up(heard):
+    with up_beside(heard):
         roma = open_restaurant(heard, folder)
         yield roma, roma.place("burger")["number"]

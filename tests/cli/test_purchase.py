@@ -135,6 +135,8 @@ def test_what_cannot_be_asked_of_purchase_orders_is_one_line(shared: Heard, tmp_
         return ended.complaint
 
     assert "has no purchase order NIX" in complaint(*purchase, "show", "NIX", *at)
+    nobody = complaint("stock", "suggest", *at, "--supplier", "nobody")
+    assert "has no supplier nobody: look at butcher" in nobody
     draft = (*purchase, "draft", *at, "--supplier", "butcher")
     assert "nobody does" in complaint(*draft, "salt=1")
     assert "ITEM=PACKS" in complaint(*draft, "beef")

@@ -11,7 +11,7 @@ import pytest
 from cli.demo import CURRENCY, demo_book, demo_menu
 from services.inventory.book_remarks import remarks
 from services.inventory.whole_book import WholeBook
-from tests.cli.conftest import Heard, until, up
+from tests.cli.conftest import Heard, until, up_beside
 from tests.cli.restaurant import AT, MENU
 
 BOOK = """
@@ -178,7 +178,7 @@ def test_the_demo_keeps_stock_of_all_that_it_sells(heard: Heard) -> None:
         """Something is promised, or a pack is begun."""
         return any(each["reserved"] or each["on_hand"] % packs[each["item"]] for each in shelves())
 
-    with up(heard, "--demo", "--rate", "120"):
+    with up_beside(heard, "--demo", "--rate", "120"):
         until(filled, "the shelves are filled")
         assert {each["item"] for each in shelves()} == packs.keys()
         until(eaten_of, "guests eat")

@@ -1,11 +1,13 @@
 """What may pass, said once more: from the table of planes, and from nothing of the policy's."""
 
 BY_ALL = "staff quality inventory menu"
-ASKS = {"pos": "orders party", "kitchen-display": "kitchen", "tracker": "delivery"}
+ASKS = {"pos": "orders party delivery", "kitchen-display": "kitchen", "tracker": "delivery"}
 ASKS |= {"guest": "party"} | {role: f"{ASKS[role]} alerts {BY_ALL}" for role in list(ASKS)[:2]}
 KEPT = "menu alerts kitchen-channels staff staff-tasks inventory sensors"
+KEPT += " couriers deliveries etas positions"
 SEEN = {f"state/{each}" for each in KEPT.split()}
 READS = {"guest": {"state/menu"}, "pos": {*SEEN, "event/staff", "state/orders", "event/orders"}}
+READS["pos"] |= {"event/delivery", "event/fences"}
 READS["kitchen-display"] = {*SEEN, "event/staff", "state/kitchen", "event/kitchen"}
 
 
@@ -19,6 +21,8 @@ def may_say(role: str, tenant: str, device: str, topic: str) -> bool:
             return sound and (t, d) == (tenant, device)
         case ["heard", "v1", t, "telemetry", d, "zigbee", _]:
             return sound and (role, t, d) == ("sensor", tenant, device)
+        case ["heard", "v1", t, "telemetry", d, "owntracks", _]:
+            return sound and (role, t, d) == ("tracker", tenant, device)
         case ["heard", "v1", t, "request", d, area, _] if (t, d) == (tenant, device):
             return sound and (role == "manager" or area in ["people", *ASKS.get(role, "").split()])
     return False
@@ -34,8 +38,10 @@ def may_hear(role: str, tenant: str, device: str, wanted: str) -> bool:
         case ["heard", "v1", t, "reply", d] if role != "manager":
             return (t, d) == (tenant, device)
         case ["heard", "v1", t, *rest] if t == tenant:
-            mine = {"tracker": ["state", "delivery"], "sensor": ["telemetry"]}.get(role, ["no"])
-            own = rest[: len(mine) + 1] == [*mine, device]
+            mine = {"tracker": ["state/delivery", "telemetry"], "sensor": ["telemetry"]}
+            said = "/".join([*rest, ""])
+            own = any(said.startswith(f"{each}/{device}/") for each in mine.get(role, []))
             own |= role in {"guest", "pos"} and rest == ["state", "party", device]
+            own |= role == "guest" and rest == ["state", "tracking", device]
             return own or role == "manager" or "/".join(rest[:2]) in READS.get(role, set())
     return False

@@ -26,7 +26,8 @@ from broker_config.tls_folder import Place
 from devices.gps_tracker import GpsTracker
 from schemas.devices import Role
 from schemas.topics import Plane, plane_filter
-from services.runtime.bus import ConnectionLost, MqttBus
+from services.runtime.bus import ConnectionLost
+from services.runtime.mqtt_bus import MqttBus
 from tests.mqtt_client import ConnectionRefused, MqttClient
 from tests.system import until
 from tests.tls_broker import Certificates, TlsMosquitto

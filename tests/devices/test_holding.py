@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from devices.client import TOO_FAST
 from devices.gps_tracker import GpsTracker
 from devices.resending import Patience, Resending
-from schemas.devices import Fix
 from schemas.identifiers import new_id
 from schemas.limits import ReadLimits
 from schemas.message import Request
 from schemas.orders import PlaceOrder
+from schemas.positions import Fix
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
 from tests.devices.stage import DEADLINE_S, HASTY, TENANT, Broker, Responder, now, receipt, until

@@ -7,13 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from devices.gps_tracker import GpsTracker
 from devices.kitchen_display import KitchenDisplay, OnChange
 from devices.pending import Rejected
 from devices.pos import PointOfSale
 from devices.simulator import SimulatedCook, SimulatedGuests
 from devices.station_view import Altered, Changes, Freshness
-from schemas.devices import Fix
 from schemas.identifiers import new_id
 from schemas.kitchen import (
     LineMark,
@@ -369,22 +367,6 @@ def test_what_cannot_be_read_is_counted(
         kitchen.publish(other)
         until(lambda: agree(display, kitchen), "the marker")
         assert display.counts.undecodable == 4
-
-
-def test_positions_are_told_and_the_newest_are_held_while_offline(
-    broker: Broker, responder: Responder
-) -> None:
-    tracker = GpsTracker(
-        "127.0.0.1", broker.port, held=3, tenant=TENANT, device="bike-1", secret="x", patience=HASTY
-    )
-    fixes = [Fix(at=now(), lat=51.5, lon=float(n)) for n in range(6)]
-    for fix in fixes[:5]:
-        tracker.report(fix)
-    with tracker:
-        until(lambda: len(responder.said(Fix)) == 3, "what was held")
-        tracker.report(fixes[5])
-        until(lambda: len(responder.said(Fix)) == 4, "the next")
-    assert responder.said(Fix) == fixes[2:]
 
 
 def test_simulated_guests_order_and_a_cook_works_it_off(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from schemas.orders import LineRequest
 from services.kitchen.store import STATIONS, TICKETS, to_ticket
 from services.runtime import house_rules
 from services.runtime.alerts import ALERTS
-from tests.faults.children import Child
+from tests.children import Child
 from tests.faults.cut import Link
 from tests.faults.screen import READY, Screen
 from tests.system import DEADLINE_S, RunningSystem, RunningTenant, until
@@ -113,7 +112,6 @@ def test_a_frozen_display_is_told_of_and_attends_anew_when_it_thaws(
     tenant = house(own_system)
     device = tenant.add_device(Role.KITCHEN_DISPLAY, "grill-1")
     screen = Screen(
-        parent=os.getpid(),
         port=own_system.broker.port,
         tenant=tenant.name,
         device=device,

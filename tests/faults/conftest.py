@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.faults.ground import Ground
+from tests.nursery import nursery
 
 SHORT_SET = 6
 """How many seeds a plain `make test` takes."""
@@ -67,6 +68,7 @@ def nothing_is_left_behind() -> Iterator[None]:
     before = set(psutil.Process().children(recursive=True))
     yield
     left = set(psutil.Process().children(recursive=True)) - before
+    left = {each for each in left if each.pid != nursery().pid}
     assert not left, f"still running: {left}"
 
 

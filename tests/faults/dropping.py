@@ -1,6 +1,6 @@
 """A child: the services, which also take requests from a drop folder.
 
-``python -m tests.faults.dropping JSON``, with the fields of `Dropping`. It ends gracefully on
+`live` takes the fields of `Dropping` as JSON. It ends gracefully on
 SIGTERM, and kills itself where `Serving.crash` says, as ``kill -9`` would.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from services.runtime.database import Database
 from services.runtime.file_drop import FileDrop
 from services.runtime.moment import system_clock
 from services.runtime.relay import no_checkpoint
-from tests.faults.mortal import die_with
 from tests.faults.serving import Serving, crashing
 
 
@@ -63,8 +61,8 @@ async def serve(given: Dropping) -> None:
             await asyncio.gather(watching, return_exceptions=True)
 
 
-if __name__ == "__main__":
-    said = Dropping.model_validate_json(sys.argv[1])
-    die_with(said.parent)
+def live(given: str) -> None:
+    """Be such a process."""
+    said = Dropping.model_validate_json(given)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(said))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tests.faults.children import Child
+from tests.children import Child
 from tests.faults.ground import INSPECTOR, TENANT, TILL, Footing, quiet_port
 from tests.faults.ordering import Answer, Ordering, Papers
 from tests.faults.plan import Stack, Wanted
@@ -64,7 +63,6 @@ class Server:
         self.misled += self._crash is not None and self._crash.survives
         footing = self._footing
         given = Serving(
-            parent=os.getpid(),
             database_url=footing.store.services_url,
             port=self._port,
             secret=footing.services_secret,
@@ -131,7 +129,6 @@ class TillPlace:
         """Begin a life: with the outbox of the one before, and its papers."""
         self._expected = False
         given = Ordering(
-            parent=os.getpid(),
             port=self._port,
             tenant=TENANT,
             device=TILL,

@@ -1,13 +1,12 @@
 """A child: a till that places a list of orders, however often it is killed.
 
-``python -m tests.faults.ordering JSON``, with the fields of `Ordering`. It writes down in
+`live` takes the fields of `Ordering` as JSON. It writes down in
 `asked` what its outbox has on the disk, and never asks for that again in a later life: what
 the outbox then loses is lost. It ends when every request of the list has its reply.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +21,6 @@ from devices.pos import PointOfSale
 from devices.resending import Patience
 from schemas.orders import OrderStatus
 from schemas.replies import OrderReceipt, Outcome, Reply
-from tests.faults.mortal import die_with
 from tests.faults.plan import Wanted
 
 HASTY: Final = Patience(
@@ -36,7 +34,6 @@ class Ordering(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    parent: int
     port: int
     tenant: str
     device: str
@@ -168,7 +165,6 @@ class Till:
         )
 
 
-if __name__ == "__main__":
-    said = Ordering.model_validate_json(sys.argv[1])
-    die_with(said.parent)
-    Till(said).work()
+def live(given: str) -> None:
+    """Be such a process."""
+    Till(Ordering.model_validate_json(given)).work()

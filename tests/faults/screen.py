@@ -1,18 +1,16 @@
 """A child: a kitchen display that hears what it shows, as a process of its own.
 
-``python -m tests.faults.screen JSON``, with the fields of `Screen`. It says ``ready`` when it
+`live` takes the fields of `Screen` as JSON. It says ``ready`` when it
 is online, and runs until it is killed.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 
 from pydantic import BaseModel, ConfigDict
 
 from devices.kitchen_display import KitchenDisplay
-from tests.faults.mortal import die_with
 
 READY = "ready"
 
@@ -22,7 +20,6 @@ class Screen(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    parent: int
     port: int
     tenant: str
     device: str
@@ -47,7 +44,6 @@ def show(given: Screen) -> None:
         threading.Event().wait()
 
 
-if __name__ == "__main__":
-    wanted = Screen.model_validate_json(sys.argv[1])
-    die_with(wanted.parent)
-    show(wanted)
+def live(given: str) -> None:
+    """Be such a process."""
+    show(Screen.model_validate_json(given))

@@ -1,6 +1,6 @@
 """A child: the services, and the embedded broker where it is asked for.
 
-``python -m tests.faults.serving JSON``, with the fields of `Serving`. It says ``ready``
+`live` takes the fields of `Serving` as JSON. It says ``ready``
 when it handles requests, ends gracefully on SIGTERM, and kills itself where `Serving.crash`
 says, as ``kill -9`` would.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -25,13 +24,15 @@ from broker_config.settings import BrokerAddress
 from cli.compose import assemble
 from services.orders.provider_webhooks import ProviderWebhooks
 from services.people.credentials import DatabaseDirectory
+from services.people.device_login import DeviceLogins
+from services.people.remembered_login import RememberedLogins
 from services.runtime.database import Database
 from services.runtime.gateway import Call, Gateway, GatewaySettings, Octets
 from services.runtime.moment import system_clock
 from services.runtime.reception import Received
 from services.runtime.relay import Checkpoint, no_checkpoint
 from services.runtime.worker import Worker
-from tests.faults.mortal import die_with
+from services.tracking.position_routes import PositionRoutes
 
 READY = "ready"
 
@@ -55,7 +56,6 @@ class Serving(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    parent: int
     database_url: str
     port: int
     """Where the broker is; with `embedded`, where it is to be."""
@@ -66,7 +66,7 @@ class Serving(BaseModel):
     inspector_secret: str = ""
     crash: Crash | None = None
     webhooks: int = 0
-    """The port on which providers are heard; 0 is none."""
+    """The port on which providers are heard, and trackers; 0 is none."""
 
 
 class Door:
@@ -122,7 +122,10 @@ async def serve(given: Serving) -> None:
             webhooks = MortalWebhooks(database, served.intake, str.encode, system_clock)
             webhooks.passed = moments.passed
             settings = GatewaySettings(host="127.0.0.1", port=given.webhooks)
-            gateway = Gateway(webhooks.offers, settings, serving=backbone.ready.is_set)
+            logins = RememberedLogins(DeviceLogins(DatabaseDirectory(database, ())), database)
+            positions = PositionRoutes(served.line.brought, logins.identify)
+            offers = (*webhooks.offers, *positions.offers)
+            gateway = Gateway(offers, settings, serving=backbone.ready.is_set)
             await gateway.start()
             stack.push_async_callback(gateway.stop)
         telling = asyncio.create_task(_tell(backbone.ready))
@@ -177,8 +180,8 @@ async def _tell(ready: asyncio.Event) -> None:
     print(READY, flush=True)
 
 
-if __name__ == "__main__":
-    said = Serving.model_validate_json(sys.argv[1])
-    die_with(said.parent)
+def live(given: str) -> None:
+    """Be such a process."""
+    said = Serving.model_validate_json(given)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(said))

@@ -14,8 +14,9 @@ import pytest
 
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from services.runtime.backbone import Backbone
-from services.runtime.bus import ConnectionLost, MqttBus
+from services.runtime.bus import ConnectionLost
 from services.runtime.moment import system_clock
+from services.runtime.mqtt_bus import MqttBus
 
 LOGIN = BrokerLogin(username="heard-services", secret="nobody asks")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from services.runtime.database import Database
 from services.runtime.drop_folder import reply_name
 from services.runtime.names import FILE_DROP
 from services.runtime.tables import INBOX
-from tests.faults.children import Child
+from tests.children import Child
 from tests.faults.dropping import Dropping
 from tests.faults.ground import INSPECTOR, TENANT, Footing, Ground, footing, run
 from tests.faults.plan import Stack
@@ -58,7 +57,6 @@ def drop(folder: Path, evening: int) -> dict[str, list[UUID]]:
 
 def life(standing: Footing, root: Path, number: int, crash: Crash | None) -> Child:
     given = Dropping(
-        parent=os.getpid(),
         database_url=standing.store.services_url,
         port=standing.port,
         secret=standing.services_secret,

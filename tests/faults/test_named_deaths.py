@@ -127,7 +127,7 @@ def test_a_second_server_takes_over_when_the_first_is_killed(
         some_answers(house)
         assert not second.is_ready
         first.close()
-        house.until(lambda: second.is_ready, "the second server's turn", within=5.0)
+        house.until(lambda: second.is_ready, "the second server's turn", within=10.0)
         must_be_right(house, wire_is_whole=True)
 
 
@@ -139,7 +139,7 @@ def test_a_server_that_wakes_up_after_another_took_over_does_no_harm(
         house.until(lambda: second.now.has_said("standing by"), "the second server's queueing")
         some_answers(house)
         house.suffer(Kind.TAKEN_OVER, 2.0)
-        house.until(lambda: second.is_ready, "the second server's turn", within=5.0)
+        house.until(lambda: second.is_ready, "the second server's turn", within=10.0)
         must_be_right(house, wire_is_whole=True)
 
 

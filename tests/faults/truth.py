@@ -24,9 +24,9 @@ from services.orders.journal import JOURNAL
 from services.orders.store import ORDERS, to_order
 from services.presence.store import PRESENCE
 from services.runtime import retained
-from services.runtime.bus import MqttBus
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
+from services.runtime.mqtt_bus import MqttBus
 from services.runtime.tables import INBOX, OUTBOX, QUARANTINE
 from tests.faults.evening import Evening
 from tests.faults.ground import TENANT, run

@@ -21,6 +21,7 @@ from schemas.attribute_docs import attribute_docs, summary
 from schemas.catalogue import MESSAGES
 from schemas.devices import Role
 from schemas.diagrams import (
+    delivery_states,
     notice_states,
     order_states,
     party_states,
@@ -31,11 +32,14 @@ from schemas.diagrams import (
 from schemas.people import Permission
 from schemas.refusals import RefusalCode
 from schemas.topics import DEVICE_PLANES
+from services.delivery.guest_routes import TrackingRoutes
 from services.orders.provider_webhooks import ProviderWebhooks
 from services.people.guest_routes import GuestRoutes
 from services.people.permissions import STANDINGS
 from services.people.routes import PeopleRoutes
+from services.people.screen_routes import ScreenRoutes
 from services.runtime.requests_over_http import RequestsOverHttp
+from services.tracking.position_routes import PositionRoutes
 
 ROOT: Final = Path(__file__).parent.parent.parent
 
@@ -162,7 +166,15 @@ def people_roles() -> str:
 def routes() -> str:
     """Every route of the gateway, with what it is for."""
     # Routes need nothing to be listed.
-    areas: tuple[Any, ...] = (PeopleRoutes, GuestRoutes, RequestsOverHttp, ProviderWebhooks)
+    areas: tuple[Any, ...] = (
+        PeopleRoutes,
+        GuestRoutes,
+        TrackingRoutes,
+        ScreenRoutes,
+        PositionRoutes,
+        RequestsOverHttp,
+        ProviderWebhooks,
+    )
     rows = [
         (f"`{each.method} {each.path}`", (each.answer.__doc__ or "").splitlines()[0])
         for area in areas
@@ -201,6 +213,7 @@ GENERATORS: Final[dict[str, Callable[[], str]]] = {
     "party-states": _mermaid(party_states),
     "notice-states": _mermaid(notice_states),
     "purchase-states": _mermaid(purchase_states),
+    "delivery-states": _mermaid(delivery_states),
     "commands": commands,
     "settings": settings,
     "people-roles": people_roles,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -18,6 +22,7 @@ from services.migrations.version import NEWEST, version
 from services.runtime.database import Database
 from tests.conftest import SharedData
 from tests.postgres import PostgresCluster, start_keeper, stop_keeper
+from tests.reused_databases import ReusedDatabases
 
 
 async def _count_tables(url: str) -> int:
@@ -25,7 +30,9 @@ async def _count_tables(url: str) -> int:
     listing = (
         "sqlite_master WHERE type = 'table'"
         if "sqlite" in url
-        else ("information_schema.tables WHERE table_schema = 'public'")
+        # A table that is kept by the day is one.
+        else "pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+        "AND NOT relispartition"
     )
     async with engine.begin() as connection:
         found = await connection.scalar(text(f"SELECT count(*) FROM {listing}"))  # noqa: S608 - two literals above
@@ -50,6 +57,73 @@ async def test_every_test_gets_a_database_of_its_own_at_the_newest_version(
     await database.close()
     count = await _count_tables(database_url)
     assert count == len(METADATA.tables) + 1, f"turn {turn} saw the tables of another test"
+
+
+@pytest.fixture
+def databases(
+    postgres_cluster: PostgresCluster, postgres_template: str
+) -> Iterator[ReusedDatabases]:
+    made = ReusedDatabases(postgres_cluster, postgres_template)
+    yield made
+    made.close()
+
+
+ROWS: Final = (
+    "INSERT INTO tenants VALUES ('roma', 'Roma', 'EUR', now())",
+    "INSERT INTO house_rules (tenant, book, version) VALUES ('roma', 'main', 1)",
+)
+
+
+async def _do(cluster: PostgresCluster, name: str, *statements: str) -> asyncpg.Connection:
+    """Do what a test might, and leave the connection open."""
+    connection = await asyncpg.connect(user="heard", database=name, host=str(cluster.directory))
+    for statement in statements:
+        await connection.execute(statement)
+    return connection
+
+
+def test_a_database_that_was_given_back_is_empty_and_nobody_is_in_it(
+    databases: ReusedDatabases, postgres_cluster: PostgresCluster
+) -> None:
+    with asyncio.Runner() as runner:
+        first = databases.take()
+        here = runner.run(_do(postgres_cluster, first, *ROWS))
+        runner.run(here.execute("BEGIN; UPDATE tenants SET name = 'Napoli'"))
+        databases.give_back(first)
+        with pytest.raises(asyncpg.PostgresError):
+            runner.run(here.execute("COMMIT"))
+        runner.run(here.close())
+        second = databases.take()
+        assert databases.made == 1, "it is the same one"
+        with pytest.raises(asyncpg.InvalidCatalogNameError):
+            runner.run(_do(postgres_cluster, first))
+        there = runner.run(_do(postgres_cluster, second))
+        for table in METADATA.tables:
+            query = f"SELECT count(*) FROM {table}"  # noqa: S608 - a name of ours
+            assert runner.run(there.fetchval(query)) == 0, table
+        runner.run(there.close())
+        databases.give_back(second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TABLE guest (id integer)",
+        "ALTER TABLE tenants ALTER COLUMN name DROP NOT NULL",
+        "ALTER TABLE house_rules DROP CONSTRAINT ck_house_rules_version",
+        "UPDATE alembic_version SET version_num = 'another'",
+        "ANALYZE tenants",
+        "INSERT INTO tenants SELECT n, 'x', 'EUR', now() FROM generate_series(1, 70000) n",
+    ],
+)
+def test_a_database_that_is_not_as_it_was_made_is_nobody_elses(
+    databases: ReusedDatabases, postgres_cluster: PostgresCluster, change: str
+) -> None:
+    with asyncio.Runner() as runner:
+        name = databases.take()
+        runner.run(runner.run(_do(postgres_cluster, name, *ROWS, change)).close())
+        databases.give_back(name)
+    assert not databases.free
 
 
 async def test_a_cluster_of_ones_own_keeps_what_was_committed_through_a_crash(

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from schemas.kitchen_rules import Weekday
 from schemas.menu import ServedHours
-from services.menu.hours import is_served, served_from, turns_at
 from services.menu.serving import hours as read_hours
 from services.menu.serving import shown
+from services.runtime.served_hours import is_served, served_from, turns_at
 
 ROME = ZoneInfo("Europe/Rome")
 DAYS = tuple(Weekday)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from schemas.deliveries import DELIVERY_STEPS, OPEN_DELIVERY, DeliveryStatus, DeliveryStep
 from schemas.diagrams import ended_states, initial_states, state_diagram
 from schemas.kitchen import FIRST_TICKET, OPEN_TICKET, TICKET_STEPS, TicketStatus, TicketStep
 from schemas.notices import NOTICE_STEPS, NoticeStatus
@@ -74,8 +75,17 @@ machines = pytest.mark.parametrize(
             (PurchaseStatus.DRAFT,),
             again=True,
         ),
+        Machine(
+            DELIVERY_STEPS,
+            DeliveryStatus,
+            DeliveryStep,
+            OPEN_DELIVERY,
+            (DeliveryStatus.WAITING,),
+            last=(DeliveryStatus.RETURNED,),
+            again=True,
+        ),
     ],
-    ids=["order", "ticket", "party", "purchase"],
+    ids=["order", "ticket", "party", "purchase", "delivery"],
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from schemas.identifiers import derived_id
 from schemas.json_schema import definitions
@@ -58,10 +59,14 @@ def _any(schema: Schema, depth: int = 0) -> st.SearchStrategy[Any]:  # noqa: PLR
     if schema["type"] == "object":
         required = set(schema.get("required", ()))
         fields = {name: _any(field, depth) for name, field in schema["properties"].items()}
-        return st.fixed_dictionaries(
+        found = st.fixed_dictionaries(
             {name: field for name, field in fields.items() if name in required},
             optional={name: field for name, field in fields.items() if name not in required},
         )
+        if "not" not in schema:
+            return found
+        refused = Draft202012Validator(schema["not"])
+        return found.filter(lambda drawn: not refused.is_valid(drawn))
     if schema["type"] == "array":
         least = schema.get("minItems", 0)
         if depth > _DEEP and least == 0:

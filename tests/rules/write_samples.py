@@ -46,7 +46,7 @@ def make(message: type[Message], variant: str) -> dict[str, Any]:
         causation=None if by_device else sample_id("cause"),
     )
     return {
-        "topic": payload.topic(tenant="demo", device="pos-1", sensor="fridge"),
+        "topic": payload.topic(tenant="demo", device="pos-1", sensor="fridge", sub="event"),
         "payload": json.loads(wire),
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 from uuid import UUID
 
 from schemas.message import Request
@@ -18,11 +21,39 @@ class AskedOfOurselves:
 
     def __init__(self, house: OrderWorld) -> None:
         self.requests: list[Request] = []
+        self.fault: Exception | None = None
+        """What deciding fails by, as long as it stands here."""
+        self.failed = 0
         self._house = house
 
     async def ask_of_ourselves(self, tenant: str, message: Request, request_id: UUID) -> Reply:
         """See `Intake.ask_of_ourselves`."""
         assert tenant == self._house.tenant
+        if self.fault is not None:
+            self.failed += 1
+            raise self.fault
         self.requests.append(message)
         (reply,) = await self._house.say(Asked(OURSELVES, message, request_id, at=self._house.now))
         return reply
+
+
+async def outlasts_a_fault(
+    asks: AskedOfOurselves,
+    watch: Coroutine[Any, Any, None],
+    done: Callable[[], Awaitable[bool]],
+) -> None:
+    """See that a watch goes on while what it asks for fails, and has it done once it does not."""
+    asks.fault = RuntimeError("a fault of ours")
+    watching = asyncio.create_task(watch)
+    try:
+        async with asyncio.timeout(30):
+            while asks.failed < 2:
+                assert not watching.done(), f"it has ended: {watching.exception()!r}"
+                await asyncio.sleep(0.005)
+            asks.fault = None
+            while not await done():
+                assert not watching.done(), f"it has ended: {watching.exception()!r}"
+                await asyncio.sleep(0.005)
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})

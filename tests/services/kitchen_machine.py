@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from schemas.kitchen import ON_THE_LINE, LineMark, Priority, Ticket, TicketLine, TicketStatus
 from schemas.kitchen_requests import (
@@ -30,11 +29,10 @@ from schemas.orders import AddLines, CancelOrder, LineRequest, PlaceOrder
 from schemas.replies import Outcome
 from services.kitchen.channels_store import QUARTERS
 from services.kitchen.store import STATIONS
-from services.runtime.database import Database
+from tests.services.evenings import Evening
 from tests.services.kitchen_floor import MENU, KitchenFloor
 from tests.services.order_world import MANAGER, SCREEN, TILL
 
-T = TypeVar("T")
 PREP_S: Final = {"grill": 300, "bar": 60, "fry": 120}
 BOOK: Final = KitchenRules(
     escalation=(),
@@ -71,20 +69,13 @@ STEPS: Final[tuple[type[Request], ...]] = (*FITS, HearTickets, BumpLines, BumpLi
 """What is tried more often stands here more than once."""
 
 
-class KitchenMachine(RuleBasedStateMachine):
+class KitchenMachine(Evening):
     """One evening: fifteen minutes at most, so that one quarter holds all that is made."""
-
-    runner: ClassVar[asyncio.Runner]
-    database: ClassVar[Database]
-    counts: ClassVar[Counter[str]]
 
     def __init__(self) -> None:
         super().__init__()
         self.floor = KitchenFloor(self.database, BOOK)
         self.run(self.floor.open())
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
 
     def ask(self, request: Request, device: str) -> None:
         self.floor.wait(timedelta(seconds=1))

@@ -1,6 +1,6 @@
 """A child: a sender alone, which kills itself at a checkpoint, as ``kill -9`` would.
 
-``python -m tests.services.notice_child DATABASE_URL POINT``
+`live` takes the fields of `Sending` as JSON.
 """
 
 from __future__ import annotations
@@ -8,14 +8,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
+
+from pydantic import BaseModel, ConfigDict
 
 from services.notices.sender import Sender
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.runtime.relay import Relay
-from tests.faults.mortal import die_with
 from tests.services.notice_world import quick
+
+
+class Sending(BaseModel):
+    """From where it sends, and where it dies."""
+
+    model_config = ConfigDict(frozen=True)
+
+    database_url: str
+    point: str
 
 
 async def send(url: str, point: str) -> None:
@@ -30,6 +39,7 @@ async def send(url: str, point: str) -> None:
     await Sender(database, relay, system_clock, pass_by, quick()).run()
 
 
-if __name__ == "__main__":
-    die_with(os.getppid())
-    asyncio.run(send(*sys.argv[1:]))
+def live(given: str) -> None:
+    """Be such a process."""
+    said = Sending.model_validate_json(given)
+    asyncio.run(send(said.database_url, said.point))

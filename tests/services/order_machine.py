@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from cli.recount import Bill, House, Recount
 from schemas.house_rules import Acceptance, OrderRules, PaymentRule
@@ -41,9 +39,9 @@ from services.kitchen.store import TICKETS, to_ticket
 from services.orders.inside import ForgetGuest, Said, SettlePayment, WakeOrder
 from services.orders.journal import JOURNAL
 from services.orders.store import ORDERS
-from services.runtime.database import Database
 from services.runtime.tables import OUTBOX, QUARANTINE
 from tests.services import order_checks
+from tests.services.evenings import Evening
 from tests.services.order_draws import (
     CARD,
     ON,
@@ -67,12 +65,8 @@ from tests.services.order_world import (
 )
 
 
-class OrderMachine(RuleBasedStateMachine):
+class OrderMachine(Evening):
     """Anything may be asked, in any order, however often; looked at after each batch."""
-
-    runner: ClassVar[asyncio.Runner]
-    database: ClassVar[Database]
-    counts: ClassVar[Counter[str]]
 
     @initialize(
         currency=st.sampled_from(("GBP", "JPY", "KWD")),

@@ -21,6 +21,7 @@ from cli.compose import assemble
 from schemas.catalogue import locate
 from schemas.devices import Role
 from schemas.envelope import device_source, encode, envelope_of
+from schemas.fences import FenceCrossed
 from schemas.house_rules import OrderRules
 from schemas.identifiers import new_id, reserved
 from schemas.kitchen import PrintTicket
@@ -72,6 +73,8 @@ class Wire:
         self.replies: Final[dict[UUID, list[Reply]]] = {}
         self.orders: Final[dict[tuple[UUID, int], Order]] = {}
         self.prints: Final[list[PrintTicket]] = []
+        self.crossings: Final[list[tuple[UUID, FenceCrossed]]] = []
+        """Of fences, each with the id of its message."""
         self.takes: int | None = None
         """After so many messages more the connection breaks."""
         self._tenant = tenant
@@ -92,11 +95,14 @@ class Wire:
         if not payload:
             return
         located = locate(topic)
-        said = envelope_of(located.message).model_validate_json(payload).data
+        envelope = envelope_of(located.message).model_validate_json(payload)
+        said = envelope.data
         if isinstance(said, Reply) and said.request is not None:
             self.replies.setdefault(said.request, []).append(said)
         elif isinstance(said, PrintTicket):
             self.prints.append(said)
+        elif isinstance(said, FenceCrossed):
+            self.crossings.append((UUID(str(envelope.id)), said))
         elif isinstance(said, OrderPlaced | OrderChanged):
             key = (said.order_id, said.order.version)
             assert self.orders.setdefault(key, said.order) == said.order, "one version, two orders"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from schemas.identifiers import new_id
 from schemas.inventory import Quantity
@@ -23,7 +22,7 @@ from schemas.orders import OPEN_ORDER, AddLines, CancelOrder, LineRequest, Order
 from schemas.replies import Outcome
 from services.inventory.inside import ReservePlanned
 from services.inventory.tables import STOCK_HOLDS
-from services.runtime.database import Database
+from tests.services.evenings import Evening
 from tests.services.order_world import (
     MANAGER,
     OTHER,
@@ -35,7 +34,6 @@ from tests.services.order_world import (
 )
 from tests.services.stock_floor import TAKES, StockFloor
 
-T = TypeVar("T")
 _COOKING: Final = {TicketStatus.STARTED, TicketStatus.BUMPED}
 dishes = st.sampled_from([*TAKES, "bread"])
 lines = st.lists(
@@ -57,12 +55,8 @@ _UPSET: Final = (ChangeLine, VoidLines, CancelOrder)
 WORK: Final = (StartTicket, StartTicket, BumpTicket, RecallTicket)
 
 
-class StockMachine(RuleBasedStateMachine):
+class StockMachine(Evening):
     """One evening, asked in batches by tills and cooks, with deaths and repetitions."""
-
-    runner: ClassVar[asyncio.Runner]
-    database: ClassVar[Database]
-    counts: ClassVar[Counter[str]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,9 +66,6 @@ class StockMachine(RuleBasedStateMachine):
         self.cooked: dict[tuple[UUID, int], dict[str, int]] = {}
         """What each line has taken from the shelf, at its most."""
         self.lost: dict[StockLoss, Counter[str]] = {each: Counter() for each in StockLoss}
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
 
     @initialize()
     def fill(self) -> None:

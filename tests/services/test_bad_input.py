@@ -25,7 +25,7 @@ from schemas.replies import Outcome, Reply
 from services.orders.store import ORDERS
 from services.runtime.tables import INBOX, QUARANTINE
 from tests.spoken import Speaker, order
-from tests.system import RunningTenant
+from tests.system import RunningTenant, until
 
 Document = dict[str, Any]
 
@@ -309,6 +309,7 @@ def test_what_nobody_waits_for_an_answer_to_goes_into_quarantine_whole(
     topic = f"heard/v1/{tenant.name}/{tail}"
     pos.mqtt.publish(topic, payload)
     witness()
+    until(lambda: tenant.rows(QUARANTINE), "it is kept whole")
     (row,) = tenant.rows(QUARANTINE)
     assert (row["topic"], row["payload"]) == (topic, payload)
     assert row["reason"]
@@ -321,8 +322,9 @@ def test_what_is_larger_than_a_device_may_send_is_counted_and_kept_nowhere(
     counted = tenant.system.counts[f"unfit:{RefusalCode.TOO_LARGE}"]
     pos.mqtt.publish(f"heard/v1/{tenant.name}/telemetry/{pos.device}/{stream}", b"x" * 2**20)
     witness()
+    too_large = f"unfit:{RefusalCode.TOO_LARGE}"
+    until(lambda: tenant.system.counts[too_large] > counted, "it is counted")
     assert tenant.rows(QUARANTINE) == []
-    assert tenant.system.counts[f"unfit:{RefusalCode.TOO_LARGE}"] > counted
 
 
 def test_presence_that_disagrees_with_its_topic_is_not_believed(

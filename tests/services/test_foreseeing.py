@@ -24,7 +24,7 @@ from services.inventory.tables import STOCK_USAGE, SUPPLIERS
 from services.runtime import alerts
 from services.runtime.database import Database
 from services.runtime.intake import Intake
-from tests.services.asked_of_ourselves import AskedOfOurselves
+from tests.services.asked_of_ourselves import AskedOfOurselves, outlasts_a_fault
 from tests.services.stock_floor import StockFloor
 
 ZONE = ZoneInfo("Europe/Rome")
@@ -77,7 +77,7 @@ class Larder:
         self.asks = AskedOfOurselves(floor)
         asks: Any = self.asks
         intake: Intake = asks
-        self.watch = StockOutWatch(floor.database, intake, lambda: floor.now)
+        self.watch = StockOutWatch(floor.database, intake, lambda: floor.now, look_every_s=0.01)
 
     async def open(self) -> None:
         pack = Pack(supplier="market", holds=KG, price_minor=900)
@@ -128,6 +128,15 @@ async def test_what_runs_out_is_told_once_and_ends_with_the_delivery(larder: Lar
     await larder.floor.fill(beef="2 kg")
     assert await larder.watch.look() == 1
     assert await larder.alerts() == []
+
+
+async def test_a_fault_of_ours_ends_no_looking_ahead(larder: Larder) -> None:
+    await larder.floor.fill(beef="300 g")
+
+    async def told() -> bool:
+        return bool(await larder.alerts())
+
+    await outlasts_a_fault(larder.asks, larder.watch.run(), told)
 
 
 async def test_what_lasts_is_not_told_until_it_does_not(larder: Larder) -> None:

@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 
-from services.migrations.upgrade import upgrade
-from services.runtime.database import Database
+from tests.services.evenings import bound, check_much_was_done, go
 from tests.services.kitchen_machine import KitchenMachine
 
 EXAMPLES = 12
 """How many evenings on each database; `--runs N` takes N."""
 STEPS = 40
-MANY = 100
 
 
 @pytest.fixture
 def machine(database_url: str) -> Iterator[type[KitchenMachine]]:
     """The machine on a database of this test's own."""
-    with asyncio.Runner() as runner:
-        database = Database(database_url)
-        runner.run(upgrade(database))
-
-        class Bound(KitchenMachine):
-            """On this database."""
-
-        Bound.runner, Bound.database, Bound.counts = runner, database, Counter()
-        yield Bound
-        runner.run(database.close())
+    with bound(KitchenMachine, database_url) as machine:
+        yield machine
 
 
 @pytest.mark.timeout(3600)
 def test_each_station_has_the_work_of_its_tickets_whatever_is_asked(
     machine: type[KitchenMachine], fault_runs: int | None
 ) -> None:
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=fault_runs or EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    done = {each for each in machine.counts if each.endswith(": done")}
-    # Few evenings are drawn by chance: not all that there is to do comes about in them.
-    enough = 8 if (fault_runs or EXAMPLES) >= MANY else 4
-    assert len(done) >= enough, f"too little of it could be done: {machine.counts}"
+    examples = fault_runs or EXAMPLES
+    go(machine, examples, STEPS, anew=fault_runs is not None)
+    check_much_was_done(machine, examples)

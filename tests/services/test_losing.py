@@ -157,7 +157,7 @@ NOT_THERE = RefusalCode.WRONG_STATE
     [
         (lost(StockLoss.WASTE, "3 kg"), NOT_THERE, "only 2 kg at kitchen"),
         (lost(StockLoss.DAMAGE, "3 kg"), NOT_THERE, "only 2 kg at kitchen"),
-        (lost(StockLoss.WASTE, "1 g", place="cellar"), NOT_THERE, "only 0 g at cellar"),
+        (lost(StockLoss.WASTE, "1 g", place="cellar"), NOT_THERE, "0 g at cellar (2 kg"),
         (lost(StockLoss.DISCARD, "1 kg"), NOT_THERE, "only 0 g is damaged"),
         (lost(StockLoss.REPAIR, "1 kg"), NOT_THERE, "only 0 g is damaged"),
         (lost(StockLoss.WASTE, "1 kg", item="gold"), RefusalCode.UNKNOWN_ITEM, "no item gold"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -29,7 +28,9 @@ from services.runtime import audit
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.runtime.tables import OUTBOX
+from tests.children import Child
 from tests.mail_sink import mail_sink
+from tests.services.notice_child import Sending
 from tests.services.notice_world import (
     NoticeWorld,
     eventually,
@@ -39,7 +40,6 @@ from tests.services.notice_world import (
 )
 from tests.webhook_server import HANG_S, Answer, webhook_server
 
-ROOT = Path(__file__).parent.parent.parent
 MQTT, WEBHOOK, EMAIL = ChannelKind.MQTT, ChannelKind.WEBHOOK, ChannelKind.EMAIL
 ADA = "ada@example.com"
 
@@ -57,28 +57,27 @@ async def outbox(world: NoticeWorld) -> list[str]:
 # Crashes
 
 
-async def die_at(world: NoticeWorld, point: str) -> None:
+async def die_at(world: NoticeWorld, point: str, folder: Path) -> None:
     """Let a sender of its own process send, and die there."""
     url = world.database.url.render_as_string(hide_password=False)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.services.notice_child", url, point, cwd=ROOT
-    )
+    given = Sending(database_url=url, point=point)
+    child = Child("tests.services.notice_child", given, folder / "sender.log")
     try:
         async with asyncio.timeout(60):
-            assert await child.wait() == -signal.SIGKILL
+            while child.ended is None:  # noqa: ASYNC110 - a process tells the loop nothing
+                await asyncio.sleep(0.01)
     finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+        child.kill()
+    assert child.ended == -signal.SIGKILL, child.last_words()
 
 
 async def test_a_crash_between_giving_and_marking_gives_it_again_under_the_same_id(
-    world: NoticeWorld,
+    world: NoticeWorld, tmp_path: Path
 ) -> None:
     with webhook_server() as server:
         await world.channel("shop", WEBHOOK, server.url)
         made = await world.notice("shop")
-        await die_at(world, "notice given")
+        await die_at(world, "notice given", tmp_path)
         assert (await world.row(made))["status"] == NoticeStatus.WAITING
         async with world.sending():
             (row,) = await world.until_ended(made)
@@ -86,21 +85,25 @@ async def test_a_crash_between_giving_and_marking_gives_it_again_under_the_same_
     assert server.ids == [str(made)] * 2
 
 
-async def test_a_crash_after_marking_gives_it_no_second_time(world: NoticeWorld) -> None:
+async def test_a_crash_after_marking_gives_it_no_second_time(
+    world: NoticeWorld, tmp_path: Path
+) -> None:
     with webhook_server() as server:
         await world.channel("shop", WEBHOOK, server.url)
         made = await world.notice("shop")
-        await die_at(world, "notice marked")
+        await die_at(world, "notice marked", tmp_path)
         later = await world.notice("shop")
         async with world.sending():
             await world.until_ended(made, later)
     assert server.ids == [str(made), str(later)]
 
 
-async def test_a_crash_over_mqtt_leaves_it_once_in_the_outbox(world: NoticeWorld) -> None:
+async def test_a_crash_over_mqtt_leaves_it_once_in_the_outbox(
+    world: NoticeWorld, tmp_path: Path
+) -> None:
     await world.channel("pager", MQTT)
     made = await world.notice("pager")
-    await die_at(world, "notice marked")
+    await die_at(world, "notice marked", tmp_path)
     assert (await world.row(made))["status"] == NoticeStatus.SENT
     later = await world.notice("pager")
     async with world.sending():

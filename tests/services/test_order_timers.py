@@ -12,11 +12,10 @@ from schemas.house_rules import OrderRules, PaymentRule
 from schemas.identifiers import new_id
 from schemas.orders import CancelOrder, Guest, OrderChange, OrderStatus, Participant
 from services.kitchen.store import TICKETS
-from services.orders import timers
 from services.orders.journal import JOURNAL
 from services.orders.store import ORDERS
-from services.orders.timers import OrderTimers
-from services.runtime import house_rules
+from services.orders.timers import GuestTimer, OrderTimer
+from services.runtime import house_rules, timers
 from services.runtime.database import Database
 from services.runtime.tables import INBOX
 from tests.running import StartSystem
@@ -168,9 +167,9 @@ def test_two_that_look_at_once_wake_an_order_once(timed: RunningSystem, clock: H
     async def both() -> None:
         database = Database(timed.database_url)
         try:
-            every = [OrderTimers(database, timed.served.intake, clock) for _ in range(5)]
+            every = [OrderTimer(database, timed.served.intake, clock) for _ in range(5)]
             clock.at += 2 * HOUR
-            await asyncio.gather(*(each.wake_due() for each in every))
+            await asyncio.gather(*(each.look() for each in every))
         finally:
             await database.close()
 
@@ -209,7 +208,7 @@ def test_guests_are_forgotten_when_their_house_has_kept_them_long_enough(
         async def inside() -> int:
             database = Database(timed.database_url)
             try:
-                return await OrderTimers(database, timed.served.intake, clock).forget_due()
+                return await GuestTimer(database, timed.served.intake, clock).look()
             finally:
                 await database.close()
 

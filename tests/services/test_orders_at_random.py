@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 
-from services.migrations.upgrade import upgrade
-from services.runtime.database import Database
+from tests.services.evenings import bound, go
 from tests.services.order_machine import OrderMachine
 from tests.services.order_walk import Walk
 
@@ -26,16 +21,8 @@ WALK_STEPS = 120
 @pytest.fixture
 def machine(database_url: str) -> Iterator[type[OrderMachine]]:
     """The machine on a database of this test's own."""
-    with asyncio.Runner() as runner:
-        database = Database(database_url)
-        runner.run(upgrade(database))
-
-        class Bound(OrderMachine):
-            """On this database."""
-
-        Bound.runner, Bound.database, Bound.counts = runner, database, Counter()
-        yield Bound
-        runner.run(database.close())
+    with bound(OrderMachine, database_url) as machine:
+        yield machine
 
 
 @pytest.mark.timeout(3600)
@@ -44,15 +31,7 @@ def test_no_order_is_ever_impossible_whatever_is_asked_and_whatever_dies(
 ) -> None:
     """Hypothesis chooses, and shows the shortest way to whatever it finds."""
     examples = fault_runs or EXAMPLES
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    go(machine, examples, STEPS, anew=fault_runs is not None)
     assert machine.counts["orders"] >= examples
 
 

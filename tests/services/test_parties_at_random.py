@@ -142,7 +142,7 @@ class Evening:
 
     async def end_what_is_over(self) -> None:
         async with self.world.database.read() as connection:
-            overdue = await party_store.overdue(connection, self.world.now, 100)
+            overdue = await connection.execute(party_store.overdue(self.world.now))
         for each in overdue:
             if each.tenant == self.world.tenant:
                 ending = EndParty(party_id=each.party_id, ends_at=each.ends_at)

@@ -20,7 +20,7 @@ from schemas.replies import FindingReceipt, TicketReceipt
 from services.quality import store
 from services.quality.inside import CheckIsDue
 from services.quality.store import FINDINGS
-from services.quality.timers import CheckTimers
+from services.quality.timers import CheckTimer
 from services.runtime.database import Database
 from services.runtime.intake import Intake
 from tests.services.floor_world import MANAGER, SCREEN, TILL, Floor
@@ -41,10 +41,10 @@ async def floor(database: Database) -> Floor:
     return made
 
 
-def timers(floor: Floor) -> CheckTimers:
+def timers(floor: Floor) -> CheckTimer:
     asks: Any = floor
     intake: Intake = asks
-    return CheckTimers(floor.world.database, intake, lambda: floor.world.now)
+    return CheckTimer(floor.world.database, intake, lambda: floor.world.now)
 
 
 async def findings(floor: Floor) -> list[dict[str, Any]]:

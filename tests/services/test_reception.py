@@ -15,8 +15,9 @@ from schemas.identifiers import new_id
 from schemas.message import Message, Request
 from schemas.topics import Plane
 from services.runtime.bus import Delivery
+from services.runtime.quarantine import quarantine_row
 from services.runtime.reception import Received, Unfit, read
-from services.runtime.worker import _quarantine_row, _rejection
+from services.runtime.worker import _rejection
 from tests.rules.wire import payloads
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -28,6 +29,7 @@ SAID = [
 ADDRESS = {"tenant": "demo", "device": "pos-1", "item": "ale", "station": "bar", "ticket_id": "1"}
 ADDRESS |= {"order_id": "1", "channel": "kitchen", "alert_id": "1"}
 ADDRESS |= {"person": "ada", "task_id": "1", "sensor": "fridge", "sensor_id": "fridge"}
+ADDRESS |= {"vehicle": "bike-1", "courier_id": "anna", "sub": "event"}
 TOPICS = [message.route.topic(**ADDRESS) for message in SAID]
 OURS = [
     message.route.topic(**ADDRESS)
@@ -59,7 +61,7 @@ def understood(topic: str, payload: bytes) -> Received | Unfit | None:
         if entry.device is not None:
             answer = _rejection(entry, entry.device, NOW)
             assert json.loads(answer.payload)["data"]["outcome"] == "rejected"
-        assert "\x00" not in _quarantine_row(entry, NOW)["reason"]
+        assert "\x00" not in quarantine_row(entry, NOW)["reason"]
     elif entry is not None:
         assert entry.digest()
     return entry

@@ -25,7 +25,7 @@ from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.intake import Intake
 from services.runtime.router import Notice
-from tests.services.asked_of_ourselves import AskedOfOurselves
+from tests.services.asked_of_ourselves import AskedOfOurselves, outlasts_a_fault
 from tests.services.order_world import SCREEN
 from tests.services.stock_floor import StockFloor
 
@@ -49,7 +49,7 @@ class Kitchen:
         self.floor = floor
         self.asks = AskedOfOurselves(floor)
         asks: Any = self.asks
-        self._intake: Intake = asks
+        self.intake: Intake = asks
 
     async def rule(self, **sensors: SensorRules) -> None:
         """Change which thermometers there are."""
@@ -62,7 +62,7 @@ class Kitchen:
     async def live(self) -> None:
         """Begin a life, which knows what stands in the rows alone."""
         floor = self.floor
-        self.book = SensorBook(floor.database, floor.relay, lambda: floor.now)
+        self.book = SensorBook(floor.database, floor.relay, lambda: floor.now, look_every_s=0.01)
         await self.book.start()
 
     def says(self, device: str, said: Message, *, retained: bool = False, **address: str) -> None:
@@ -73,7 +73,7 @@ class Kitchen:
 
     async def look(self) -> int:
         """One round of each of its tasks."""
-        asked = await self.book.look(self._intake)
+        asked = await self.book.look(self.intake)
         await self.book.keep()
         await self.floor.relay.finish()
         return asked
@@ -257,6 +257,20 @@ async def test_one_that_is_taken_away_while_another_is_told_of_stops_nobody(
     assert [(each.kind, each.about) for each in kitchen.alerts()] == [
         (AlertKind.SENSOR_SILENT, "walk-in")
     ]
+
+
+async def test_a_fault_of_ours_ends_no_watching(kitchen: Kitchen) -> None:
+    for _ in range(15):
+        kitchen.floor.now += MINUTE
+        kitchen.says("fridge-1", TemperatureReading(at=kitchen.floor.now, celsius=9.3))
+
+    async def told() -> bool:
+        await kitchen.floor.relay.finish()
+        return bool(kitchen.alerts())
+
+    await outlasts_a_fault(kitchen.asks, kitchen.book.watch(kitchen.intake), told)
+    assert [each.kind for each in kitchen.alerts()] == [AlertKind.TEMPERATURE]
+    await kitchen.look()
 
 
 async def test_other_limits_hold_from_the_next_look_on(kitchen: Kitchen) -> None:

@@ -27,7 +27,7 @@ from services.inventory.timers import PlannedOrders
 from services.runtime import alerts, house_rules
 from services.runtime.database import Database
 from services.runtime.intake import Intake
-from tests.services.asked_of_ourselves import AskedOfOurselves
+from tests.services.asked_of_ourselves import AskedOfOurselves, outlasts_a_fault
 from tests.services.order_world import SCREEN, TILL, Asked
 from tests.services.stock_floor import StockFloor
 
@@ -160,6 +160,17 @@ async def test_each_lot_is_an_alert_of_its_own(floor: StockFloor) -> None:
     assert sorted(seen.values(), key=str) == [None, SCREEN], "nobody has seen the second one"
 
 
+async def test_a_fault_of_ours_ends_no_looking_at_lots(floor: StockFloor) -> None:
+    asks, intake = of_ourselves(floor)
+    await receive(floor, "beef", "1 kg", keeps=1)
+
+    async def told() -> bool:
+        return bool(await standing(floor, *OLD))
+
+    watch = ExpiryWatch(floor.database, intake, lambda: floor.now, look_every_s=0.01)
+    await outlasts_a_fault(asks, watch.run(), told)
+
+
 async def test_what_a_new_process_finds_is_not_told_twice(floor: StockFloor) -> None:
     asks, intake = of_ourselves(floor)
     await receive(floor, "beef", "1 kg", keeps=1)
@@ -246,7 +257,7 @@ BY_LEVEL = (AlertKind.LOW_STOCK, AlertKind.CRITICAL_STOCK)
 
 async def test_other_thresholds_raise_and_clear_without_a_move(floor: StockFloor) -> None:
     asks, intake = of_ourselves(floor)
-    watch = MarkWatch(floor.database, intake)
+    watch = MarkWatch(floor.database, intake, lambda: floor.now)
     await floor.fill(beef="2 kg")
     assert await watch.look() == 0
     await rewrite(floor, low=3_000_000)
@@ -264,9 +275,21 @@ async def test_other_thresholds_raise_and_clear_without_a_move(floor: StockFloor
     await floor.check()
 
 
+async def test_a_fault_of_ours_ends_no_marking(floor: StockFloor) -> None:
+    asks, intake = of_ourselves(floor)
+    await floor.fill(beef="2 kg")
+    await rewrite(floor, low=3_000_000)
+
+    async def marked() -> bool:
+        return bool(await standing(floor, *BY_LEVEL))
+
+    watch = MarkWatch(floor.database, intake, lambda: floor.now, look_every_s=0.01)
+    await outlasts_a_fault(asks, watch.run(), marked)
+
+
 async def test_an_item_that_is_on_the_book_no_more_is_no_alert(floor: StockFloor) -> None:
     _, intake = of_ourselves(floor)
-    watch = MarkWatch(floor.database, intake)
+    watch = MarkWatch(floor.database, intake, lambda: floor.now)
     await floor.fill(beef="600 g")
     assert len(await standing(floor, *BY_LEVEL)) == 1
     async with floor.database.write() as connection:

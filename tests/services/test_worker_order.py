@@ -78,6 +78,9 @@ class RecordingSession:
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return taken
 
+    def wake(self) -> None:
+        self._wake.set()
+
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         self.told += [f"acknowledged {delivery.tag}" for delivery in deliveries]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
 
-ROOT: Final = Path(__file__).parent.parent.parent
-END_S: Final = 10.0
+from tests.nursery import nursery
+
+END_S: Final = 15.0
 GRACEFUL_S: Final = 5.0
 """How long a graceful end may take."""
 
@@ -22,20 +22,9 @@ class Child:
 
     def __init__(self, module: str, given: BaseModel, log: Path) -> None:
         self.log: Final = log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module, given.model_dump_json()],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
+        log.touch()
+        self.pid: Final = nursery().begin(module, given.model_dump_json(), log)
         """The process's number."""
-        return self._process.pid
 
     def has_said(self, word: str) -> bool:
         """Whether these words stand in what it said."""
@@ -44,32 +33,50 @@ class Child:
     @property
     def ended(self) -> int | None:
         """Its exit status (negative: the signal that killed it), or None while it runs."""
-        return self._process.poll()
+        return nursery().ended(self.pid)
 
     def kill(self) -> None:
         """End it as ``kill -9`` does, with all of its own children."""
         if self.ended is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(END_S)
+            os.killpg(self.pid, signal.SIGKILL)
+            self._wait(END_S)
 
     def stall(self) -> None:
         """Stop its clock: it does nothing, and does not know it."""
         if self.ended is None:
-            self._process.send_signal(signal.SIGSTOP)
+            os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on."""
         if self.ended is None:
-            self._process.send_signal(signal.SIGCONT)
+            os.kill(self.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        """Ask it to end as Ctrl-C does; or kill it, should it not."""
+        if self.ended is None:
+            os.kill(self.pid, signal.SIGINT)
+            try:
+                self._wait(END_S)
+            except TimeoutError:
+                self.kill()
 
     def stop(self) -> int:
         """Ask it to end; returns its exit status.
 
         Raises:
-            subprocess.TimeoutExpired: it is not gone in time.
+            TimeoutError: it is not gone in time.
         """
-        self._process.terminate()
-        return self._process.wait(GRACEFUL_S)
+        if self.ended is None:
+            os.kill(self.pid, signal.SIGTERM)
+        return self._wait(GRACEFUL_S)
+
+    def _wait(self, within: float) -> int:
+        deadline = time.monotonic() + within
+        while (status := self.ended) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.log.name} is not gone within {within:g} s")
+            time.sleep(0.005)
+        return status
 
     def last_words(self, characters: int = 3_000) -> str:
         """The end of what it said; of a long end, its beginning and its last line."""
