@@ -3,6 +3,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin
+# What is compiled is kept: the tests begin many processes, and each would compile all anew.
+unset PYTHONDONTWRITEBYTECODE
 names=()
 results=()
 failed=0
