@@ -72,6 +72,10 @@ BROUGHT_AFTER_S: Final = 60.0
 LATE_S: Final = 45
 """After so many seconds a ticket is late: the cooks are quick."""
 LAST: Final = 8
+IN_A_HURRY_S: Final = 2.5
+"""Whoever pressed Ctrl-C does not wait."""
+BY_ITSELF_S: Final = 15.0
+"""An evening that ends by itself is seen to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +247,8 @@ class Demo:
         seed: int | None = None,
     ) -> None:
         self.tally: Final = Tally()
+        self.patience_s = IN_A_HURRY_S
+        """How long the last orders may take to be answered and heard."""
         self.began: Final = datetime.now(UTC)
         outboxes = make_home(app.settings) / "outboxes"
         outboxes.mkdir(mode=0o700, exist_ok=True)
@@ -332,7 +338,7 @@ class Demo:
         self.storekeeper.stop()
         for cook in self._cooks:  # before the last look: what is bumped may fire a course
             cook.stop()
-        deadline = time.monotonic() + 2.5
+        deadline = time.monotonic() + self.patience_s
         for device in (*self.tills, *self.displays):
             device.drain(max(0.0, deadline - time.monotonic()))
         while time.monotonic() < deadline and self.unheard:

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from cli import logs
 from cli.application import Application, pass_application
-from cli.demo import TENANT, Demo, prepare
+from cli.demo import BY_ITSELF_S, TENANT, Demo, prepare
 from cli.demo_view import DemoView, plain_line
 from cli.files import Running, make_home, said_to_run, say_running
 from cli.grammar import Command, drop_option, json_option
@@ -105,12 +105,12 @@ def up(app: Application, *, demo: bool, seconds: float | None, rate: float, as_j
             note(f"port 1883 is taken: the broker listens on {address.port}")
         answers = f", {system.gateway_url}" if system.gateway_url else ""
         note(f"heard is up: {address}{answers}, files in {settings.home}; Ctrl-C ends it")
-        until = None if seconds is None else time.monotonic() + seconds
         if demo:
-            summary = _demonstrate(app, system, stop, until, rate=rate, live=live)
+            summary = _demonstrate(app, system, stop, seconds, rate=rate, live=live)
             _show_summary(summary, as_json=as_json)
             return
         note("try it: heard tenant add NAME, or heard up --demo")
+        until = None if seconds is None else time.monotonic() + seconds
         while not stop.is_set() and not _over(until):
             if system.wait(0.1):
                 break
@@ -124,13 +124,14 @@ def _demonstrate(
     app: Application,
     system: System,
     stop: threading.Event,
-    until: float | None,
+    seconds: float | None,
     *,
     rate: float,
     live: bool,
 ) -> dict[str, Any]:
     admitted = prepare(app, system.address)
     began = time.monotonic()
+    until = None if seconds is None else began + seconds
     line_at = began + LINE_EVERY_S
     with Demo(app, admitted, rate_per_minute=rate) as demo:
         console = Console()
@@ -147,6 +148,8 @@ def _demonstrate(
                 if not live and time.monotonic() >= line_at:
                     line_at += LINE_EVERY_S
                     note(plain_line(demo, began))
+            if _over(until) and not stop.is_set():
+                demo.patience_s = BY_ITSELF_S
     return app.run(lambda database: _count(database, demo)) | {
         "orders_placed": demo.tally.placed,
         "orders_refused": demo.tally.refused,
