@@ -38,7 +38,8 @@ DISH: Final = MenuItem(
 )
 JUMP_S: Final = 20.0
 """A courier tells so often where they are, each time so much farther away that it matters."""
-JUMP_MPS: Final = 25.0
+JUMP_MPS: Final = 5.0
+"""As fast as couriers are taken to ride: who shows another pace may take longer and be no later."""
 _FIRST_M: Final = 500.0
 _ANSWER_S: Final = 30.0
 _LEAVE_S: Final = 1.0

@@ -71,7 +71,7 @@ def state(sheet: Sheet, found: Reckoned, beside: Beside, now: datetime, i: int) 
         p50_at=_time(found.p50_at[i]),
         p90_at=_time(found.p90_at[i]),
         as_of=now,
-        fix_at=None if np.isnan(found.fix_at[i]) else _time(found.fix_at[i]),
+        fix_at=None if np.isnan(found.fix_at[i]) else _time(found.fix_at[i], digits=3),
         stale=bool(found.stale[i]),
         confidence=LEVELS[int(beside.level[i])],
         promised_at=_time_or_none(sheet.times["promised_at"][i]),
@@ -119,8 +119,8 @@ def _reason(part: EtaPart, span: Span, i: int, text: str) -> EtaReason:
     return EtaReason.model_construct(part=part, p50_s=p50, p90_s=p90, text=text)
 
 
-def _time(at: float) -> datetime:
-    return datetime.fromtimestamp(round(float(at)), UTC)
+def _time(at: float, digits: int = 0) -> datetime:
+    return datetime.fromtimestamp(round(float(at), digits), UTC)
 
 
 def _time_or_none(at: float) -> datetime | None:

@@ -39,7 +39,10 @@ async def for_ever(look: Callable[[], Awaitable[object]], every_s: float, later:
 
 
 async def begun_again(
-    task: Callable[[], Awaitable[None]], *, pause_s: float = FIRST_PAUSE_S
+    task: Callable[[], Awaitable[None]],
+    *,
+    pause_s: float = FIRST_PAUSE_S,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Run a task that never ends; one that fails is begun again, and what runs beside it goes on.
 
@@ -48,6 +51,7 @@ async def begun_again(
     Args:
         task: what runs.
         pause_s: seconds before it is begun again; twice as many each time that it fails soon.
+        sleep: waits so many seconds.
 
     Raises:
         Exception: the database is away.
@@ -64,5 +68,5 @@ async def begun_again(
                 pause = pause_s
             name = getattr(task, "__qualname__", repr(task))
             log.exception("a task failed; it is begun again", task=name, in_s=pause)
-        await asyncio.sleep(pause)
+        await sleep(pause)
         pause = min(LONGEST_PAUSE_S, pause * 2)

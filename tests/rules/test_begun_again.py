@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from services.runtime.rounds import begun_again
@@ -30,15 +28,13 @@ async def test_a_task_that_fails_is_begun_again_until_the_database_is_away() -> 
     assert task.lives == 4
 
 
-async def test_it_is_waited_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_waited_longer_each_time() -> None:
     waited: list[float] = []
 
     async def wait(seconds: float) -> None:
         waited.append(seconds)
 
-    # The room's own: who else runs in this loop sleeps as ever.
-    monkeypatch.setattr("services.runtime.rounds.asyncio", SimpleNamespace(sleep=wait))
     task = Failing(*(ValueError("ours") for _ in range(9)), OSError("away"))
     with pytest.raises(OSError, match="away"):
-        await begun_again(task.run)
+        await begun_again(task.run, sleep=wait)
     assert waited == [1, 2, 4, 8, 16, 32, 60, 60, 60]
