@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -56,6 +54,7 @@ from services.orders.changes import (
 )
 from services.orders.decided import Decided
 from services.orders.inside import ForgetGuest, WakeOrder
+from services.orders.ordinals import Ordinals
 from services.runtime import house_rules
 from services.runtime.context import Context, Outgoing, outgoing
 from services.runtime.facts import TicketMoved, TicketRecalled
@@ -66,9 +65,7 @@ from services.runtime.router import Asking, Router
 from services.runtime.work import Draft
 
 router: Final = Router()
-# One process serves at a time, so that its own count tells the orders of a second apart;
-# two lives of it in one second are told apart by the random start.
-_ordinals: Final = itertools.count(secrets.randbelow(2**20))
+_ordinals: Final = Ordinals()
 
 
 @router.prepare(PlaceOrder)
@@ -100,7 +97,7 @@ async def place(request: PlaceOrder, context: Context) -> Order:
         request,
         house,
         order_id=context.request_id,
-        number=rules.order_number(context.now, next(_ordinals)),
+        number=rules.order_number(context.now, _ordinals.next()),
         device=context.device,
         lines=lines,
         currency=currency,
