@@ -212,7 +212,10 @@ def play(
     *,
     progress: Callable[[int], None],
 ) -> dict[str, Any]:  # fmt: skip
-    """Place the orders at their times, to be brought; wait until all of them were."""
+    """Place the orders at their times, to be brought; wait until all of them were.
+
+    `progress` is told how many were.
+    """
     handles: list[Pending[OrderReceipt]] = []
     for number, (order, place) in enumerate(zip(plan.orders, places, strict=True), 1):
         wait = one.clock.until(order.placed_at.replace(tzinfo=UTC) + moved)
@@ -221,12 +224,13 @@ def play(
         guest = Guest(name=f"Guest {number}", address=f"Street {number}", place=place)
         asked: NewOrder = replace(plan.new_order(order), kind=OrderKind.DELIVERY, guest=guest)
         handles += one.till.place_orders([asked])
-        progress(number)
+        progress(len(road.riding.handed_over))
     deadline = time.monotonic() + _END_S
     while True:
         placed = {each.result(0).order_id for each in handles if each.done and not each.error}
         answered = all(each.done for each in handles)
         riding, desk = road.riding, road.desk
+        progress(len(riding.handed_over))
         if answered and placed <= riding.handed_over.keys() and not desk.open:
             break
         if time.monotonic() > deadline:

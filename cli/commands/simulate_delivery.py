@@ -88,9 +88,15 @@ def delivery(
     orders = [each for each in chosen if each.placed_at.hour >= from_hour][:most]
     if not orders:
         raise Failure(f"no order was placed after {from_hour}:00 on that day: --from-hour 12")
+    first, last = orders[0].placed_at, orders[-1].placed_at
+    lasts_min = (last - first).total_seconds() / 60 / speed
+    note(
+        f"{counted(len(orders), 'order')} of {first:%Y-%m-%d}, placed from {first:%H:%M} to "
+        f"{last:%H:%M}: at {speed:g}x that is {lasts_min:.0f} min, and the last ones' way"
+    )
     one_day = Day(source, orders, kind, currency, speed, USUALLY_VARIES, seed, system_clock())
     crew = Crew(hands, prep_s, split=False, expo=False, together=False)
-    figures = _run(one_day, crew, couriers, quiet=as_json or not sys.stderr.isatty())
+    figures = _run(one_day, crew, couriers, quiet=not sys.stderr.isatty())
     if as_json:
         show_json(figures)
     else:
@@ -115,7 +121,7 @@ def _run(day: Day, crew: Crew, couriers: int, *, quiet: bool) -> dict[str, Any]:
                 house, system, TENANT, clock, couriers=couriers, seed=day.seed
             ) as road,
             simulating_delivery.looking(system, road) as guests,
-            progress_bar(len(day.orders), show=not quiet) as progress,
+            progress_bar(len(day.orders), show=not quiet, what="orders brought") as progress,
         ):
             places = simulating_delivery.doors(len(day.orders), day.seed)
             figures = simulating_delivery.play(one, plan, moved, places, road, progress=progress)
