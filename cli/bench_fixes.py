@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ from cli.files import services_secret
 from cli.grammar import Command, json_option
 from cli.position_line import positions_login
 from cli.printing import note, say, show_json
+from cli.progress import progress_bar
 from schemas.devices import Role
 from schemas.identifiers import new_id
 from services.menu.handlers import put_menu
@@ -107,7 +109,7 @@ def fixes(
             )
         app.run(lambda database: _open(database, tenant))
         stack.callback(lambda: app.run(lambda database: drop_tenant(app, database, tenant)))
-        note(f"letting {vehicles} trackers in")
+        note(f"letting {vehicles} trackers in: Mosquitto takes minutes for thousands")
         names = [(f"rider-{number}", Role.TRACKER) for number in range(vehicles)]
         riders = Riders(app.address(), _admit(app, tenant, names))
         stack.callback(riders.close)
@@ -152,16 +154,19 @@ async def _open(database: Database, tenant: str) -> None:
 
 def _admit(app: Application, tenant: str, wanted: Sequence[tuple[str, Role]]) -> list[Admitted]:
     found: list[Admitted] = []
-    for start in range(0, len(wanted), _AT_ONCE):
-        devices = [
-            a_device(tenant, name, role, transient=True)
-            for name, role in wanted[start : start + _AT_ONCE]
-        ]
-        secrets = app.run(partial(_let_in, app, devices))
-        found += [
-            Admitted(tenant, device.device, secret, app.address())
-            for device, secret in zip(devices, secrets, strict=True)
-        ]
+    shown = sys.stderr.isatty() and len(wanted) > _AT_ONCE
+    with progress_bar(len(wanted), show=shown, what="let in") as progress:
+        for start in range(0, len(wanted), _AT_ONCE):
+            devices = [
+                a_device(tenant, name, role, transient=True)
+                for name, role in wanted[start : start + _AT_ONCE]
+            ]
+            secrets = app.run(partial(_let_in, app, devices))
+            found += [
+                Admitted(tenant, device.device, secret, app.address())
+                for device, secret in zip(devices, secrets, strict=True)
+            ]
+            progress(len(found))
     return found
 
 
