@@ -12,12 +12,21 @@ from services.runtime import house_rules
 from services.runtime.wall_clock import zone_of
 
 
-async def the_house(connection: AsyncConnection, tenant: str) -> ZoneInfo:
-    """See that a house is there, and by which clock it lives.
+async def must_be_there(connection: AsyncConnection, tenant: str) -> None:
+    """See that a house is there.
 
     Raises:
         Unknown: there is none of that name.
     """
     if await store.find_tenant(connection, tenant) is None:
         raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+
+
+async def the_house(connection: AsyncConnection, tenant: str) -> ZoneInfo:
+    """See that a house is there, and by which clock it lives.
+
+    Raises:
+        Unknown: there is none of that name.
+    """
+    await must_be_there(connection, tenant)
     return zone_of((await house_rules.read(connection, tenant)).orders.time_zone)

@@ -9,11 +9,11 @@ import click
 
 from cli.application import Application, pass_application
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import age, show_json, show_table
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
 from schemas.alerts import Alert, Severity
-from services.people.store import Unknown, find_tenant
 from services.runtime import alerts
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -38,8 +38,7 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
 
     async def read(database: Database) -> list[Alert]:
         async with database.read() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             return await alerts.every(connection, tenant)
 
     # What is critical first: at a rush many low ones may stand for one cause.

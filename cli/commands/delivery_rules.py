@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, Final
 
 import click
-from pydantic import ValidationError
 
-from cli.admission import actor
 from cli.application import Application, pass_application
-from cli.failures import Failure, explain
 from cli.grammar import Group, json_option, tenant_option
+from cli.house_books import HouseBook
 from cli.places import PLACE
-from cli.printing import show_json, show_table
 from schemas.delivery_rules import DeliveryRules
 from schemas.identifiers import is_slug
-from services.people import store
-from services.people.store import Unknown
-from services.runtime import audit, house_rules
-from services.runtime.database import Database
-from services.runtime.moment import system_clock
 
 _VEHICLE: Final = "vehicles."
 
@@ -41,14 +32,7 @@ def show(app: Application, *, tenant: str, as_json: bool) -> None:
     Examples:
       heard delivery rules show --tenant roma
     """
-
-    async def read(database: Database) -> DeliveryRules:
-        async with database.read() as connection:
-            if await store.find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            return (await house_rules.read(connection, tenant)).delivery
-
-    _show(app.run(read), as_json=as_json)
+    BOOK.show(BOOK.read(app, tenant), as_json=as_json)
 
 
 @rules.command("set")
@@ -69,53 +53,7 @@ def set_(app: Application, *, pairs: tuple[str, ...], tenant: str, as_json: bool
       heard delivery rules set --tenant roma engine=osrm engine-url=http://127.0.0.1:5000
       heard delivery rules set --tenant roma vehicles.van-1=traccar/356307 vehicles.van-1.mode=car
     """
-
-    async def write(database: Database) -> DeliveryRules:
-        async with database.write() as connection:
-            if await store.find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            before = (await house_rules.read(connection, tenant)).delivery
-            after = changed(before, pairs)
-            was, is_ = dict(_rows(before)), dict(_rows(after))
-            names = sorted(was.keys() | is_.keys())
-            news = {name: is_.get(name, "") for name in names if was.get(name) != is_.get(name)}
-            if news:
-                await house_rules.write(connection, tenant, delivery=after)
-                await audit.record(
-                    connection,
-                    tenant=tenant,
-                    actor=actor(),
-                    action="delivery-rules.set",
-                    subject=tenant,
-                    now=system_clock(),
-                    **news,
-                )
-            return after
-
-    try:
-        after = app.run(write)
-    except ValidationError as error:
-        raise Failure(f"{explain(error)} (nothing was changed)") from None
-    _show(after, as_json=as_json)
-
-
-def changed(before: DeliveryRules, pairs: Sequence[str]) -> DeliveryRules:
-    """The rules with other values.
-
-    Raises:
-        BadParameter: there is no such rule, or the value is none of it.
-        ValidationError: a value is out of its range.
-    """
-    values: dict[str, Any] = before.model_dump(mode="json")
-    for pair in pairs:
-        name, equals, text = (each.strip() for each in pair.partition("="))
-        if not equals:
-            raise click.BadParameter(f"{pair!r}: write it as NAME=VALUE", param_hint="NAME=VALUE")
-        try:
-            _put(values, name, text)
-        except ValueError as error:
-            raise click.BadParameter(f"{name}: {error}", param_hint="NAME=VALUE") from None
-    return DeliveryRules.model_validate(values)
+    BOOK.show(BOOK.change(app, tenant, pairs), as_json=as_json)
 
 
 def _put(values: dict[str, Any], name: str, text: str) -> None:
@@ -172,8 +110,4 @@ def _rows(house: DeliveryRules) -> list[tuple[str, str]]:
     return found
 
 
-def _show(house: DeliveryRules, *, as_json: bool) -> None:
-    if as_json:
-        show_json(house.model_dump(mode="json"))
-        return
-    show_table(("rule", "value"), _rows(house), empty="")
+BOOK: Final = HouseBook("delivery", "delivery-rules.set", _rows, _put)

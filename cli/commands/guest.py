@@ -13,12 +13,11 @@ from cli.admission import actor
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.ordering import only_one
 from cli.printing import counted, note, say, show_json
 from schemas.orders import OPEN_ORDER, Guest, Order
 from services.orders import guests, reading
-from services.people import store
-from services.people.store import Unknown
 from services.runtime.database import Database
 
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()/.-]{3,}")
@@ -120,8 +119,7 @@ def _judge(found: _Found, left: list[str], whom: str) -> None:
 async def _find(database: Database, tenant: str, whom: str) -> _Found:
     found = _Found()
     async with database.read() as connection:
-        if await store.find_tenant(connection, tenant) is None:
-            raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+        await must_be_there(connection, tenant)
         if "@" in whom or _PHONE.fullmatch(whom.strip()):
             async for page in guests.orders_with_guests(connection, tenant):
                 for order in page:

@@ -13,6 +13,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
 from cli.house_clock import on_screen, zone_of_house
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import say, show_json, show_table
 from cli.span import SPAN
@@ -20,7 +21,6 @@ from cli.tickets import in_the_kitchen, kitchen_options, show_result
 from cli.times import on_the_clock
 from schemas.text import MAX_REMARK
 from services.menu.reading import HadNow, had_now
-from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -130,8 +130,7 @@ def show(
 
     async def read(database: Database) -> list[HadNow]:
         async with database.read() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             return await had_now(connection, tenant, now)
 
     found = app.run(read)

@@ -20,6 +20,7 @@ from cli.demo_view import FRESHNESS
 from cli.grammar import Command, json_option, tenant_option
 from cli.house_clock import on_screen, zone_of_house
 from cli.kitchen_screen import LATE_S
+from cli.known_houses import must_be_there
 from cli.known_stations import check_station
 from cli.names import NAME
 from cli.onlooker import Onlooker
@@ -31,7 +32,6 @@ from devices.station_view import Freshness, in_the_queue
 from schemas.devices import Role
 from schemas.kitchen import HoldReason, Ticket, TicketStatus
 from services.kitchen.store import heads, open_tickets
-from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -167,8 +167,7 @@ class _Together:
 def _tickets(app: Application, tenant: str, station: str | None) -> list[Ticket]:
     async def read(database: Database) -> list[Ticket]:
         async with database.read() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             if station is not None:
                 await check_station(connection, tenant, station)
             return await open_tickets(connection, tenant)

@@ -14,13 +14,12 @@ import click
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.known_stations import check_station
 from cli.names import NAME
 from cli.printing import counted, note, say, show_json, show_table
 from services.kitchen.report import KitchenDone, Spread, StationDone
 from services.kitchen.report_reading import day_of, done_between
-from services.people import store
-from services.people.store import Unknown
 from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -70,8 +69,7 @@ def report(
 
     async def read(database: Database) -> tuple[date, KitchenDone]:
         async with database.read() as connection:
-            if await store.find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             zone = ZoneInfo((await house_rules.read(connection, tenant)).orders.time_zone)
             on = chosen or system_clock().astimezone(zone).date()
             since, until = day_of(on, zone)

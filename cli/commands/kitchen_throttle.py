@@ -11,13 +11,13 @@ import click
 from cli.application import Application, pass_application
 from cli.grammar import Group, json_option, tenant_option
 from cli.house_clock import on_screen, zone_of_house
+from cli.known_houses import must_be_there
 from cli.printing import age, say, show_json, show_table
 from cli.span import SPAN
 from cli.tickets import in_the_kitchen, manager_options, show_result
 from schemas.kitchen_pace import ChannelState
 from schemas.orders import OrderKind
 from services.kitchen.reading import intakes, load_now
-from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -50,8 +50,7 @@ def show(app: Application, *, tenant: str, as_json: bool) -> None:
 
     async def read(database: Database) -> tuple[list[ChannelState], dict[str, float]]:
         async with database.read() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             return await intakes(connection, tenant), await load_now(connection, tenant, now)
 
     found, loads = app.run(read)

@@ -9,6 +9,7 @@ import click
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import counted, note, say, show_json, show_table
 from schemas.menu import MenuItem
@@ -114,8 +115,7 @@ def show(app: Application, *, item: str | None, tenant: str, as_json: bool) -> N
 
     async def read(database: Database) -> list[MenuItem]:
         async with database.read() as connection:
-            if await store.find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             return list(await menu_of(connection, tenant))
 
     items = app.run(read)

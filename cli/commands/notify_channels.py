@@ -10,6 +10,7 @@ from cli.admission import actor
 from cli.application import Application, pass_application
 from cli.files import seal_key
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import note, say, show_json, show_table, when
 from schemas.notices import ChannelKind
@@ -17,7 +18,7 @@ from services.notices import setting_up, store
 from services.notices.letter import Channel
 from services.notices.webhook import checked_url
 from services.people.seal import Seal
-from services.people.store import Unknown, find_tenant
+from services.people.store import Unknown
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.runtime.signatures import new_signing_secret
@@ -64,8 +65,7 @@ def add(
 
     async def write(database: Database) -> None:
         async with database.write() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             await setting_up.add_channel(
                 connection, tenant, made, actor=actor(), now=system_clock()
             )

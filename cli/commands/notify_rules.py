@@ -10,11 +10,11 @@ from cli.admission import actor
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.printing import note, say, show_json, show_table
 from schemas.notices import NoticeRule, NoticeRules
 from services.notices import setting_up
 from services.notices.letter import Unusable
-from services.people.store import Unknown, find_tenant
 from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -39,8 +39,7 @@ def show(app: Application, *, tenant: str, as_json: bool) -> None:
 
     async def read(database: Database) -> NoticeRules:
         async with database.read() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             return (await house_rules.read(connection, tenant)).notices
 
     book = app.run(read)

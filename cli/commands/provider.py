@@ -12,12 +12,12 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.files import seal_key
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import note, say, show_json, show_table, when
 from schemas.payments import CASH
 from services.orders import providers
 from services.orders.providers import NoSuchProvider, Provider, ProviderTaken
-from services.people import store
 from services.people.seal import Seal
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -64,8 +64,7 @@ def add(
 
     async def write(database: Database) -> None:
         async with database.write() as connection:
-            if await store.find_tenant(connection, tenant) is None:
-                raise store.Unknown(f"there is no tenant {tenant}")
+            await must_be_there(connection, tenant)
             now, who = system_clock(), actor()
             if change:
                 await providers.change_secret(

@@ -14,6 +14,7 @@ from cli.check_book import changed_check, check_rows, without_check
 from cli.check_log import csv_head, csv_line, result
 from cli.commands.station import change_book, dry_run_option
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import counted, note, show_json, show_table, when
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
@@ -22,7 +23,6 @@ from cli.whole_file import writing
 from schemas.kitchen import Ticket
 from schemas.kitchen_rules import CheckRules, KitchenRules
 from schemas.quality import Finding
-from services.people.store import Unknown, find_tenant
 from services.quality import rules, store
 from services.runtime import house_rules
 from services.runtime.database import Database
@@ -72,8 +72,7 @@ def checks(app: Application, *, tenant: str, as_json: bool) -> None:
     async def read(database: Database) -> tuple[KitchenRules, dict[tuple[str, str], datetime]]:
         made = {}
         async with database.read() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             book = (await house_rules.read(connection, tenant)).kitchen
             for name, check in book.checks.items():
                 for station in check.stations if check.every_s is not None else ():
@@ -340,16 +339,14 @@ def _said(finding: Finding) -> str:
 
 async def _found(database: Database, tenant: str, wanted: dict[str, Any]) -> list[Finding]:
     async with database.read() as connection:
-        if await find_tenant(connection, tenant) is None:
-            raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+        await must_be_there(connection, tenant)
         return [each async for page in store.log(connection, tenant, **wanted) for each in page]
 
 
 async def _export(database: Database, tenant: str, out: Path | None, wanted: dict[str, Any]) -> int:
     written = 0
     async with database.read() as connection:
-        if await find_tenant(connection, tenant) is None:
-            raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+        await must_be_there(connection, tenant)
         with writing(out) as file:
             file.write(csv_head())
             async for page in store.log(connection, tenant, **wanted):

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.known_stations import check_asked_station
 from cli.names import NAME
 from cli.printing import say, show_json, show_table, when
 from cli.tickets import Question, in_the_kitchen, kitchen_options, show_result
 from schemas.kitchen import OPEN_TICKET
 from schemas.staff import OnDuty, Task
-from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.staff import store
 
@@ -274,5 +274,4 @@ async def _tasks(database: Database, tenant: str, limit: int | None) -> list[Tas
 
 
 async def _check_tenant(connection: AsyncConnection, tenant: str) -> None:
-    if await find_tenant(connection, tenant) is None:
-        raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+    await must_be_there(connection, tenant)

@@ -22,14 +22,13 @@ from cli.kitchen_book import (
     station_rows,
     without_station,
 )
+from cli.known_houses import must_be_there
 from cli.known_stations import check_asked_station
 from cli.names import NAME
 from cli.printing import note, say, show_json, show_table
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
 from schemas.kitchen_rules import KitchenRules
 from services.kitchen.store import StationNow, heads
-from services.people import store
-from services.people.store import Unknown
 from services.runtime import audit, house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -301,8 +300,7 @@ async def _standing(database: Database, tenant: str) -> Standing:
 
 
 async def _book(connection: AsyncConnection, tenant: str) -> KitchenRules:
-    if await store.find_tenant(connection, tenant) is None:
-        raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+    await must_be_there(connection, tenant)
     return (await house_rules.read(connection, tenant)).kitchen
 
 

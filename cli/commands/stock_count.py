@@ -14,6 +14,7 @@ from cli.commands.stock_moves import stock_options
 from cli.failures import Failure
 from cli.grammar import Command
 from cli.house_clock import on_screen, zone_of_house
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import show_json, show_table
 from cli.stock_asking import at_the_shelf, show_count
@@ -24,7 +25,6 @@ from schemas.inventory_requests import CountedLine
 from services.inventory.explaining import Explained, explain
 from services.inventory.reading import levels
 from services.inventory.units import text
-from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -104,8 +104,7 @@ def count(
 def _explain(app: Application, tenant: str, name: str, *, as_json: bool) -> None:
     async def read(database: Database) -> tuple[list[Explained], dict[str, BaseUnit]]:
         async with database.read() as connection:
-            if await find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            await must_be_there(connection, tenant)
             found = await explain(connection, tenant, name)
             items = sorted({each.now.item for each in found})
             kept = await levels(connection, tenant, system_clock(), items=items)

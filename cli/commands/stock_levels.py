@@ -14,6 +14,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
 from cli.house_clock import on_screen, zone_of_house
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import show_json, show_table
 from cli.times import MOMENT
@@ -23,7 +24,6 @@ from services.inventory.ledger_rows import Entry, newest
 from services.inventory.lot_rows import lots_of
 from services.inventory.reading import Kept, levels, to_be_counted
 from services.orders.store import numbers_of
-from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -84,8 +84,7 @@ async def _read(
 
 
 async def _check_tenant(connection: Any, tenant: str) -> None:
-    if await find_tenant(connection, tenant) is None:
-        raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+    await must_be_there(connection, tenant)
 
 
 def _wanted(kept: Kept, place: str | None, *, low: bool) -> bool:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-from pydantic import ValidationError
 
-from cli.admission import actor
 from cli.application import Application, pass_application
-from cli.failures import Failure, explain
 from cli.grammar import Group, json_option, tenant_option
-from cli.printing import show_json, show_table
+from cli.house_books import HouseBook
 from cli.span import SPAN
 from schemas.house_rules import MILLION, OrderRules
 from schemas.identifiers import is_slug
-from services.people import store
-from services.people.store import Unknown
-from services.runtime import audit, house_rules
-from services.runtime.database import Database
-from services.runtime.moment import system_clock
 
 _PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
 _TAX: Final = "taxes."
@@ -46,14 +38,7 @@ def show(app: Application, *, tenant: str, as_json: bool) -> None:
       heard tenant rules show --tenant roma
       heard tenant rules show --tenant roma --json
     """
-
-    async def read(database: Database) -> OrderRules:
-        async with database.read() as connection:
-            if await store.find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            return (await house_rules.read(connection, tenant)).orders
-
-    _show(app.run(read), as_json=as_json)
+    BOOK.show(BOOK.read(app, tenant), as_json=as_json)
 
 
 @rules.command("set")
@@ -74,53 +59,7 @@ def set_(app: Application, *, pairs: tuple[str, ...], tenant: str, as_json: bool
       heard tenant rules set --tenant roma taxes.standard=20% taxes.food=5% time-zone=Europe/Rome
       heard tenant rules set --tenant roma taxes.food=
     """
-
-    async def write(database: Database) -> OrderRules:
-        async with database.write() as connection:
-            if await store.find_tenant(connection, tenant) is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
-            before = (await house_rules.read(connection, tenant)).orders
-            after = changed(before, pairs)
-            was, is_ = dict(_rows(before)), dict(_rows(after))
-            names = sorted(was.keys() | is_.keys())
-            news = {name: is_.get(name, "") for name in names if was.get(name) != is_.get(name)}
-            if news:
-                await house_rules.write(connection, tenant, orders=after)
-                await audit.record(
-                    connection,
-                    tenant=tenant,
-                    actor=actor(),
-                    action="rules.set",
-                    subject=tenant,
-                    now=system_clock(),
-                    **news,
-                )
-            return after
-
-    try:
-        after = app.run(write)
-    except ValidationError as error:
-        raise Failure(f"{explain(error)} (nothing was changed)") from None
-    _show(after, as_json=as_json)
-
-
-def changed(before: OrderRules, pairs: Sequence[str]) -> OrderRules:
-    """The rules with other values.
-
-    Raises:
-        BadParameter: there is no such rule, or the value is none of it.
-        ValidationError: a value is out of its range.
-    """
-    values = before.model_dump()
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{pair!r}: write it as NAME=VALUE", param_hint="NAME=VALUE")
-        try:
-            _put(values, name.strip(), text.strip())
-        except ValueError as error:
-            raise click.BadParameter(f"{name}: {error}", param_hint="NAME=VALUE") from None
-    return OrderRules.model_validate(values)
+    BOOK.show(BOOK.change(app, tenant, pairs), as_json=as_json)
 
 
 def _put(values: dict[str, Any], name: str, text: str) -> None:
@@ -192,13 +131,6 @@ _NAMES: Final = tuple(
 )
 
 
-def _show(rules_: OrderRules, *, as_json: bool) -> None:
-    if as_json:
-        show_json(rules_.model_dump(mode="json"))
-    else:
-        show_table(("rule", "value"), _rows(rules_), empty="no rules")
-
-
 def _rows(rules_: OrderRules) -> Iterator[tuple[str, str]]:
     """Name and value, as `set` takes them."""
     for name, value in rules_.model_dump(mode="json").items():
@@ -213,3 +145,6 @@ def _rows(rules_: OrderRules) -> Iterator[tuple[str, str]]:
             yield name.removesuffix("_s").replace("_", "-"), f"{value}s"
         else:
             yield name.replace("_", "-"), str(value)
+
+
+BOOK: Final = HouseBook("orders", "rules.set", _rows, _put)

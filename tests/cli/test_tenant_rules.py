@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.commands.tenant_rules import changed
+from cli.commands.tenant_rules import BOOK
 from schemas.house_rules import MILLION, OrderRules
 from tests.cli.conftest import Heard
 
@@ -87,4 +87,4 @@ def known_house(tmp_path_factory: pytest.TempPathFactory) -> Heard:
 @given(st.integers(0, MILLION))
 def test_a_rate_is_read_as_it_is_written(millionths: int) -> None:
     text = f"taxes.standard={Decimal(millionths).scaleb(-4):f}%"
-    assert changed(OrderRules(), [text]).taxes == {"standard": millionths}
+    assert BOOK.changed(OrderRules(), [text]).taxes == {"standard": millionths}

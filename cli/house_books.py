@@ -1,0 +1,116 @@
+"""How one book of a house's rules is shown, and changed by NAME=VALUE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import click
+from pydantic import BaseModel, ValidationError
+
+from cli.admission import actor
+from cli.application import Application
+from cli.failures import Failure, explain
+from cli.known_houses import must_be_there
+from cli.printing import show_json, show_table
+from services.runtime import audit, house_rules
+from services.runtime.database import Database
+from services.runtime.moment import system_clock
+
+B = TypeVar("B", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class HouseBook(Generic[B]):
+    """One of the books that `services.runtime.house_rules` keeps.
+
+    Attributes:
+        name: what it is called there.
+        action: what the audit calls a change of it.
+        rows: name and value of each rule, as `put` takes them.
+        put: puts one value, written as text, into the book's JSON; a ValueError says what is
+            wrong with it.
+    """
+
+    name: Literal["orders", "delivery"]
+    action: str
+    rows: Callable[[B], Iterable[tuple[str, str]]]
+    put: Callable[[dict[str, Any], str, str], None]
+
+    def read(self, app: Application, tenant: str) -> B:
+        """What a house has.
+
+        Raises:
+            Unknown: there is no such house.
+        """
+
+        async def read(database: Database) -> B:
+            async with database.read() as connection:
+                await must_be_there(connection, tenant)
+                found: B = getattr(await house_rules.read(connection, tenant), self.name)
+                return found
+
+        return app.run(read)
+
+    def change(self, app: Application, tenant: str, pairs: Sequence[str]) -> B:
+        """Change some of a house's rules; the audit says which.
+
+        Raises:
+            Unknown: there is no such house.
+            BadParameter: there is no such rule, or the value is none of it.
+            Failure: a value is out of its range; nothing was changed.
+        """
+
+        async def write(database: Database) -> B:
+            async with database.write() as connection:
+                await must_be_there(connection, tenant)
+                before: B = getattr(await house_rules.read(connection, tenant), self.name)
+                after = self.changed(before, pairs)
+                was, is_ = dict(self.rows(before)), dict(self.rows(after))
+                names = sorted(was.keys() | is_.keys())
+                news = {name: is_.get(name, "") for name in names if was.get(name) != is_.get(name)}
+                if news:
+                    book: Any = {self.name: after}
+                    await house_rules.write(connection, tenant, **book)
+                    await audit.record(
+                        connection,
+                        tenant=tenant,
+                        actor=actor(),
+                        action=self.action,
+                        subject=tenant,
+                        now=system_clock(),
+                        **news,
+                    )
+                return after
+
+        try:
+            return app.run(write)
+        except ValidationError as error:
+            raise Failure(f"{explain(error)} (nothing was changed)") from None
+
+    def changed(self, before: B, pairs: Sequence[str]) -> B:
+        """The book with other values.
+
+        Raises:
+            BadParameter: there is no such rule, or the value is none of it.
+            ValidationError: a value is out of its range.
+        """
+        values: dict[str, Any] = before.model_dump(mode="json")
+        for pair in pairs:
+            name, equals, text = (each.strip() for each in pair.partition("="))
+            hint = "NAME=VALUE"
+            if not equals:
+                raise click.BadParameter(f"{pair!r}: write it as {hint}", param_hint=hint)
+            try:
+                self.put(values, name, text)
+            except ValueError as error:
+                raise click.BadParameter(f"{name}: {error}", param_hint=hint) from None
+        return type(before).model_validate(values)
+
+    def show(self, book: B, *, as_json: bool) -> None:
+        """Show all of it."""
+        if as_json:
+            show_json(book.model_dump(mode="json"))
+        else:
+            show_table(("rule", "value"), self.rows(book), empty="no rules")
