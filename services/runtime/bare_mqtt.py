@@ -29,16 +29,7 @@ async def bare_path(
         keep: keeps one payload, committed.
         ready: called once messages are received.
     """
-    async with aiomqtt.Client(
-        settings.address.host,
-        settings.address.port,
-        username=settings.login.username,
-        password=settings.login.secret,
-        identifier=settings.login.client_id,
-        keepalive=settings.keepalive_s,
-        socket_options=[NODELAY],
-        tls_context=settings.address.tls_context(),
-    ) as client:
+    async with _client(settings) as client:
         await client.subscribe(source, qos=1)
         ready()
         async for message in client.messages:
@@ -61,7 +52,15 @@ async def bare_drain(
         note: called for each message.
         ready: called once messages are received.
     """
-    async with aiomqtt.Client(
+    async with _client(settings) as client:
+        await client.subscribe([(each, 1) for each in filters])
+        ready()
+        async for _ in client.messages:
+            note()
+
+
+def _client(settings: BrokerSettings) -> aiomqtt.Client:
+    return aiomqtt.Client(
         settings.address.host,
         settings.address.port,
         username=settings.login.username,
@@ -70,8 +69,4 @@ async def bare_drain(
         keepalive=settings.keepalive_s,
         socket_options=[NODELAY],
         tls_context=settings.address.tls_context(),
-    ) as client:
-        await client.subscribe([(each, 1) for each in filters])
-        ready()
-        async for _ in client.messages:
-            note()
+    )
