@@ -33,6 +33,7 @@ from schemas.delivery_rules import DeliveryRules
 from schemas.fences import CrossingKind
 from services.runtime.database import Database, is_away
 from services.runtime.house_rules import HOUSE_RULES, delivery_of
+from services.runtime.lenient import read_or
 from services.runtime.moment import Clock
 from services.runtime.rounds import for_ever
 from services.runtime.tables import TENANTS
@@ -47,6 +48,9 @@ EVERY_S: Final = 3_600.0
 _DAY: Final = timedelta(days=1)
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCK_WAIT: Final = text("set local lock_timeout = '2s'")
+_KEEPS_ALL: Final = DeliveryRules(keep_fixes_days=3_650, thin_after_days=3_650)
+_PIECE: Final = timedelta(hours=6)
+"""What is thinned at once: SQLite has one writer, and others wait for it."""
 _BREATH_S: Final = 0.01
 """Between two deletions others may write."""
 
@@ -141,7 +145,10 @@ class Pruner:
         return pruned
 
     async def _houses(self, tenant: str | None) -> dict[str, DeliveryRules]:
-        """What each house wants; one that has said nothing wants what is usual."""
+        """What each house wants; one that has said nothing wants what is usual.
+
+        Of one whose rules cannot be read all is kept: nobody knows better.
+        """
         column = TENANTS.c.tenant
         query = select(column, HOUSE_RULES.c.delivery).order_by(column)
         query = query.join_from(TENANTS, HOUSE_RULES, isouter=True)
@@ -149,7 +156,12 @@ class Pruner:
             query = query.where(column == tenant)
         async with self._database.read() as connection:
             rows = await connection.execute(query)
-            return {row.tenant: delivery_of(row.delivery) for row in rows}
+            return {
+                row.tenant: read_or(
+                    _KEEPS_ALL, delivery_of, row.delivery, tenant=row.tenant, what="delivery rules"
+                )
+                for row in rows
+            }
 
     async def _vehicles(self, tenant: str) -> list[str]:
         """All of which there are positions."""
@@ -214,7 +226,7 @@ class Pruner:
         self, mine: ColumnElement[bool], before: datetime, whole: Collection[date], *, dry: bool
     ) -> int:
         gone = 0
-        for begin, end in await self._days(mine, _FIRST, before):
+        for begin, end in await self._spans(mine, _FIRST, before, _DAY):
             if begin.date() not in whole:
                 span = and_(mine, FIXES.c.at >= begin, FIXES.c.at < end)
                 gone += await self._delete(FIXES, span, dry=dry)
@@ -224,7 +236,7 @@ class Pruner:
         self, mine: ColumnElement[bool], to_s: int, begin: datetime, before: datetime, *, dry: bool
     ) -> int:
         gone = 0
-        for since, until in await self._days(mine, begin, _begin_of(before)):
+        for since, until in await self._spans(mine, begin, _begin_of(before), _PIECE):
             span = and_(mine, FIXES.c.at >= max(since, begin), FIXES.c.at < until)
             nth = func.row_number().over(
                 partition_by=self._bucket(to_s),
@@ -232,7 +244,7 @@ class Pruner:
                 order_by=(FIXES.c.verdict.not_in([each.value for each in USED]), FIXES.c.at),
             )
             ranked = select(FIXES.c.at, nth.label("nth")).where(span).subquery()
-            # Said by the few that stay the day is gone through once; by the many that go each of
+            # Said by the few that stay the piece is gone through once; by the many that go each of
             # them is looked up by itself, and PostgreSQL takes six times as long.
             stays = select(ranked.c.at).where(ranked.c.nth == 1)
             gone += await self._delete(FIXES, and_(span, FIXES.c.at.not_in(stays)), dry=dry)
@@ -244,14 +256,14 @@ class Pruner:
             return type_coerce(FIXES.c.at, BigInteger).op("/")(to_s * 1_000_000)
         return func.date_bin(timedelta(seconds=to_s), FIXES.c.at, _FIRST)
 
-    async def _days(
-        self, mine: ColumnElement[bool], begin: datetime, end: datetime
+    async def _spans(
+        self, mine: ColumnElement[bool], begin: datetime, end: datetime, piece: timedelta
     ) -> list[tuple[datetime, datetime]]:
-        """The days from the first position on, in pieces of a day (UTC)."""
+        """The time from the day of the first position on (UTC), in pieces."""
         first = select(func.min(FIXES.c.at)).where(mine, FIXES.c.at >= begin, FIXES.c.at < end)
         async with self._database.read() as connection:
             since = await connection.scalar(first)
-        return [] if since is None else list(_pieces(_begin_of(since), end))
+        return [] if since is None else list(_pieces(_begin_of(since), end, piece))
 
     async def _delete(self, table: Table, which: ColumnElement[bool], *, dry: bool) -> int:
         if dry:
@@ -283,7 +295,9 @@ def _begin_of(moment: datetime) -> datetime:
     return datetime.combine(moment.astimezone(UTC).date(), time.min, UTC)
 
 
-def _pieces(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _pieces(
+    begin: datetime, end: datetime, piece: timedelta
+) -> Iterator[tuple[datetime, datetime]]:
     while begin < end:
-        yield begin, min(begin + _DAY, end)
-        begin += _DAY
+        yield begin, min(begin + piece, end)
+        begin += piece

@@ -227,6 +227,22 @@ async def test_a_house_that_said_nothing_keeps_its_days_beside_one_that_keeps_fe
     assert (pruned.days > 0) != own_database.is_sqlite
 
 
+async def test_of_a_house_whose_rules_cannot_be_read_all_is_kept_and_others_are_pruned(
+    own_database: Database,
+) -> None:
+    unreadable, other = House(own_database), House(own_database)
+    for each in (unreadable, other):
+        await each.open(keep_fixes_days=30)
+        await each.keep("bike", NOW - 40 * DAY, 5)
+    mine = HOUSE_RULES.c.tenant == unreadable.tenant
+    async with own_database.write() as connection:
+        document = {"keep_fixes_days": "as long as the moon"}
+        await connection.execute(HOUSE_RULES.update().where(mine).values(delivery=document))
+    await Pruner(own_database, lambda: NOW).prune()
+    assert len(await unreadable.times("bike")) == 5
+    assert await other.times("bike") == []
+
+
 async def test_what_came_while_its_house_went_is_forgotten(own_database: Database) -> None:
     gone, there = House(own_database), House(own_database)
     await there.open()
