@@ -35,7 +35,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -60,8 +60,8 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.devices import Role
 from services.people.accounts import Account, Accounts, MosquittoAccounts
 from tests.mqtt_client import MqttClient
-
-START_S: Final = 10.0
+from tests.patience import PATIENCE_S
+from tests.ports import quiet_port
 
 
 class BrokerDidNotStart(RuntimeError):
@@ -165,7 +165,7 @@ class PrivateMosquitto(RunningBroker):
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         for _ in range(5):  # somebody else may take the free port before Mosquitto does
-            self._port = _free_port()
+            self._port = quiet_port()
             self._render()
             with suppress(BrokerDidNotStart):
                 self._start()
@@ -199,7 +199,7 @@ class PrivateMosquitto(RunningBroker):
                 stderr=log,
             )
         atexit.register(self.kill)
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         while not _takes_connections(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
@@ -271,7 +271,7 @@ class PrivateMosquitto(RunningBroker):
         atexit.unregister(self.kill)
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(START_S)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def restart(self) -> None:
@@ -330,12 +330,20 @@ class EmbeddedInTest(RunningBroker):
         ours = service_credentials(self.services.secret)
         self._accounts |= {each.username: each for each in ours}
         self._options: dict[str, Any] = {"limits": limits, "on_exceeded": on_exceeded}
-        self.broker = EmbeddedBroker(self, **self._options)
+        for _ in range(4):  # somebody else may take the port before it does
+            with suppress(OSError):
+                self._begin()
+                return
+        self._begin()
+
+    def _begin(self) -> None:
+        # A port that stays free while it is down, so that it can be had again.
+        self._port = quiet_port()
+        self.broker = EmbeddedBroker(self, port=self._port, **self._options)
         self._run(self.broker.start())
-        self._port = self.broker.port
 
     def _run(self, doing: Coroutine[Any, Any, object]) -> None:
-        asyncio.run_coroutine_threadsafe(doing, self._home).result(START_S)
+        asyncio.run_coroutine_threadsafe(doing, self._home).result(PATIENCE_S)
 
     @property
     def accounts(self) -> Accounts:
@@ -389,14 +397,8 @@ class EmbeddedInTest(RunningBroker):
         """Stop it, and the loop on which its accounts are looked up."""
         self.stop()
         self._home.call_soon_threadsafe(self._home.stop)
-        self._home_thread.join(START_S)
+        self._home_thread.join(PATIENCE_S)
         self._home.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _takes_connections(port: int) -> bool:

@@ -11,10 +11,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from tests.nursery import nursery
-
-END_S: Final = 15.0
-GRACEFUL_S: Final = 5.0
-"""How long a graceful end may take."""
+from tests.patience import PATIENCE_S
 
 
 class Child:
@@ -39,7 +36,7 @@ class Child:
         """End it as ``kill -9`` does, with all of its own children."""
         if self.ended is None:
             os.killpg(self.pid, signal.SIGKILL)
-            self._wait(END_S)
+            self._wait(PATIENCE_S)
 
     def stall(self) -> None:
         """Stop its clock: it does nothing, and does not know it."""
@@ -56,7 +53,7 @@ class Child:
         if self.ended is None:
             os.kill(self.pid, signal.SIGINT)
             try:
-                self._wait(END_S)
+                self._wait(PATIENCE_S)
             except TimeoutError:
                 self.kill()
 
@@ -68,7 +65,7 @@ class Child:
         """
         if self.ended is None:
             os.kill(self.pid, signal.SIGTERM)
-        return self._wait(GRACEFUL_S)
+        return self._wait(PATIENCE_S)
 
     def _wait(self, within: float) -> int:
         deadline = time.monotonic() + within

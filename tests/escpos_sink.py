@@ -11,6 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from tests.patience import PATIENCE_S
+
 CODE_PAGES: Final = {
     0: "cp437",
     2: "cp850",
@@ -138,7 +140,7 @@ class Sink:
         for link in list(self._links):
             link.close()
         for thread in (self._thread, *self._threads):
-            thread.join(5)
+            thread.join(PATIENCE_S)
 
     @property
     def to(self) -> str:

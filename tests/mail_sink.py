@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from email.message import EmailMessage
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.ports import quiet_port
 
 TAKEN = "250 taken"
 
@@ -48,18 +49,10 @@ class MailSink:
 def mail_sink(judge: Callable[[int], str] | None = None) -> Iterator[MailSink]:
     """A mail server that runs as long as the context."""
     sink = MailSink() if judge is None else MailSink(judge)
-    sink.port = free_port()
+    sink.port = quiet_port()
     controller = Controller(sink, hostname="127.0.0.1", port=sink.port)
     controller.start()
     try:
         yield sink
     finally:
         controller.stop()
-
-
-def free_port() -> int:
-    """A port of this machine on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

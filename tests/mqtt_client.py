@@ -26,8 +26,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from broker_config.settings import BrokerAddress, BrokerLogin
+from tests.patience import PATIENCE_S
 
-DEADLINE_S: Final = 10.0
 REFUSED_FILTER: Final = 0x80
 
 
@@ -131,6 +131,7 @@ class MqttClient:
             ConnectionRefused: it did not.
         """
         extra: dict[str, Any] = {}
+        self._answered = self._gone = False
         if self._mqtt5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
             if not self._clean:
@@ -138,7 +139,11 @@ class MqttClient:
             extra = {"clean_start": self._clean, "properties": properties}
         self._paho.connect(self._address.host, self._address.port, self._keepalive_s, **extra)
         self._paho.loop_start()
-        self._wait(self._is_answered, "an answer to CONNECT")
+        try:
+            self._wait(self._is_answered, "an answer to CONNECT")
+        except NotInTime:
+            self._finish()
+            raise
         if not self.connected:
             self._finish()
             raise ConnectionRefused(self._reason or "the connection was closed")
@@ -242,12 +247,14 @@ class MqttClient:
         return any((self._answered, self._gone))
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + PATIENCE_S
         with self._changed:
             while not condition():
                 left = deadline - time.monotonic()
+                if self._gone:
+                    raise NotInTime(f"{what} did not come: the connection is gone")
                 if left <= 0:
-                    raise NotInTime(f"{what} did not come in {DEADLINE_S:.0f} s")
+                    raise NotInTime(f"{what} did not come in {PATIENCE_S:.0f} s")
                 self._changed.wait(left)
 
     # What paho tells, on its own thread

@@ -43,7 +43,11 @@ class Speaker:
 
     def __enter__(self) -> Self:
         self.mqtt.connect()
-        self.mqtt.subscribe(self.reply_topic)
+        try:
+            self.mqtt.subscribe(self.reply_topic)
+        except BaseException:
+            self.mqtt.disconnect()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

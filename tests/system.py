@@ -42,11 +42,11 @@ from services.people.sweeping import Sweeper
 from services.runtime.database import Database
 from services.runtime.moment import Clock, system_clock
 from tests.brokers import PrivateMosquitto, RunningBroker
+from tests.patience import PATIENCE_S
 from tests.spoken import Speaker
 
 T = TypeVar("T")
 
-DEADLINE_S: Final = 20.0
 HASTY: Final = Patience(
     first_s=0.5, longest_s=1.0, reconnect_first_s=0.05, reconnect_longest_s=0.2, refused_s=0.5
 )
@@ -57,7 +57,7 @@ MENU: Final = {
 }
 
 
-def until(condition: Callable[[], object], what: str, within: float = DEADLINE_S) -> None:
+def until(condition: Callable[[], object], what: str, within: float = PATIENCE_S) -> None:
     """Wait until the condition holds; fail when it does not in time."""
     deadline = time.monotonic() + within
     while not condition():
@@ -162,8 +162,11 @@ class RunningSystem:
         """End the services gracefully; they may be started again."""
         if self._serving is not None:
             self._loop.call_soon_threadsafe(self.served.backbone.stop)
-            self._serving.result(DEADLINE_S)
-            self._serving = None
+            serving, self._serving = self._serving, None
+            try:
+                serving.result(PATIENCE_S)
+            finally:
+                serving.cancel()  # where it does not end: else it is there for tests to come
 
     def restart(self) -> None:
         """Stop the services and start them anew: nothing stays in their memory."""
@@ -182,10 +185,10 @@ class RunningSystem:
         finally:
             self.call(self._outside.close())
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(DEADLINE_S)
+            self._thread.join(PATIENCE_S)
             self._loop.close()
 
-    def call(self, doing: Coroutine[Any, Any, T], within: float = DEADLINE_S) -> T:
+    def call(self, doing: Coroutine[Any, Any, T], within: float = PATIENCE_S) -> T:
         """Do something on the system's own event loop."""
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result(within)
 
@@ -305,7 +308,7 @@ class RunningTenant:
         address = self.system.broker.address
         options = self.options(Role.KITCHEN_DISPLAY, name)
         with KitchenDisplay(address.host, address.port, station=station, **options) as screen:
-            assert screen.wait_online(DEADLINE_S)
+            assert screen.wait_online(PATIENCE_S)
             yield screen
 
     def rows(self, table: Table) -> list[dict[str, Any]]:

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-HANG_S: Final = 30.0
+from tests.patience import PATIENCE_S
+
+HANG_S: Final = 3_600.0
+"""How long a server hangs that hangs: much longer than any test waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class WebhookServer:
         self.ending.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
 
 class _Server(ThreadingHTTPServer):

@@ -22,8 +22,8 @@ from tests.abuse.packets import (
     publish,
     subscribe,
 )
+from tests.patience import PATIENCE_S
 
-DEADLINE_S: Final = 15.0
 RST: Final = struct.pack("ii", 1, 0)
 
 
@@ -35,7 +35,7 @@ class Link:
     """One connection of a stranger."""
 
     def __init__(self, address: BrokerAddress) -> None:
-        self._socket = socket.create_connection((address.host, address.port), timeout=DEADLINE_S)
+        self._socket = socket.create_connection((address.host, address.port), timeout=PATIENCE_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self._mid = 0
@@ -69,7 +69,7 @@ class Link:
 
     # Reading
 
-    def next(self, within: float = DEADLINE_S) -> Answer | None:
+    def next(self, within: float = PATIENCE_S) -> Answer | None:
         """Wait for the next packet; None when the broker has closed instead.
 
         Raises:
@@ -84,13 +84,13 @@ class Link:
                 return None
         return answer
 
-    def answer(self, kind: int, within: float = DEADLINE_S) -> Answer | None:
+    def answer(self, kind: int, within: float = PATIENCE_S) -> Answer | None:
         """Wait for a packet of one kind; messages that come before go to `came`."""
         while (found := self.next(within)) is not None and found.kind != kind:
             self.came.append(found)
         return found
 
-    def end(self, within: float = DEADLINE_S) -> bool:
+    def end(self, within: float = PATIENCE_S) -> bool:
         """Wait until the broker has closed; whatever comes before goes to `came`."""
         while (found := self.next(within)) is not None:
             self.came.append(found)

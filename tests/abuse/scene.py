@@ -18,9 +18,8 @@ from tests.abuse.packets import SUBACK, Answer, RawWill
 from tests.abuse.stage import MARK, Account, Stage
 from tests.abuse.witness import Witness
 from tests.mqtt_client import Received
+from tests.patience import PATIENCE_S
 from tests.system import until
-
-LOG_S: Final = 3.0
 
 
 class Scene:
@@ -56,7 +55,9 @@ class Scene:
         assert condition, f"not so: {words}"
         self._said.append(words)
 
-    def waits(self, condition: Callable[[], object], words: str, within: float = 10.0) -> None:
+    def waits(
+        self, condition: Callable[[], object], words: str, within: float = PATIENCE_S
+    ) -> None:
         """Say something that must become so."""
         until(condition, words, within)
         self._said.append(words)
@@ -81,7 +82,7 @@ class Scene:
             return
         # Of those who never said who they are the embedded broker tells once a minute.
         logs = self.stage.log if SOMEBODY in pattern else self.witness.log
-        deadline = time.monotonic() + LOG_S
+        deadline = time.monotonic() + PATIENCE_S
         while not any(re.search(pattern, text) for text in logs().values()):
             assert time.monotonic() < deadline, f"no log has a line like {pattern!r}"
             time.sleep(0.02)

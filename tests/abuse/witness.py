@@ -22,10 +22,10 @@ from services.orders.store import ORDERS
 from services.runtime.tables import QUARANTINE
 from tests.abuse.stage import ITEM, MARK, STATION, VICTIM, Stage
 from tests.mqtt_client import Received
+from tests.patience import PATIENCE_S
 from tests.system import MENU, until
 
 PAUSE_S: Final = 0.1
-PATIENCE_S: Final = 15.0
 MEMORY: Final = {"embedded": 64 * 2**20, "mosquitto": 32 * 2**20}
 """How much larger the broker's process may be afterwards; the embedded broker's is the
 tests' own, with the services and all the clients in it."""
@@ -190,7 +190,7 @@ class Witness:
             grown = self._stage.memory() - self._memory
             return grown <= self.may_grow
 
-        deadline = time.monotonic() + 3.0
+        deadline = time.monotonic() + PATIENCE_S
         while not bounded():
             assert time.monotonic() < deadline, f"the broker grew by {grown / 2**20:.0f} MiB"
             time.sleep(0.2)

@@ -24,11 +24,13 @@ from cli.main import run
 from tests.brokers import PrivateMosquitto
 from tests.children import Child
 from tests.cli.beside import Beside
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
-DEADLINE_S = 60.0
 _OF_ITS_OWN = {"up", "serve", "replay"}
 """Commands that run for long and on threads: these get a process of their own."""
+_WHOLE_S = 3 * PATIENCE_S
+"""How long one of these may take from its beginning to its end."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Heard:
             preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it calls nothing that takes a lock
         )
 
-    def __call__(self, *arguments: str, timeout: float = DEADLINE_S) -> Ended:
+    def __call__(self, *arguments: str, timeout: float = _WHOLE_S) -> Ended:
         """Run a command to its end; short ones in this process, which is much quicker."""
         if not _OF_ITS_OWN & set(arguments):
             return self._inside(*arguments)
@@ -109,7 +111,7 @@ class Heard:
             _forget_logs()
         return Ended(code, *(_written(each) for each in (out, err)))
 
-    def done(self, *arguments: str, timeout: float = DEADLINE_S) -> Ended:
+    def done(self, *arguments: str, timeout: float = _WHOLE_S) -> Ended:
         """Run a command that must succeed."""
         ended = self(*arguments, timeout=timeout)
         assert ended.code == 0, f"heard {' '.join(arguments)}: {ended.out}\n{ended.err}"
@@ -125,7 +127,7 @@ class Heard:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
             try:
-                process.communicate(timeout=15)
+                process.communicate(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
@@ -152,12 +154,22 @@ def _forget_logs() -> None:
     structlog.reset_defaults()
 
 
-def until(condition: Callable[[], object], what: str, within: float = DEADLINE_S) -> None:
+def until(condition: Callable[[], object], what: str, within: float = PATIENCE_S) -> None:
     """Wait until it is so."""
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
         time.sleep(0.02)
+
+
+def looked(look: Callable[[str], str], enough: Callable[[str], object]) -> str:
+    """What a command has seen that looks for so long; on a slow machine it looks for longer."""
+    told = ""
+    for seconds in (3, 12, 48):
+        told = look(f"{seconds}s")
+        if enough(told):
+            break
+    return told
 
 
 @pytest.fixture

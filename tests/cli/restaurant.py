@@ -13,7 +13,8 @@ from typing import Any
 from devices.kitchen_display import KitchenDisplay
 from schemas.identifiers import new_id
 from schemas.kitchen import TicketStatus
-from tests.cli.conftest import DEADLINE_S, Ended, Heard, until
+from tests.cli.conftest import Ended, Heard, until
+from tests.patience import PATIENCE_S
 
 TENANT = "roma"
 AT = ("--tenant", TENANT)
@@ -116,7 +117,7 @@ class Restaurant:
                     )
                 )
             for screen in screens:
-                assert screen.wait_online(DEADLINE_S), screen.station
+                assert screen.wait_online(PATIENCE_S), screen.station
             yield Kitchen(self, screens)
 
 
@@ -139,8 +140,8 @@ class Kitchen:
             until(partial(_has_heard_all, screen), f"{screen.station} has heard everything")
             for ticket in screen.tickets:
                 if ticket.order_number == number:
-                    screen.start_ticket(ticket.ticket_id).result(DEADLINE_S)
-                    screen.bump(ticket.ticket_id).result(DEADLINE_S)
+                    screen.start_ticket(ticket.ticket_id).result(PATIENCE_S)
+                    screen.bump(ticket.ticket_id).result(PATIENCE_S)
 
     def sees(self, station: str, number: str) -> bool:
         """Whether a station has an order on its screen."""

@@ -19,13 +19,9 @@ from broker_config.settings import BrokerAddress, BrokerLogin
 from schemas.topics import Plane, plane_filter
 from tests.cli.conftest import Heard, until
 from tests.mqtt_client import MqttClient
+from tests.patience import PATIENCE_S
+from tests.ports import quiet_port
 from tests.tls_broker import Certificates
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -49,7 +45,7 @@ def mosquitto(directory: Path, port: int) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def test_an_authority_and_a_certificate_are_made_once(heard: Heard) -> None:
@@ -190,7 +186,7 @@ def test_commands_services_and_devices_meet_over_tls(
     heard: Heard, tmp_path: Path, postgresql_url: str, mutual: bool
 ) -> None:
     """As the operators' page has it: five commands, and nothing else."""
-    port, services_port = free_port(), free_port()
+    port, services_port = quiet_port(), quiet_port()
     directory = tmp_path / "mosquitto"
     heard.env = {
         "HEARD_BROKER": "mosquitto",
@@ -274,7 +270,7 @@ def test_the_doctor_finds_certificates_that_expire(heard: Heard, wrong: Wrong) -
 def test_the_doctor_looks_at_what_the_broker_shows(
     heard: Heard, wrong: Wrong, tmp_path: Path
 ) -> None:
-    port = free_port()
+    port = quiet_port()
     heard.env = {
         "HEARD_BROKER": "mosquitto",
         "HEARD_BROKER_PORT": str(port),

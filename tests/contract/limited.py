@@ -15,6 +15,7 @@ from tests.abuse import packets
 from tests.abuse.link import Link
 from tests.brokers import EmbeddedInTest, RunningBroker
 from tests.mqtt_client import MqttClient
+from tests.patience import PATIENCE_S
 
 TENANT = "roma"
 OTHER = "napoli"
@@ -96,7 +97,7 @@ def works(broker: RunningBroker, tenant: str = OTHER) -> bool:
         return back.until(fix, b"here") == []
 
 
-def until(condition: Callable[[], object], what: str, within: float = 10.0) -> None:
+def until(condition: Callable[[], object], what: str, within: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not in {within} s"

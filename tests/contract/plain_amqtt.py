@@ -32,7 +32,7 @@ from broker_config.access import (
 from broker_config.secret import SecretHash, new_secret
 from broker_config.settings import BrokerAddress, BrokerLogin
 from schemas.devices import Role
-from tests.brokers import START_S
+from tests.patience import PATIENCE_S
 
 
 class AccessList(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]  # amqtt's bases are untyped
@@ -110,7 +110,7 @@ class PlainAmqtt:
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        self._started.result(START_S)
+        self._started.result(PATIENCE_S)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
@@ -142,7 +142,7 @@ class PlainAmqtt:
             each.cancel()
         for writer in broker.writers:
             writer._writer.transport.abort()
-        await asyncio.wait(callers, timeout=2.0)
+        await asyncio.wait(callers, timeout=PATIENCE_S)
 
     @property
     def address(self) -> BrokerAddress:
@@ -164,4 +164,4 @@ class PlainAmqtt:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(START_S)
+        self._thread.join(PATIENCE_S)

@@ -24,6 +24,8 @@ from schemas.devices import Role
 from schemas.topics import MAX_TOPIC_BYTES, Plane, plane_filter
 from tests.brokers import PrivateMosquitto
 from tests.mqtt_client import REFUSED_FILTER, ConnectionRefused, MqttClient
+from tests.patience import PATIENCE_S
+from tests.ports import quiet_port
 from tests.system import until
 
 COUNTS_WELL: Final = (2, 0, 12)
@@ -70,12 +72,6 @@ def services_address(broker: PrivateMosquitto) -> BrokerAddress:
     return BrokerAddress(port=broker.mosquitto_settings.services_port or 0)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def till(broker: PrivateMosquitto, **options: Any) -> MqttClient:
     return MqttClient(broker.address, broker.login("roma", "pos-1"), **options)
 
@@ -105,7 +101,7 @@ def test_a_payload_that_is_too_large_reaches_nobody_and_a_packet_ends_the_connec
 
 def test_a_length_of_256_mb_is_not_waited_for(mosquitto: Running) -> None:
     broker = mosquitto()
-    with socket.create_connection((broker.host, broker.port), timeout=10) as link:
+    with socket.create_connection((broker.host, broker.port), timeout=PATIENCE_S) as link:
         link.sendall(b"\x10\xff\xff\xff\x7f")
         assert link.recv(16) == b""
 
@@ -120,13 +116,15 @@ def is_closed(link: socket.socket) -> bool:
 
 
 def test_however_many_connect_the_services_get_in_on_their_own_port(mosquitto: Running) -> None:
-    broker = mosquitto(max_connections=8, services_port=free_port())
+    broker = mosquitto(max_connections=8, services_port=quiet_port())
     # 2.0.11 counts one too few for each that has gone: the first look at it, and its administrator.
     most = 8 if version() >= COUNTS_WELL else 10
     with ExitStack() as stack:
         # They say nothing at all, and so have shown no secret either.
         held = [
-            stack.enter_context(socket.create_connection((broker.host, broker.port), timeout=10))
+            stack.enter_context(
+                socket.create_connection((broker.host, broker.port), timeout=PATIENCE_S)
+            )
             for _ in range(30)
         ]
         until(lambda: sum(map(is_closed, held)) >= 30 - most, "those too many to be closed")
@@ -166,7 +164,7 @@ def connack(broker: PrivateMosquitto, *, keepalive_s: int) -> dict[int, int]:
     strings = (login.client_id, login.username, login.secret)
     body = struct.pack("!H4sBBHB", 4, b"MQTT", 5, 0b11000010, keepalive_s, 0)
     body += b"".join(struct.pack("!H", len(each)) + each.encode() for each in strings)
-    with socket.create_connection((broker.host, broker.port), timeout=10) as link:
+    with socket.create_connection((broker.host, broker.port), timeout=PATIENCE_S) as link:
         link.sendall(bytes([0x10, len(body)]) + body)
         answer = link.recv(256)
     assert answer[0] == 0x20

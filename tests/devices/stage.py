@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -25,15 +25,18 @@ from schemas.message import Message, Request
 from schemas.orders import OrderStatus
 from schemas.replies import HeardReceipt, OrderReceipt, Outcome, Reply
 from schemas.topics import Plane, plane_filter
+from tests.patience import PATIENCE_S
+from tests.ports import quiet_port
 
 TENANT = "demo"
-DEADLINE_S = 20.0
 HASTY = Patience(
     first_s=0.2, longest_s=0.5, reconnect_first_s=0.05, reconnect_longest_s=0.2, refused_s=0.2
 )
+CALM = replace(HASTY, first_s=PATIENCE_S, longest_s=PATIENCE_S)
+"""Asks once what is answered, however late: for a test that counts what was asked."""
 
 
-def until(condition: Callable[[], object], what: str = "it", within: float = DEADLINE_S) -> None:
+def until(condition: Callable[[], object], what: str = "it", within: float = PATIENCE_S) -> None:
     """Wait until the condition holds; fail when it does not in time."""
     deadline = time.monotonic() + within
     while not condition():
@@ -41,18 +44,11 @@ def until(condition: Callable[[], object], what: str = "it", within: float = DEA
         time.sleep(0.005)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Broker:
     """A private Mosquitto on a port of its own, which it keeps through a restart."""
 
     def __init__(self, folder: Path, *, more: str = "allow_anonymous true") -> None:
-        self.port = free_port()
+        self.port = quiet_port()
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\n{more}\nset_tcp_nodelay true\npersistence false\n"
@@ -121,7 +117,9 @@ class Responder:
         self._client.loop_start()
 
     def __enter__(self) -> Self:
-        assert self._subscribed.wait(DEADLINE_S)
+        if not self._subscribed.wait(PATIENCE_S):
+            self.__exit__()
+            raise AssertionError("the services' side is not there")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -24,7 +24,7 @@ from schemas.orders import AddLines, CancelOrder, CloseOrder, LineRequest, Place
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
 from tests.devices.stage import (
-    DEADLINE_S,
+    CALM,
     HASTY,
     TENANT,
     Broker,
@@ -33,6 +33,7 @@ from tests.devices.stage import (
     silence,
     until,
 )
+from tests.patience import PATIENCE_S
 
 BURGER = LineRequest(item="burger", quantity=2)
 
@@ -55,23 +56,23 @@ def marked(pos: PointOfSale, responder: Responder, mark: Request | None = None) 
     responder.answers = lambda id_, _: Reply(
         request=id_, outcome=Outcome.ACCEPTED, result=receipt(id_)
     )
-    pos._request(mark or CloseOrder(order_id=new_id())).result(DEADLINE_S)
+    pos._request(mark or CloseOrder(order_id=new_id())).result(PATIENCE_S)
 
 
 def test_an_order_is_answered_and_leaves_the_outbox(
     broker: Broker, responder: Responder, tmp_path: Path
 ) -> None:
-    with till(broker, tmp_path / "o") as pos:
+    with till(broker, tmp_path / "o", patience=CALM) as pos:
         handle = pos.place_order([BURGER], table="7", reference="T-1")
-        got = handle.result(DEADLINE_S)
+        got = handle.result(PATIENCE_S)
         assert got.order_id == handle.id
         assert handle.done
         assert handle.wait_kept(0)
-        assert pos.drain(DEADLINE_S)
+        assert pos.drain(PATIENCE_S)
         assert pos.waiting == 0
-        pos.add_lines(handle.id, [BURGER]).result(DEADLINE_S)
-        pos.cancel_order(handle.id, "the guest left").result(DEADLINE_S)
-        pos.close_order(handle.id).result(DEADLINE_S)
+        pos.add_lines(handle.id, [BURGER]).result(PATIENCE_S)
+        pos.cancel_order(handle.id, "the guest left").result(PATIENCE_S)
+        pos.close_order(handle.id).result(PATIENCE_S)
     [placed] = responder.requests(PlaceOrder)
     assert placed.id == handle.id
     assert placed.message == PlaceOrder(lines=(BURGER,), table="7", reference="T-1")
@@ -92,7 +93,7 @@ def test_an_unanswered_request_is_sent_again_under_the_same_id(
             handle.result(0.01)
         until(lambda: len(responder.requests(PlaceOrder)) >= 3, "the third sending")
         marked(pos, responder)
-        handle.result(DEADLINE_S)
+        handle.result(PATIENCE_S)
         assert pos.resent >= 2
     assert {heard.id for heard in responder.requests(PlaceOrder)} == {handle.id}
 
@@ -103,7 +104,7 @@ def test_a_late_repetition_of_a_reply_is_dropped(
     told: list[UUID] = []
     with till(broker, tmp_path / "o", on_reply=lambda id_, _: told.append(id_)) as pos:
         handle = pos.place_order([BURGER])
-        handle.result(DEADLINE_S)
+        handle.result(PATIENCE_S)
         late = Reply(request=handle.id, outcome=Outcome.REJECTED, code=RefusalCode.INTERNAL)
         responder.say(late, device="pos-1")
         responder.say(late, device="pos-1")
@@ -123,9 +124,9 @@ def test_a_rejection_is_raised_and_clears_the_outbox(
     )
     with till(broker, tmp_path / "o") as pos:
         with pytest.raises(Rejected, match="unknown-item: no burger here") as refused:
-            pos.place_order([BURGER]).result(DEADLINE_S)
+            pos.place_order([BURGER]).result(PATIENCE_S)
         assert refused.value.code is RefusalCode.UNKNOWN_ITEM
-        assert pos.drain(DEADLINE_S)
+        assert pos.drain(PATIENCE_S)
     with till(broker, tmp_path / "o") as again:
         assert again.waiting == 0
 
@@ -140,7 +141,7 @@ def test_a_killed_till_sends_the_same_request_when_it_starts_again(
         "pos = PointOfSale('127.0.0.1', int(sys.argv[1]), tenant='demo', device='pos-1',"
         " secret='x', outbox=Path(sys.argv[2])).start()\n"
         "pending = pos.place_order([LineRequest(item='burger', quantity=2)])\n"
-        "assert pending.wait_kept(20)\nprint(pending.id, flush=True)\ntime.sleep(60)\n"
+        "assert pending.wait_kept(60)\nprint(pending.id, flush=True)\ntime.sleep(600)\n"
     )
     command = [sys.executable, "-c", script, str(broker.port), str(tmp_path / "o")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -157,8 +158,8 @@ def test_a_killed_till_sends_the_same_request_when_it_starts_again(
         assert handle is not None
         until(lambda: len(responder.requests(PlaceOrder)) > before, "the sending after the kill")
         marked(pos, responder)
-        handle.result(DEADLINE_S)
-        assert pos.drain(DEADLINE_S)
+        handle.result(PATIENCE_S)
+        assert pos.drain(PATIENCE_S)
     assert {heard.id for heard in responder.requests(PlaceOrder)} == {placed}
     assert placed in [id_ for id_, _ in told]
 
@@ -168,17 +169,17 @@ def test_what_is_placed_offline_waits_and_is_sent_in_its_order(
 ) -> None:
     broker.kill()
     problems: list[str] = []
-    few = Patience(first_s=5, reconnect_first_s=0.05, reconnect_longest_s=0.1, window=7)
+    few = Patience(first_s=PATIENCE_S, reconnect_first_s=0.05, reconnect_longest_s=0.1, window=7)
     with till(broker, tmp_path / "o", on_problem=problems.append, patience=few) as pos:
         orders = [NewOrder((BURGER,), reference=str(n)) for n in range(50)]
         handles = [pos.place_order([BURGER], reference="first"), *pos.place_orders(orders)]
-        assert all(handle.wait_kept(DEADLINE_S) for handle in handles)
+        assert all(handle.wait_kept(PATIENCE_S) for handle in handles)
         until(lambda: problems, "the problem")
         assert not pos.online
         assert pos.waiting == 51
     broker.start()
     with Responder(broker) as responder, till(broker, tmp_path / "o", patience=few) as pos:
-        assert pos.drain(DEADLINE_S)
+        assert pos.drain(PATIENCE_S)
         assert [heard.id for heard in responder.requests(PlaceOrder)] == [h.id for h in handles]
         assert pos.resent == 0
     assert "no broker answers at 127.0.0.1" in problems[0]
@@ -189,7 +190,7 @@ def test_a_broker_that_dies_in_mid_flow_loses_no_request(broker: Broker, tmp_pat
     with till(broker, tmp_path / "o") as pos:
         with Responder(broker) as responder:
             for _ in range(20):
-                pos.place_order([BURGER]).result(DEADLINE_S)
+                pos.place_order([BURGER]).result(PATIENCE_S)
             responder.answers = silence
             handles = [pos.place_order([BURGER]) for _ in range(30)]
             until(lambda: len(responder.requests(PlaceOrder)) >= 50, "the flow")
@@ -198,7 +199,7 @@ def test_a_broker_that_dies_in_mid_flow_loses_no_request(broker: Broker, tmp_pat
         until(lambda: not pos.online, "the loss of the connection")
         broker.start()
         with Responder(broker) as responder:
-            assert pos.drain(DEADLINE_S)
+            assert pos.drain(PATIENCE_S)
             assert {heard.id for heard in responder.requests(PlaceOrder)} == {h.id for h in handles}
         assert pos.counts.connections == 2
 
@@ -231,7 +232,7 @@ def test_a_killed_device_is_reported_by_its_will(broker: Broker, responder: Resp
     script = (
         "import sys, time; from devices.client import DeviceClient\n"
         "DeviceClient('127.0.0.1', int(sys.argv[1]), tenant='demo', device='box', secret='x')"
-        ".start()\ntime.sleep(60)\n"
+        ".start()\ntime.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(broker.port)]) as process:
         until(lambda: responder.said(DevicePresence), "the birth")
@@ -273,7 +274,7 @@ def test_what_cannot_be_read_is_counted_and_disturbs_nothing(
 ) -> None:
     problems: list[str] = []
     with till(broker, tmp_path / "o", on_problem=problems.append) as pos:
-        assert pos.wait_online(DEADLINE_S)
+        assert pos.wait_online(PATIENCE_S)
         topic = Reply.route.topic(tenant=TENANT, device="pos-1")
         for payload in (b"", b"\xff\xfe", b"{}", b"[1]", b"x" * 1_000_000):
             responder.say_raw(topic, payload)
@@ -283,7 +284,7 @@ def test_what_cannot_be_read_is_counted_and_disturbs_nothing(
         unread = Reply(request=None, outcome=Outcome.REJECTED, code=RefusalCode.UNREADABLE)
         responder.say(unread, device="pos-1")
         until(lambda: problems, "the unreadable request")
-        pos.place_order([BURGER]).result(DEADLINE_S)
+        pos.place_order([BURGER]).result(PATIENCE_S)
         assert pos.counts.undecodable == 7
     assert problems == ["the services could not read a request: unreadable"]
 
@@ -326,7 +327,7 @@ def test_a_callback_that_raises_or_waits_disturbs_nothing(
 
     def rude(_id: UUID, _reply: Reply) -> None:
         try:
-            pos.place_order([BURGER]).result(5)
+            pos.place_order([BURGER]).result(PATIENCE_S)
         except RuntimeError as error:
             caught.append(error)
             called.set()
@@ -338,8 +339,8 @@ def test_a_callback_that_raises_or_waits_disturbs_nothing(
     with till(broker, tmp_path / "o", on_reply=rude) as pos:
         handle = pos.place_order([BURGER])
         handle.then(explode)
-        handle.result(DEADLINE_S)
-        assert called.wait(DEADLINE_S)
+        handle.result(PATIENCE_S)
+        assert called.wait(PATIENCE_S)
         until(lambda: len(responder.requests(PlaceOrder)) >= 2, "the next order")
     assert "would never end" in str(caught[0])
 
@@ -362,8 +363,8 @@ def test_a_full_disk_is_said_and_the_request_is_not_sent(
     broker: Broker, responder: Responder, tmp_path: Path
 ) -> None:
     problems: list[str] = []
-    with till(broker, tmp_path / "o", on_problem=problems.append) as pos:
-        assert pos.wait_online(DEADLINE_S)
+    with till(broker, tmp_path / "o", on_problem=problems.append, patience=CALM) as pos:
+        assert pos.wait_online(PATIENCE_S)
         writer = pos._requests._writer
         assert writer is not None
         pages = writer._outbox._database.execute("PRAGMA max_page_count = 1").fetchone()
@@ -371,10 +372,10 @@ def test_a_full_disk_is_said_and_the_request_is_not_sent(
         big = [LineRequest(item="burger", quantity=1, note="x" * 280)] * 200
         refused = pos.place_order(big)
         with pytest.raises(Unanswered, match="full"):
-            refused.result(DEADLINE_S)
+            refused.result(PATIENCE_S)
         assert not refused.wait_kept(0)
         writer._outbox._database.execute("PRAGMA max_page_count = 1000000")
-        pos.place_order([BURGER]).result(DEADLINE_S)
+        pos.place_order([BURGER]).result(PATIENCE_S)
         until(lambda: problems, "the problem")
     assert len(responder.requests(PlaceOrder)) == 1
     assert "full" in problems[0]

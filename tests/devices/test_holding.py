@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -22,8 +23,9 @@ from schemas.orders import PlaceOrder
 from schemas.positions import Fix
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
-from tests.devices.stage import DEADLINE_S, HASTY, TENANT, Broker, Responder, now, receipt, until
+from tests.devices.stage import CALM, HASTY, TENANT, Broker, Responder, now, receipt, until
 from tests.devices.test_client import BURGER, till
+from tests.patience import PATIENCE_S
 
 PATIENCE = Patience(first_s=2, longest_s=30, window=8)
 
@@ -132,12 +134,12 @@ def test_a_request_that_is_refused_for_now_is_kept_and_sent_again_under_its_id(
         return Reply(request=request_id, outcome=Outcome.ACCEPTED, result=receipt(request_id))
 
     responder.answers = answer
-    with till(broker, tmp_path / "o", on_problem=problems.append) as pos:
+    with till(broker, tmp_path / "o", on_problem=problems.append, patience=CALM) as pos:
         handles = [pos.place_order([BURGER]) for _ in range(5)]
-        assert [handle.result(DEADLINE_S).order_id for handle in handles] == [
+        assert [handle.result(PATIENCE_S).order_id for handle in handles] == [
             handle.id for handle in handles
         ]
-        assert pos.drain(DEADLINE_S)
+        assert pos.drain(PATIENCE_S)
     sent = Counter(heard.id for heard in responder.requests(PlaceOrder))
     assert sent == Counter({handle.id: 3 for handle in handles}), "told twice to wait, each"
     assert problems == [TOO_FAST], "the app is told once"
@@ -151,15 +153,16 @@ def test_a_question_too_waits_until_it_may_be_asked_again(
     def answer(request_id: UUID, _request: Request) -> Reply:
         asked.append(time.monotonic())
         if len(asked) == 1:
-            return not_now(request_id, 0.5)
+            return not_now(request_id, 2.5)
         return Reply(request=request_id, outcome=Outcome.ACCEPTED)
 
     responder.answers = answer
-    with till(broker, tmp_path / "o") as pos:
-        assert pos.wait_online(DEADLINE_S)
-        assert pos._ask(ReadLimits()).result(DEADLINE_S) is None
+    shorter = replace(HASTY, first_s=1.0, longest_s=1.0)
+    with till(broker, tmp_path / "o", patience=shorter) as pos:
+        assert pos.wait_online(PATIENCE_S)
+        assert pos._ask(ReadLimits()).result(PATIENCE_S) is None
     assert len(asked) == 2
-    assert asked[1] - asked[0] >= 0.5, "its patience is shorter, and it waited all the same"
+    assert asked[1] - asked[0] >= 2.5, "its patience is shorter, and it waited all the same"
 
 
 def test_readings_too_wait_while_nothing_is_to_be_sent(
@@ -168,15 +171,15 @@ def test_readings_too_wait_while_nothing_is_to_be_sent(
     responder.answers = lambda id_, _: not_now(id_, 0.6)
     options = {"tenant": TENANT, "device": "bike-1", "secret": "x", "patience": HASTY}
     with GpsTracker("127.0.0.1", broker.port, **options) as tracker:  # type: ignore[arg-type]
-        assert tracker.wait_online(DEADLINE_S)
+        assert tracker.wait_online(PATIENCE_S)
         began = time.monotonic()
-        question = tracker._ask(ReadLimits(), expires_s=DEADLINE_S)
+        question = tracker._ask(ReadLimits(), expires_s=PATIENCE_S)
         until(lambda: tracker._requests.held_until > began, "the word of the services")
         responder.answers = lambda id_, _: Reply(request=id_, outcome=Outcome.ACCEPTED)
         tracker.report(Fix(at=now(), lat=51.5, lon=-0.1))
         until(lambda: responder.said(Fix), "the position")
         assert time.monotonic() - began >= 0.6
-        question.result(DEADLINE_S)
+        question.result(PATIENCE_S)
 
 
 def test_a_wait_survives_a_restart_of_the_device_as_a_request_that_is_not_lost(
@@ -192,5 +195,5 @@ def test_a_wait_survives_a_restart_of_the_device_as_a_request_that_is_not_lost(
         request=id_, outcome=Outcome.ACCEPTED, result=receipt(id_)
     )
     with till(broker, tmp_path / "o") as pos:
-        assert pos.drain(DEADLINE_S)
+        assert pos.drain(PATIENCE_S)
     assert {heard.id for heard in responder.requests(PlaceOrder)} == {id_}

@@ -13,6 +13,7 @@ import pytest
 
 from devices.outbox import Entry, Outbox, OutboxBroken, OutboxInUse, OutboxWriter
 from schemas.identifiers import new_id
+from tests.patience import PATIENCE_S
 
 AT = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -62,7 +63,7 @@ def test_two_processes_cannot_have_one_outbox_and_a_killed_one_lets_go(tmp_path:
     path = tmp_path / "o"
     script = (
         "import sys, time; from pathlib import Path; from devices.outbox import Outbox;"
-        "o = Outbox(Path(sys.argv[1])); print('open', flush=True); time.sleep(60)"
+        "o = Outbox(Path(sys.argv[1])); print('open', flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE) as it:
         assert it.stdout is not None
@@ -123,7 +124,7 @@ class Slow(Outbox):
         puts = list(puts)
         if puts:
             self.commits.append(len(puts))
-            assert self.go.wait(20)
+            assert self.go.wait(PATIENCE_S)
         if self.broken:
             raise OutboxBroken(self.path, sqlite3.OperationalError("disk is full"))
         super().commit(puts=puts, clears=clears)
@@ -137,7 +138,7 @@ def test_what_comes_while_the_disk_is_busy_shares_one_commit(tmp_path: Path) -> 
     )
     entries = [entry(n) for n in range(100)]
     writer.put(entries[:1])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not outbox.commits:
         assert time.monotonic() < deadline
     for one in entries[1:]:
@@ -164,7 +165,7 @@ def test_what_the_disk_did_not_take_is_said_and_clears_are_tried_again(tmp_path:
     outbox.broken = True
     writer.clear([old.id])
     writer.put([new])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not failed:
         assert time.monotonic() < deadline
         time.sleep(0.002)

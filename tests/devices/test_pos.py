@@ -12,6 +12,7 @@ import pytest
 
 from devices.pending import Rejected
 from devices.pos import NewOrder, PointOfSale
+from devices.resending import Patience
 from schemas.identifiers import new_id
 from schemas.menu import ModifierRequest
 from schemas.message import Request
@@ -42,8 +43,9 @@ from schemas.orders import (
 from schemas.payments import PayOrder, RefundOrder, Share, SplitOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import OrderPage, Outcome, Reply, Shares
-from tests.devices.stage import DEADLINE_S, HASTY, TENANT, Broker, Responder, receipt, until
+from tests.devices.stage import CALM, HASTY, TENANT, Broker, Responder, receipt, until
 from tests.devices.test_orders_view import order
+from tests.patience import PATIENCE_S
 
 BURGER = LineRequest(item="burger", quantity=2)
 ID = new_id()
@@ -121,21 +123,27 @@ ASKED: list[tuple[str, Callable[[PointOfSale], object], Request]] = [
 ]
 
 
-def till(broker: Broker, *, watch_orders: bool = False, outbox: Path | None = None) -> PointOfSale:
+def till(
+    broker: Broker,
+    *,
+    watch_orders: bool = False,
+    outbox: Path | None = None,
+    patience: Patience = HASTY,
+) -> PointOfSale:
     return PointOfSale(
         "127.0.0.1", broker.port, tenant=TENANT, device="pos-1", secret="open-sesame",
-        outbox=outbox, patience=HASTY, watch_orders=watch_orders,
+        outbox=outbox, patience=patience, watch_orders=watch_orders,
     )  # fmt: skip
 
 
 def test_what_a_till_asks_is_what_the_contract_says(broker: Broker, responder: Responder) -> None:
-    with till(broker) as pos:
+    with till(broker, patience=CALM) as pos:
         for name, ask, wanted in ASKED:
             ask(pos)
             until(partial(responder.requests, type(wanted)), name)
             assert responder.requests(type(wanted))[-1].message == wanted, name
             responder.heard.clear()
-        assert pos.drain(DEADLINE_S)
+        assert pos.drain(PATIENCE_S)
 
 
 def test_an_order_says_for_whom_it_is_and_for_when(broker: Broker, responder: Responder) -> None:
@@ -146,14 +154,14 @@ def test_an_order_says_for_whom_it_is_and_for_when(broker: Broker, responder: Re
         lines=(BURGER,), kind=OrderKind.TAKEAWAY, covers=2, guest=guest, participants=people,
         due_at=due, table="7", reference="T-1",
     )  # fmt: skip
-    with till(broker) as pos:
+    with till(broker, patience=CALM) as pos:
         pos.place_order(
             [BURGER], kind=OrderKind.TAKEAWAY, covers=2, guest=guest, participants=people,
             due_at=due, table="7", reference="T-1",
-        ).result(DEADLINE_S)  # fmt: skip
+        ).result(PATIENCE_S)  # fmt: skip
         pos.place_orders(
             [NewOrder((BURGER,), "7", "T-1", None, OrderKind.TAKEAWAY, 2, guest, people, due)]
-        )[0].result(DEADLINE_S)
+        )[0].result(PATIENCE_S)
     assert [each.message for each in responder.requests(PlaceOrder)] == [wanted, wanted]
 
 
@@ -167,7 +175,7 @@ def test_a_refusal_carries_how_the_order_stands(broker: Broker, responder: Respo
         result=stands,
     )
     with till(broker) as pos, pytest.raises(Rejected) as refused:
-        pos.serve_order(ID, seen=1).result(DEADLINE_S)
+        pos.serve_order(ID, seen=1).result(PATIENCE_S)
     assert refused.value.code == RefusalCode.STALE_VERSION
     assert refused.value.state == stands
 
@@ -176,7 +184,7 @@ def test_the_shares_come_back_as_they_are(broker: Broker, responder: Responder) 
     shares = Shares(order_id=ID, currency="GBP", shares=(Share(guest=1, amount_minor=5),))
     responder.answers = lambda id_, _: Reply(request=id_, outcome=Outcome.ACCEPTED, result=shares)
     with till(broker) as pos:
-        assert pos.split(ID).result(DEADLINE_S) == shares
+        assert pos.split(ID).result(PATIENCE_S) == shares
 
 
 def shown(pos: PointOfSale, order_id: UUID) -> int | None:
@@ -213,7 +221,7 @@ def test_a_till_that_does_not_watch_hears_nothing_of_orders(
 ) -> None:
     say(responder, ID, 1)
     with till(broker) as pos:
-        pos.place_order([BURGER]).result(DEADLINE_S)
+        pos.place_order([BURGER]).result(PATIENCE_S)
         assert not pos.orders
         assert pos.counts.undecodable == 0
 
@@ -222,7 +230,7 @@ def test_a_state_that_speaks_of_another_order_is_not_believed(
     broker: Broker, responder: Responder
 ) -> None:
     with till(broker, watch_orders=True) as pos:
-        pos.place_order([BURGER]).result(DEADLINE_S)
+        pos.place_order([BURGER]).result(PATIENCE_S)
         responder.say(OrderState(order_id=ID, order=order(new_id())))
         until(lambda: pos.counts.undecodable == 1, "it is counted")
         assert not pos.orders
@@ -255,6 +263,6 @@ def test_an_order_that_ended_while_the_till_was_away_goes_when_the_services_say_
         broker.start()
         with Responder(broker) as responder:
             responder.answers = answers
-            assert pos.wait_online(DEADLINE_S)
+            assert pos.wait_online(PATIENCE_S)
             until(lambda: set(pos.orders) == {kept}, "what ended is gone")
             until(lambda: shown(pos, kept) == 5 and pos.orders_doubted == 0, "the rest is sure")

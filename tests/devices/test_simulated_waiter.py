@@ -16,7 +16,7 @@ from schemas.order_changes import AcceptOrder, DeliverOrder, DispatchOrder, Serv
 from schemas.orders import CloseOrder, Order, OrderKind, OrderState, OrderStatus, Wait
 from schemas.payments import PayOrder
 from schemas.replies import Outcome, Reply
-from tests.devices.stage import HASTY, TENANT, Broker, Responder, receipt, until
+from tests.devices.stage import CALM, TENANT, Broker, Responder, receipt, until
 from tests.devices.test_orders_view import order
 
 NEXT: dict[type[Request], dict[str, Any]] = {
@@ -71,7 +71,7 @@ def test_an_order_is_brought_paid_and_closed(
     house = House(responder, first)
     till = PointOfSale(
         "127.0.0.1", broker.port, tenant=TENANT, device="waiter-1", secret="open-sesame",
-        patience=HASTY, watch_orders=True,
+        patience=CALM, watch_orders=True,
     )  # fmt: skip
     with till, SimulatedWaiter(till, speed=600.0, seed=1) as waiter:
         until(lambda: waiter.closed == 1, "the order is closed")

@@ -6,7 +6,8 @@ from devices.kitchen_display import KitchenDisplay
 from devices.station_view import Freshness
 from schemas.kitchen import Ticket, TicketStatus
 from schemas.orders import LineRequest, OrderStatus
-from tests.system import DEADLINE_S, RunningTenant, until
+from tests.patience import PATIENCE_S
+from tests.system import RunningTenant, until
 
 
 def lines(*items: tuple[str, int]) -> list[LineRequest]:
@@ -24,8 +25,8 @@ def the_heard_ticket(screen: KitchenDisplay) -> Ticket:
 
 def cook(screen: KitchenDisplay) -> None:
     ticket_id = screen.tickets[0].ticket_id
-    assert screen.start_ticket(ticket_id).result(DEADLINE_S).status is TicketStatus.STARTED
-    assert screen.bump(ticket_id).result(DEADLINE_S).status is TicketStatus.BUMPED
+    assert screen.start_ticket(ticket_id).result(PATIENCE_S).status is TicketStatus.STARTED
+    assert screen.bump(ticket_id).result(PATIENCE_S).status is TicketStatus.BUMPED
     until(lambda: not screen.tickets, "the bumped ticket to leave the screen")
 
 
@@ -35,7 +36,7 @@ def test_an_order_is_heard_at_every_station_and_the_till_is_told(tenant: Running
         tenant.display("grill") as grill,
         tenant.display("fry") as fry,
     ):
-        receipt = pos.place_order(lines(("burger", 2), ("fries", 1))).result(DEADLINE_S)
+        receipt = pos.place_order(lines(("burger", 2), ("fries", 1))).result(PATIENCE_S)
         assert receipt.status is OrderStatus.ACCEPTED
         assert (receipt.total_minor, receipt.currency) == (2 * 995 + 350, "GBP")
         for screen, item, quantity in ((grill, "burger", 2), (fry, "fries", 1)):
@@ -46,6 +47,6 @@ def test_an_order_is_heard_at_every_station_and_the_till_is_told(tenant: Running
 
         for screen in (grill, fry):
             cook(screen)
-        closed = pos.close_order(receipt.order_id).result(DEADLINE_S)
+        closed = pos.close_order(receipt.order_id).result(PATIENCE_S)
         assert closed.status is OrderStatus.CLOSED
         assert closed.total_minor == receipt.total_minor

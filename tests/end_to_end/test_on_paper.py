@@ -20,7 +20,8 @@ from services.kitchen.store import STATIONS, TICKETS, to_ticket
 from services.runtime import house_rules
 from services.runtime.alerts import ALERTS
 from tests.escpos_sink import Sink
-from tests.system import DEADLINE_S, RunningTenant, until
+from tests.patience import PATIENCE_S
+from tests.system import RunningTenant, until
 
 BURGER = [LineRequest(item="burger", quantity=2)]
 
@@ -88,7 +89,7 @@ def test_each_ticket_comes_out_once_and_is_heard_by_that(
 ) -> None:
     with tenant.till() as pos:
         with printing(tenant, sink, tmp_path, "paper") as paper:
-            receipt = pos.place_order(BURGER, table="7").result(DEADLINE_S)
+            receipt = pos.place_order(BURGER, table="7").result(PATIENCE_S)
             until(lambda: heard(tenant), "the ticket to be heard")
             (ticket,) = tickets(tenant)
             assert ticket.heard_by == paper.device
@@ -98,7 +99,7 @@ def test_each_ticket_comes_out_once_and_is_heard_by_that(
             assert "2 x Burger" in slip
         # The same printer, started again with its memory: it knows what came out.
         with printing(tenant, sink, tmp_path, "paper"):
-            pos.change_line(receipt.order_id, 1, quantity=3).result(DEADLINE_S)
+            pos.change_line(receipt.order_id, 1, quantity=3).result(PATIENCE_S)
             until(lambda: len(sink.papers) == 2, "the change on paper")
             assert sink.papers[1].startswith("CHANGED")
             assert "3 x Burger" in sink.papers[1]
@@ -108,7 +109,7 @@ def test_each_ticket_comes_out_once_and_is_heard_by_that(
             assert asked.printers == (paper.device,)
             until(lambda: len(sink.papers) == 3, "one more, for it was asked for")
             assert sink.papers[2].startswith("DUPLICATE")
-            pos.cancel_order(receipt.order_id, "gone").result(DEADLINE_S)
+            pos.cancel_order(receipt.order_id, "gone").result(PATIENCE_S)
             until(lambda: len(sink.papers) == 4, "that it is off")
             assert sink.papers[3].startswith("CANCELLED")
         assert paper.slips == 1
@@ -120,7 +121,7 @@ def test_a_ticket_whose_printer_is_away_is_unheard_until_it_comes_out(
     escalate(tenant, EscalationTarget.POS)
     sink.paper = False
     with tenant.till() as pos, printing(tenant, sink, tmp_path):
-        pos.place_order(BURGER).result(DEADLINE_S)
+        pos.place_order(BURGER).result(PATIENCE_S)
         until(lambda: alerts(tenant), "the till to be told")
         assert alerts(tenant) == {f"unheard-grill-pos-{pos.device}"}
         assert not heard(tenant)
@@ -137,7 +138,7 @@ def test_a_slip_that_broke_off_comes_out_once_more_and_says_duplicate(
 ) -> None:
     sink.break_after = 200
     with tenant.till() as pos, printing(tenant, sink, tmp_path):
-        pos.place_order(BURGER).result(DEADLINE_S)
+        pos.place_order(BURGER).result(PATIENCE_S)
         until(lambda: heard(tenant), "the ticket to be heard")
         (slip,) = sink.papers
         assert slip.startswith("DUPLICATE")
@@ -153,7 +154,7 @@ def test_a_last_resort_prints_once_what_no_screen_has_heard(
         printing(tenant, sink, tmp_path, last_resort=True) as paper,
     ):
         dumb.accepted(AttendStation(station="grill", attendance=Attendance.OUTPUT))
-        pos.place_order(BURGER).result(DEADLINE_S)
+        pos.place_order(BURGER).result(PATIENCE_S)
         until(lambda: heard(tenant), "paper")
         (ticket,) = tickets(tenant)
         assert ticket.heard_by == paper.device

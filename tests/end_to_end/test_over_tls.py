@@ -11,7 +11,8 @@ from devices.pos import PointOfSale
 from schemas.devices import Role
 from schemas.kitchen import TicketStatus
 from schemas.orders import LineRequest, OrderStatus
-from tests.system import DEADLINE_S, RunningTenant, running_system, until
+from tests.patience import PATIENCE_S
+from tests.system import RunningTenant, running_system, until
 from tests.tls_broker import Certificates, TlsMosquitto
 
 
@@ -19,7 +20,7 @@ def burst(pos: PointOfSale, count: int) -> None:
     """So many orders at once that packets share the records in which TLS carries them."""
     placed = [pos.place_order([LineRequest(item="burger", quantity=1)]) for _ in range(count)]
     for each in placed:
-        assert each.result(DEADLINE_S).status is OrderStatus.ACCEPTED
+        assert each.result(PATIENCE_S).status is OrderStatus.ACCEPTED
 
 
 @pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mutual-tls"])
@@ -31,7 +32,7 @@ def test_orders_are_heard_over_tls(tmp_path: Path, sqlite_url: str, mutual: bool
             tenant = system.add_tenant()
             with till(tenant, certificates) as pos, display(tenant, certificates) as screen:
                 until(lambda: pos.online and len(pos.menu) == 3, "the till's menu, over TLS")
-                assert screen.wait_online(DEADLINE_S)
+                assert screen.wait_online(PATIENCE_S)
                 burst(pos, 100)
                 until(
                     lambda: [each.status for each in screen.tickets] == [TicketStatus.HEARD] * 100,

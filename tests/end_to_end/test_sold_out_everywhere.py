@@ -15,8 +15,9 @@ from schemas.inventory_requests import ReceivedLine, ReceiveStock
 from schemas.orders import LineRequest
 from schemas.refusals import RefusalCode
 from services.inventory.store import KeptRecipe, put
+from tests.patience import PATIENCE_S
 from tests.spoken import Speaker
-from tests.system import DEADLINE_S, RunningTenant, until
+from tests.system import RunningTenant, until
 
 TILLS: Final = 4
 ROUNDS: Final = 5
@@ -51,10 +52,10 @@ def test_what_is_sold_out_at_one_till_is_off_every_other_one_and_comes_back(
         for turn in range(ROUNDS):
             receive(speaker, f"note-{turn}", "200")
             until(lambda: all(till.menu["burger"].left == 1 for till in tills), "one is left")
-            tills[turn % TILLS].place_order(burgers()).result(DEADLINE_S)
+            tills[turn % TILLS].place_order(burgers()).result(PATIENCE_S)
             until(lambda: all(shows(till, False) for till in tills), "it is off everywhere")
             with pytest.raises(Rejected, match="no Beef left") as refused:
-                tills[(turn + 1) % TILLS].place_order(burgers()).result(DEADLINE_S)
+                tills[(turn + 1) % TILLS].place_order(burgers()).result(PATIENCE_S)
             assert refused.value.code is RefusalCode.ITEM_UNAVAILABLE
         receive(speaker, "much", "20000")
         until(lambda: all(shows(till, True) for till in tills), "it is back")
@@ -71,7 +72,7 @@ def test_of_two_tills_that_sell_the_last_portion_at_one_instant_one_is_told_that
         outcomes = []
         for each in asked:
             try:
-                each.result(DEADLINE_S)
+                each.result(PATIENCE_S)
             except Rejected as error:
                 outcomes.append(error.code)
             else:
@@ -84,24 +85,24 @@ def test_what_a_cook_takes_off_for_a_moment_comes_back_on_every_till_by_itself(
     tenant: RunningTenant,
 ) -> None:
     with tenant.till() as till, tenant.display("grill") as screen:
-        back_at = datetime.now(UTC) + timedelta(seconds=3)
-        receipt = screen.sell_out("burger", "on the grill", until=back_at).result(DEADLINE_S)
+        back_at = datetime.now(UTC) + timedelta(seconds=8)
+        receipt = screen.sell_out("burger", "on the grill", until=back_at).result(PATIENCE_S)
         assert (receipt.available, receipt.why) == (False, "on the grill")
         until(lambda: shows(till, False), "it is off")
         assert till.menu["burger"].why == "on the grill"
         until(lambda: shows(till, True), "it is back")
         assert datetime.now(UTC) >= back_at
-        till.place_order(burgers()).result(DEADLINE_S)
+        till.place_order(burgers()).result(PATIENCE_S)
 
 
 def test_a_till_that_starts_anew_knows_what_is_sold_out(tenant: RunningTenant) -> None:
     with tenant.till() as till:
-        till.sell_out("burger", "no rolls").result(DEADLINE_S)
+        till.sell_out("burger", "no rolls").result(PATIENCE_S)
         tenant.put_menu({"burger": ("grill", 1000), "ale": ("bar", 480)}, replace=False)
         until(lambda: till.menu["burger"].price_minor == 1000, "the new price")
         assert till.menu["burger"].why == "no rolls"
         with tenant.till() as later:
             until(lambda: "burger" in later.menu, "its menu")
             assert (later.menu["burger"].available, later.menu["burger"].why) == (False, "no rolls")
-        till.restore("burger").result(DEADLINE_S)
+        till.restore("burger").result(PATIENCE_S)
         until(lambda: shows(till, True), "it is back")

@@ -29,8 +29,9 @@ from services.kitchen.store import STATIONS, TICKETS
 from services.orders.store import ORDERS
 from services.runtime.tables import INBOX, METADATA, QUARANTINE
 from tests.mqtt_client import REFUSED_FILTER, MqttClient, NotInTime
+from tests.patience import PATIENCE_S
 from tests.spoken import Speaker, order
-from tests.system import DEADLINE_S, RunningSystem, RunningTenant, until
+from tests.system import RunningSystem, RunningTenant, until
 
 
 @dataclass
@@ -153,15 +154,15 @@ def test_two_kitchens_of_the_same_names_stay_apart(system: RunningSystem) -> Non
     ):
         id_ = new_id()
         lines = [LineRequest(item="burger", quantity=1)]
-        receipt = pos.place_order(lines, request_id=id_).result(DEADLINE_S)
-        their_receipt = other.place_order(lines * 2, request_id=id_).result(DEADLINE_S)
+        receipt = pos.place_order(lines, request_id=id_).result(PATIENCE_S)
+        their_receipt = other.place_order(lines * 2, request_id=id_).result(PATIENCE_S)
         assert (receipt.total_minor, their_receipt.total_minor) == (995, 2 * 995)
         until(lambda: len(mine.tickets) == len(theirs.tickets) == 1, "a ticket in each kitchen")
         assert len(mine.tickets[0].lines) == 1
         assert len(theirs.tickets[0].lines) == 2
         ticket_id = mine.tickets[0].ticket_id
-        mine.start_ticket(ticket_id).result(DEADLINE_S)
-        mine.bump(ticket_id).result(DEADLINE_S)
+        mine.start_ticket(ticket_id).result(PATIENCE_S)
+        mine.bump(ticket_id).result(PATIENCE_S)
         until(lambda: not mine.tickets, "the bumped ticket to leave")
         until(lambda: [t.heard_by for t in theirs.tickets] == ["kds-1"], "the other to be heard")
         assert [row["status"] for row in second.rows(ORDERS)] == ["accepted"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -35,6 +34,8 @@ from services.runtime.signatures import new_signing_secret
 from tests.brokers import BrokerDidNotStart, PrivateMosquitto
 from tests.faults.cut import Link
 from tests.faults.plan import MENU, PROVIDER, Stack
+from tests.patience import PATIENCE_S
+from tests.ports import quiet_port
 from tests.postgres import PostgresCluster
 
 TENANT: Final = "roma"
@@ -47,7 +48,6 @@ DEVICES: Final[Mapping[str, Role]] = {
     WITNESS: Role.MANAGER,
     **dict.fromkeys((f"screen-{station}" for station in STATIONS), Role.KITCHEN_DISPLAY),
 }
-RESTART_S: Final = 20.0
 
 T = TypeVar("T")
 
@@ -286,7 +286,7 @@ class Footing:
         """Start Mosquitto again, if it was killed, on the same port."""
         if self.mosquitto is None or not self._down:
             return
-        deadline = time.monotonic() + RESTART_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:  # somebody's passing connection may hold the port for an instant
             try:
                 self.mosquitto.restart()
@@ -324,11 +324,3 @@ async def _ask_for_money_first(url: str) -> None:
             await house_rules.write(connection, TENANT, orders=rules)
     finally:
         await database.close()
-
-
-def quiet_port() -> int:
-    """A free port below those that the system hands out: nobody takes it while it is down."""
-    for port in range(20_000 + uuid4().int % 10_000, 32_000):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise BrokerDidNotStart("no free port between 20000 and 32000")

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tests.children import Child
-from tests.faults.ground import INSPECTOR, TENANT, TILL, Footing, quiet_port
+from tests.faults.ground import INSPECTOR, TENANT, TILL, Footing
 from tests.faults.ordering import Answer, Ordering, Papers
 from tests.faults.plan import Stack, Wanted
 from tests.faults.serving import READY, Crash, Serving
+from tests.ports import quiet_port
 
 
 class Unplanned(AssertionError):

@@ -22,8 +22,9 @@ from services.kitchen.store import STATIONS, TICKETS, to_ticket
 from services.menu.handlers import put_menu
 from services.runtime.moment import system_clock
 from tests.mqtt_client import MqttClient
+from tests.patience import PATIENCE_S
 from tests.spoken import read_message
-from tests.system import DEADLINE_S, RunningSystem, RunningTenant, until
+from tests.system import RunningSystem, RunningTenant, until
 
 AIOLI = Modifier(modifier="aioli", name="Aioli", price_minor=50, allergens=("egg",))
 FRIES = Modifier(
@@ -126,7 +127,7 @@ def marks(ticket: Ticket) -> dict[int, LineMark | None]:
 def test_what_the_guest_said_stands_on_the_ticket_word_for_word(diner: RunningTenant) -> None:
     with diner.till() as pos, diner.display("grill") as grill:
         wanted = pos.place_order([BURGER_LINE, ALE_LINE], kind=OrderKind.TAKEAWAY)
-        order = pos.read_order(wanted.result(DEADLINE_S).order_id).result(DEADLINE_S).order
+        order = pos.read_order(wanted.result(PATIENCE_S).order_id).result(PATIENCE_S).order
         until_heard(diner, grill, 1)
         (ticket,) = grill.tickets
         (line,), asked = ticket.lines, order.lines[0]
@@ -147,12 +148,12 @@ def test_two_screens_show_a_change_while_it_is_cooked_and_both_may_finish_it(
         diner.display("grill") as left,
         diner.display("grill") as right,
     ):
-        order = pos.place_order([BURGER_LINE, STEAK_LINE]).result(DEADLINE_S)
+        order = pos.place_order([BURGER_LINE, STEAK_LINE]).result(PATIENCE_S)
         until_heard(diner, left, 1)
         (ticket,) = left.tickets
-        left.start_ticket(ticket.ticket_id).result(DEADLINE_S)
+        left.start_ticket(ticket.ticket_id).result(PATIENCE_S)
         pos.change_line(order.order_id, 1, quantity=3, modifiers=(ModifierRequest(
-            modifier="cheese"),)).result(DEADLINE_S)  # fmt: skip
+            modifier="cheese"),)).result(PATIENCE_S)  # fmt: skip
         for screen in (left, right):
             until_heard(diner, screen, 1)
         until_alike(diner, left, right)
@@ -166,9 +167,9 @@ def test_two_screens_show_a_change_while_it_is_cooked_and_both_may_finish_it(
         assert (steak.mark, steak.was) == (None, None)
         assert now.status is TicketStatus.STARTED
         assert now.change_heard_by in {left.device, right.device}
-        right.bump(now.ticket_id).result(DEADLINE_S)
+        right.bump(now.ticket_id).result(PATIENCE_S)
         until(lambda: left.tickets == [] == right.tickets, "the end")
-        state = pos.read_order(order.order_id).result(DEADLINE_S).order
+        state = pos.read_order(order.order_id).result(PATIENCE_S).order
         assert state.status is OrderStatus.READY
 
 
@@ -176,9 +177,9 @@ def test_added_lines_stand_apart_as_new_and_voided_ones_stay_struck_out(
     diner: RunningTenant,
 ) -> None:
     with diner.till() as pos, diner.display("grill") as grill, diner.display("bar") as bar:
-        order = pos.place_order([BURGER_LINE, STEAK_LINE]).result(DEADLINE_S)
+        order = pos.place_order([BURGER_LINE, STEAK_LINE]).result(PATIENCE_S)
         until_heard(diner, grill, 1)
-        pos.add_lines(order.order_id, [BURGER_LINE, ALE_LINE]).result(DEADLINE_S)
+        pos.add_lines(order.order_id, [BURGER_LINE, ALE_LINE]).result(PATIENCE_S)
         until_heard(diner, grill, 2)
         until_heard(diner, bar, 1)
         assert [marks(each) for each in grill.tickets] == [
@@ -186,7 +187,7 @@ def test_added_lines_stand_apart_as_new_and_voided_ones_stay_struck_out(
             {3: LineMark.NEW},
         ]
         assert marks(bar.tickets[0]) == {4: LineMark.NEW}
-        pos.void_lines(order.order_id, [2, 4], "changed their mind").result(DEADLINE_S)
+        pos.void_lines(order.order_id, [2, 4], "changed their mind").result(PATIENCE_S)
         until(lambda: bar.tickets == [], "the cancelled ticket to go")
         until_heard(diner, grill, 2)
         assert marks(grill.tickets[0]) == {1: None, 2: LineMark.CANCELLED}
@@ -194,18 +195,18 @@ def test_added_lines_stand_apart_as_new_and_voided_ones_stay_struck_out(
         ended = [each for each in kept(diner).values() if each.station == "bar"]
         assert [each.status for each in ended] == [TicketStatus.CANCELLED]
         for ticket in list(grill.tickets):
-            grill.bump(ticket.ticket_id).result(DEADLINE_S)
-        state = pos.read_order(order.order_id).result(DEADLINE_S).order
+            grill.bump(ticket.ticket_id).result(PATIENCE_S)
+        state = pos.read_order(order.order_id).result(PATIENCE_S).order
         assert state.status is OrderStatus.READY
 
 
 def test_what_is_left_after_a_void_makes_the_order_ready(diner: RunningTenant) -> None:
     with diner.till() as pos, diner.display("grill") as grill, diner.display("bar") as bar:
-        order = pos.place_order([BURGER_LINE, ALE_LINE]).result(DEADLINE_S)
+        order = pos.place_order([BURGER_LINE, ALE_LINE]).result(PATIENCE_S)
         until_heard(diner, grill, 1)
         until_heard(diner, bar, 1)
-        grill.bump(grill.tickets[0].ticket_id).result(DEADLINE_S)
-        receipt = pos.void_lines(order.order_id, [2], "none left").result(DEADLINE_S)
+        grill.bump(grill.tickets[0].ticket_id).result(PATIENCE_S)
+        receipt = pos.void_lines(order.order_id, [2], "none left").result(PATIENCE_S)
         assert receipt.status is OrderStatus.READY
         until_alike(diner, grill, bar)
         assert bar.tickets == grill.tickets == []
@@ -217,23 +218,23 @@ def test_what_is_cooked_is_not_changed_and_goes_only_with_a_manager(diner: Runni
         diner.display("grill") as grill,
         diner.speaker(Role.MANAGER) as manager,
     ):
-        order = pos.place_order([BURGER_LINE, ALE_LINE]).result(DEADLINE_S)
+        order = pos.place_order([BURGER_LINE, ALE_LINE]).result(PATIENCE_S)
         until_heard(diner, grill, 1)
-        pos.change_line(order.order_id, 1, quantity=1).result(DEADLINE_S)
+        pos.change_line(order.order_id, 1, quantity=1).result(PATIENCE_S)
         until_heard(diner, grill, 1)
-        grill.start_ticket(grill.tickets[0].ticket_id).result(DEADLINE_S)
-        pos.change_line(order.order_id, 1, quantity=4).result(DEADLINE_S)
+        grill.start_ticket(grill.tickets[0].ticket_id).result(PATIENCE_S)
+        pos.change_line(order.order_id, 1, quantity=4).result(PATIENCE_S)
         until_heard(diner, grill, 1)
-        grill.bump(grill.tickets[0].ticket_id).result(DEADLINE_S)
+        grill.bump(grill.tickets[0].ticket_id).result(PATIENCE_S)
         for request in (
             pos.change_line(order.order_id, 1, quantity=2),
             pos.void_lines(order.order_id, [1], "late"),
             pos.cancel_order(order.order_id, "late"),
         ):
             with pytest.raises(Rejected) as error:
-                request.result(DEADLINE_S)
+                request.result(PATIENCE_S)
             assert error.value.code is RefusalCode.ALREADY_COOKED
-        pos.change_line(order.order_id, 2, note="cold").result(DEADLINE_S)
+        pos.change_line(order.order_id, 2, note="cold").result(PATIENCE_S)
         before = [each for each in kept(diner).values() if each.station == "grill"]
         manager.accepted(VoidLines(order_id=order.order_id, lines=(1,), reason="on the house"))
         assert [each for each in kept(diner).values() if each.station == "grill"] == before
@@ -324,7 +325,7 @@ def test_after_a_restart_the_change_stands_retained_and_is_heard_by_who_comes(
         order = pos.accepted(PlaceOrder(lines=(BURGER_LINE, STEAK_LINE)))
         with tenant.display("grill") as first:
             until_heard(tenant, first, 1)
-            first.start_ticket(first.tickets[0].ticket_id).result(DEADLINE_S)
+            first.start_ticket(first.tickets[0].ticket_id).result(PATIENCE_S)
         pos.accepted(ChangeLine(order_id=order.order_id, line=1, quantity=7))
         pos.accepted(VoidLines(order_id=order.order_id, lines=(2,), reason="none left"))
         own_system.stop()
@@ -349,5 +350,5 @@ def test_after_a_restart_the_change_stands_retained_and_is_heard_by_who_comes(
             (now,) = second.tickets
             assert now.change_heard_by == second.device
             assert marks(now) == marks(ticket)
-            second.bump(now.ticket_id).result(DEADLINE_S)
+            second.bump(now.ticket_id).result(PATIENCE_S)
         until(lambda: standing_tickets(tenant, [eye]) == {}, "the end")

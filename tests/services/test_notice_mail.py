@@ -8,7 +8,8 @@ from schemas.notices import ChannelKind, NoticeStatus
 from schemas.orders import Guest, OrderChange
 from services.notices.mail import MailServer, UnusableMailServer, checked_address
 from services.runtime.database import Database
-from tests.mail_sink import TAKEN, free_port, mail_sink
+from tests.mail_sink import TAKEN, mail_sink
+from tests.ports import quiet_port
 from tests.services.notice_world import HASTY, NoticeWorld, mail_at, quick
 
 ADA = "ada@example.com"
@@ -61,7 +62,7 @@ async def test_a_refusal_for_good_is_a_dead_letter_at_once(world: NoticeWorld) -
 
 async def test_a_server_that_is_down_is_tried_until_the_notice_is_dead(world: NoticeWorld) -> None:
     made = await world.notice("mail", to=ADA)
-    async with world.sending(quick(mail_server=mail_at(free_port()))):
+    async with world.sending(quick(mail_server=mail_at(quiet_port()))):
         (row,) = await world.until_ended(made)
     assert (row["status"], row["attempts"]) == (NoticeStatus.DEAD, HASTY.attempts)
     assert row["error"].startswith("the mail server cannot be used")
