@@ -57,20 +57,20 @@ def guess(one: Limited, *, guessed: str = "wrong", device: str = "car-1") -> Lin
     return link
 
 
-def test_guesses_are_answered_ever_more_slowly_and_the_right_secret_at_once() -> None:
-    with limited(free_guesses=3, guess_delay_s=0.3) as one, ExitStack() as stack:
+def test_guesses_are_answered_ever_more_slowly_and_the_right_secret_meanwhile() -> None:
+    with limited(free_guesses=3, guess_delay_s=1.0) as one, ExitStack() as stack:
         for _ in range(3):
             with guess(one) as free:
                 assert code(free) == BAD_SECRET
         guessing = stack.enter_context(guess(one))
         with pytest.raises(NoAnswer):
-            guessing.next(0.1)
+            guessing.next(0.05)
         with one.client("car-1") as car:
             car.publish(FIX, b"in, though others guess")
         began = time.monotonic()
         with guess(one) as slower:
             assert code(slower) == BAD_SECRET
-            assert time.monotonic() - began >= 0.6 * 0.9
+            assert time.monotonic() - began >= 2.0 * 0.9
         assert code(guessing) == BAD_SECRET
         with guess(one, device="car-2") as of_another:
             assert code(of_another) == BAD_SECRET
@@ -114,7 +114,8 @@ def test_an_unknown_name_costs_as_much_work_as_a_wrong_secret(
     verify = SecretHash.verify
 
     def counted(self: SecretHash, secret: str) -> bool:
-        verified.append(secret)
+        if secret.startswith("for "):  # other tests' brokers verify others
+            verified.append(secret)
         return verify(self, secret)
 
     monkeypatch.setattr(SecretHash, "verify", counted)
@@ -164,7 +165,7 @@ def test_the_oldest_silent_stranger_makes_room_for_a_newcomer() -> None:
         until(lambda: len(found._silent) == 5, "the strangers")
         with one.client("car-1") as car:
             car.publish(FIX, b"in")
-        assert silent[0].end(5.0)
+        assert silent[0].end()
         for other in silent[1:]:
             with pytest.raises(NoAnswer):
                 other.next(0.01)
@@ -208,7 +209,7 @@ def test_a_full_broker_takes_nobody_more_and_goes_on() -> None:
         for device in ("car-1", "car-2", "boss-1"):
             stack.enter_context(one.entered(device))
         with one.link() as fourth:
-            assert fourth.end(5.0)
+            assert fourth.end()
         assert one.count(Kind.CONNECTIONS) == 1
 
 
@@ -300,10 +301,10 @@ def test_the_log_has_one_line_a_minute_for_each_client_and_kind(
     assert refusals.counts[Kind.BYTES] == refusals.counts[Kind.LOGIN] == 1_000
     assert exceeded == [("roma:pos-1", Kind.BYTES)]
     log.clear()
-    soon = Refusals(BrokerLimits(told_every_s=0.05), lambda *both: exceeded.append(both))
+    soon = Refusals(BrokerLimits(told_every_s=1.0), lambda *both: exceeded.append(both))
     for _ in range(3):
         soon.note(Kind.BYTES, "roma:pos-1", "here", "x")
-    time.sleep(0.06)
+    time.sleep(1.1)
     soon.note(Kind.BYTES, "roma:pos-1", "here", "x")
     assert [each.getMessage() for each in log.records] == [
         "too many bytes: 'roma:pos-1' from here: x",

@@ -156,7 +156,7 @@ def silent_sockets_take_nobodys_place(broker: Reachable) -> None:
         with Link(broker.address) as newcomer:
             newcomer.send(opening(broker.login(ROMA, "pos-1")))
             try:
-                answer = newcomer.next(3.0)
+                answer = newcomer.next(6.0)
             except NoAnswer:
                 raise Hole("a device waits for strangers who say nothing") from None
             assert answer is not None

@@ -29,6 +29,7 @@ from schemas.topics import Plane, plane_filter
 from services.runtime.bus import ConnectionLost
 from services.runtime.mqtt_bus import MqttBus
 from tests.mqtt_client import ConnectionRefused, MqttClient
+from tests.patience import PATIENCE_S
 from tests.system import until
 from tests.tls_broker import Certificates, TlsMosquitto
 
@@ -70,7 +71,7 @@ def mutual_broker(
 def greet(port: int, context: ssl.SSLContext) -> str | None:
     """Make a handshake; returns the version that was agreed."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as link,
     ):
         return link.version()
@@ -232,7 +233,7 @@ def shown(port: int) -> Facts:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain,
         context.wrap_socket(plain) as link,
     ):
         return look_at(link.getpeercert(binary_form=True) or b"")
