@@ -15,12 +15,11 @@ if (ROOT / "tests" / "brokers.py").exists():
     # In this order: a module is made ready for asserts before another imports it.
     pytest_plugins += ["tests.brokers", "tests.running"]
 
-# On a busy machine time says nothing about the code: no deadlines. In CI the same
-# examples each time: a failure there must be one that this change made.
-settings.register_profile("dev", deadline=None)
-settings.register_profile(
-    "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+# On a busy machine time says nothing about the code: no deadlines, and nothing is too slow. In
+# CI the same examples each time: a failure there must be one that this change made.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", _PATIENT)
+settings.register_profile("ci", _PATIENT, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 

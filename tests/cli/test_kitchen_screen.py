@@ -20,7 +20,10 @@ from schemas.kitchen import HoldReason, StationHead, Ticket, TicketStatus
 from schemas.menu import Component
 from tests.devices.station_model import page, ticket
 
-NOW = datetime.now(UTC)
+
+def now() -> datetime:
+    """The time of a test, and not of the run's beginning: what waits long is shown as late."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -64,12 +67,12 @@ def test_it_shows_the_queue_the_counts_the_work_and_what_is_wrong(display: Kitch
     )
     cooking = ticket(1, sequence=1, status=TicketStatus.STARTED).model_copy(
         update={
-            "placed_at": NOW,
+            "placed_at": now(),
             "lines": (line, line.model_copy(update={"line": 2})),
         }
     )
     held = ticket(2, sequence=2, status=TicketStatus.HELD).model_copy(
-        update={"placed_at": NOW, "held_for": HoldReason.COURSE, "course": 2}
+        update={"placed_at": now(), "held_for": HoldReason.COURSE, "course": 2}
     )
     told(display, held, cooking, work_s=61, closed="no fan")
     alert = Alert(
@@ -80,10 +83,10 @@ def test_it_shows_the_queue_the_counts_the_work_and_what_is_wrong(display: Kitch
         to="grill",
         about="grill",
         text="nobody hears the grill",
-        raised_at=NOW,
+        raised_at=now(),
     )
     state = AlertState(alert_id=alert.alert, alert=alert)
-    payload = encode(state, id=new_id(), source=service_source("roma"), time=NOW)
+    payload = encode(state, id=new_id(), source=service_source("roma"), time=now())
     display._alerts.receive(state.topic(tenant="roma"), payload)
     drawn = shown(display)
     for text in (
@@ -103,10 +106,10 @@ def test_it_shows_the_queue_the_counts_the_work_and_what_is_wrong(display: Kitch
 def test_a_screen_that_is_not_connected_says_so_and_shows_no_more_than_fits(
     display: KitchenDisplay,
 ) -> None:
-    many = [ticket(n, sequence=n).model_copy(update={"placed_at": NOW}) for n in range(1, 10)]
+    many = [ticket(n, sequence=n).model_copy(update={"placed_at": now()}) for n in range(1, 10)]
     told(display, *many)
     assert "and " not in shown(display)
-    more = [ticket(n, sequence=n).model_copy(update={"placed_at": NOW}) for n in range(1, 40)]
+    more = [ticket(n, sequence=n).model_copy(update={"placed_at": now()}) for n in range(1, 40)]
     told(display, *more)
     drawn = shown(display)
     assert "and 15 more" in drawn
@@ -121,7 +124,7 @@ def test_an_ordinary_terminal_shows_four_tickets_and_never_less_than_one(
 ) -> None:
     told(
         display,
-        *(ticket(n, sequence=n).model_copy(update={"placed_at": NOW}) for n in range(1, 5)),
+        *(ticket(n, sequence=n).model_copy(update={"placed_at": now()}) for n in range(1, 5)),
     )
     drawn = shown(display, width=80, height=24)
     assert drawn.count("x Burger") == 4
