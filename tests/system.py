@@ -59,10 +59,11 @@ MENU: Final = {
 
 def until(condition: Callable[[], object], what: str, within: float = PATIENCE_S) -> None:
     """Wait until the condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + within
+    deadline, pause = time.monotonic() + within, 0.005
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {within:.0f} s"
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(0.02, pause * 1.2)  # to look is work for what is looked at, too
 
 
 def menu_items(
