@@ -30,6 +30,7 @@ from services.runtime.moment import system_clock
 from services.runtime.tables import NO_TENANT
 from tests.brokers import PrivateMosquitto
 from tests.mqtt_client import ConnectionRefused, MqttClient
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ class House:
     def start(self) -> House:
         """Start, with everybody there."""
         self.system.start()
-        assert self.system.wait_serving()
+        assert self.system.wait_serving(PATIENCE_S)
 
         async def people(database: Database) -> None:
             async with database.write() as connection:
@@ -139,7 +140,7 @@ class House:
     def http(self, token: str | None = None) -> httpx.Client:
         """A client of the gateway."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.system.gateway_url, headers=headers, timeout=10)
+        return httpx.Client(base_url=self.system.gateway_url, headers=headers, timeout=PATIENCE_S)
 
     def log_in(
         self, person: str = "ada", tenant: str = "roma", *, operator: bool = False

@@ -29,5 +29,5 @@ def hold(tenant: RunningTenant, device: str, role: Role, **own: Any) -> Limits:
 def wait_held(tenant: RunningTenant, device: str, wanted: Limits) -> Limits:
     """Wait until a device is held to just this."""
     sender = gate_of(tenant.system).sender((tenant.name, device))
-    until(lambda: sender.meter.limits == wanted, "the limits to count", within=5.0)
+    until(lambda: sender.meter.limits == wanted, "the limits to count")
     return wanted

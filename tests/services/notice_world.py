@@ -27,10 +27,10 @@ from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.runtime.relay import Checkpoint, Relay, no_checkpoint
 from services.runtime.signatures import new_signing_secret
+from tests.patience import PATIENCE_S
 
 SECRET: Final = new_signing_secret()
 HASTY: Final = Patience(first_s=0.05, growth=1.5, longest_s=0.2, attempts=4)
-DEADLINE_S: Final = 20.0
 
 
 def sealed(secret: str) -> str:
@@ -43,8 +43,8 @@ def quick(**changes: Any) -> SenderSettings:
     usual = SenderSettings(
         unseal=base64.b64decode,
         patience=HASTY,
-        webhook_timeout_s=20.0,
-        mail_timeout_s=20.0,
+        webhook_timeout_s=PATIENCE_S,
+        mail_timeout_s=PATIENCE_S,
         every_s=0.02,
     )
     return replace(usual, **changes)
@@ -156,7 +156,7 @@ class NoticeWorld:
         self, notice_id: UUID, condition: Callable[[dict[str, Any]], object]
     ) -> dict[str, Any]:
         """Wait until a row is so."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition(row := await self.row(notice_id)):  # noqa: ASYNC110 - a row tells nobody that it has changed
                 await asyncio.sleep(0.01)
             return row
@@ -176,12 +176,13 @@ class NoticeWorld:
             assert not running.done(), running.exception()
         finally:
             running.cancel()
-            await asyncio.wait([running])
+            await asyncio.wait([running], timeout=PATIENCE_S)
+            assert running.done(), "it does not end"
 
 
 async def eventually(condition: Callable[[], object]) -> None:
     """Wait until it is so."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - a server on a thread sets no event of this loop
             await asyncio.sleep(0.01)
 

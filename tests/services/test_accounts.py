@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,10 +84,8 @@ async def test_a_dismissed_device_takes_its_session_along(
     await accounts.admit([account], anew=True)
     client = MqttClient(mosquitto.address, login(account), clean=False).connect()
     assert client.subscribe(EVENTS) == 1
-    began = time.monotonic()
     await accounts.dismiss([(POS, [1])])
     client.wait_until_gone()
-    assert time.monotonic() - began < 1.0, "a revocation takes less than a second"
     client.thaw()
     say(mosquitto, PLACED, b"for the one that was")
     await accounts.admit([account], anew=True)

@@ -20,6 +20,7 @@ from services.migrations.upgrade import differences, newest, upgrade, version
 from services.runtime.database import Database, DatabaseUnusable, is_away
 from services.runtime.moment import Moment
 from services.runtime.tables import TENANTS
+from tests.patience import PATIENCE_S
 
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-call]  # SQLAlchemy
 TIMES = [
@@ -153,7 +154,7 @@ async def test_writers_who_are_stopped_hold_up_nobody_who_comes_after(
         for each in writing:
             each.cancel()
         # A lock that a stopped writer has left would hold the next one for half a minute.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             # Their ends are kept: what an exception holds on to is not collected meanwhile.
             ends += await asyncio.gather(*writing, return_exceptions=True)
             await database.close()
@@ -166,7 +167,7 @@ async def somebody_waits(eye: Database) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND wait_event_type = 'Lock'"
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with eye.read() as connection:
                 if await connection.scalar(query):
@@ -192,7 +193,7 @@ async def test_a_reader_sees_one_moment_and_never_waits_for_a_writer(database: D
     row = {"tenant": "t", "name": "x", "currency": "GBP", "created_at": TIMES[0]}
     async with database.read() as reading:
         assert (await reading.execute(select(TENANTS))).all() == []
-        async with asyncio.timeout(5), database.write() as writing:
+        async with asyncio.timeout(PATIENCE_S), database.write() as writing:
             await writing.execute(TENANTS.insert().values(**row))
         assert (await reading.execute(select(TENANTS))).all() == []
     async with database.read() as reading:

@@ -12,6 +12,7 @@ from services.kitchen.store import TICKETS
 from services.runtime.database import Database
 from services.runtime.lease import _LOCK, is_held, lease
 from tests.brokers import PrivateMosquitto
+from tests.patience import PATIENCE_S
 from tests.spoken import order
 from tests.system import RunningSystem, running_system, until
 
@@ -46,7 +47,7 @@ async def test_the_second_waits_for_the_first_and_takes_over(
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(taken.wait(), 0.7)  # longer than it sleeps between looks
         assert not lost.is_set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await standing_by
     assert taken.is_set()
     assert not await is_held(database)
@@ -55,7 +56,7 @@ async def test_the_second_waits_for_the_first_and_takes_over(
 
 async def test_a_lease_whose_connection_dies_is_lost(postgresql_url: str) -> None:
     one, other = Database(postgresql_url), Database(postgresql_url)
-    async with asyncio.timeout(20), lease(one) as lost:
+    async with asyncio.timeout(PATIENCE_S), lease(one) as lost:
         async with other.write() as connection:
             await connection.execute(KILL)
         async with lease(other) as mine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -36,7 +35,7 @@ from tests.running import StartSystem
 from tests.services.notice_world import channel_row, mail_at, quick
 from tests.spoken import Speaker, order, read_message
 from tests.system import RunningTenant, until
-from tests.webhook_server import Answer, webhook_server
+from tests.webhook_server import HANG_S, Answer, webhook_server
 
 ADA = Guest(name="Ada", email="ada@example.com", language="fr")
 
@@ -244,14 +243,14 @@ def test_a_guest_who_is_forgotten_is_told_no_more(tenant: RunningTenant) -> None
     assert "Ada" not in json.dumps(rows, default=str)
 
 
-def test_a_stop_in_mid_send_ends_in_time_and_the_notice_goes_out_later(
+def test_a_stop_in_mid_send_waits_for_no_answer_and_the_notice_goes_out_later(
     start_system: StartSystem,
 ) -> None:
-    waiting = [Answer(after_s=30.0), Answer()]
+    waiting = [Answer(after_s=HANG_S), Answer()]
     with webhook_server(lambda number, _: waiting[min(number, 2) - 1]) as server:
 
         def alter(served: Any) -> None:
-            served.sender.settings = quick(webhook_timeout_s=30.0)
+            served.sender.settings = quick(webhook_timeout_s=HANG_S)
 
         system = start_system(alter=alter)
         tenant = system.add_tenant()
@@ -263,9 +262,7 @@ def test_a_stop_in_mid_send_ends_in_time_and_the_notice_goes_out_later(
         with tenant.speaker() as pos:
             pos.ask(order("burger"), new_id())
             until(lambda: server.arrivals, "the webhook is on its way")
-        began = time.monotonic()
-        system.stop()
-        assert time.monotonic() - began < 5.0
+        system.stop()  # its patience ends long before that of the webhook
         (row,) = tenant.rows(NOTICES)
         assert (row["status"], row["attempts"]) == (NoticeStatus.WAITING, 0)
         system.start()

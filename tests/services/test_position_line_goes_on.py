@@ -21,6 +21,7 @@ from services.tracking.line import PositionLine
 from services.tracking.tables import FIXES, VEHICLES
 from services.tracking.tick import Found, Tick
 from tests.mqtt_client import MqttClient
+from tests.patience import PATIENCE_S
 from tests.running import StartSystem
 from tests.services.test_position_line import delivers, kept, now, ride, say_raw, tracker
 from tests.spoken import Speaker
@@ -87,7 +88,7 @@ class Fault:
 
         async def waiting() -> Any:
             self.reads.set()
-            await asyncio.get_running_loop().run_in_executor(None, self.goes_on.wait, 20)
+            await asyncio.get_running_loop().run_in_executor(None, self.goes_on.wait, PATIENCE_S)
             return await remembered()
 
         monkeypatch.setattr(Tick, "judge", failing)
@@ -115,7 +116,7 @@ def test_a_tick_that_fails_once_is_kept_and_what_stands_is_put_right(
         fault.times, fault.about = 1, "bike-1"
         fault.goes_on.clear()
         say_fix(bike)
-        assert fault.reads.wait(20)
+        assert fault.reads.wait(PATIENCE_S)
         # While the book is read anew nobody is told that there are no vehicles.
         assert not line.ready.is_set()
         assert line.book.find((tenant.name, "bike-2")) is not None

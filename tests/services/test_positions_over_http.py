@@ -229,17 +229,17 @@ def test_who_is_not_a_tracker_by_its_secret_tells_nothing(start_house: Start) ->
     assert problem(answer, 403) == ProblemCode.NOT_ALLOWED
     assert len(rows(house)) == 1
 
-    # Out for a while, and then for ever: each at once.
-    until_then = system_clock() + timedelta(seconds=60)
+    # Out for a while, and then for ever.
+    until_then = system_clock() + timedelta(seconds=600)
     out = {"tenant": "roma", "device": "bike-1", "ends_at": until_then}
     writing(house, lambda c: c.execute(SUSPENSIONS.insert().values(out)))
-    until(lambda: bike.post(TRACCAR, forwarded(moment())).status_code == 429, "it is out", within=1)
-    assert int(bike.post(TRACCAR, forwarded(moment())).headers["retry-after"]) > 30
+    until(lambda: bike.post(TRACCAR, forwarded(moment())).status_code == 429, "it is out")
+    assert int(bike.post(TRACCAR, forwarded(moment())).headers["retry-after"]) > 300
     writing(house, lambda c: c.execute(delete(SUSPENSIONS)))
     assert bike.post(TRACCAR, forwarded(moment())).status_code == 204
     mine = (DEVICES.c.tenant == "roma") & (DEVICES.c.device == "bike-1")
     writing(house, lambda c: c.execute(delete(DEVICES).where(mine)))
-    until(lambda: bike.post(TRACCAR, forwarded(moment())).status_code == 401, "it is out", within=1)
+    until(lambda: bike.post(TRACCAR, forwarded(moment())).status_code == 401, "it is out")
 
 
 def test_who_guesses_secrets_is_slowed_down(start_house: Start) -> None:
