@@ -9,6 +9,7 @@ from uuid import UUID
 
 from schemas.message import Request
 from schemas.replies import Reply
+from tests.patience import PATIENCE_S
 from tests.services.order_world import OURSELVES, Asked, OrderWorld
 
 
@@ -46,7 +47,7 @@ async def outlasts_a_fault(
     asks.fault = RuntimeError("a fault of ours")
     watching = asyncio.create_task(watch)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while asks.failed < 2:
                 assert not watching.done(), f"it has ended: {watching.exception()!r}"
                 await asyncio.sleep(0.005)

@@ -13,6 +13,7 @@ from devices.gps_tracker import GpsTracker
 from schemas.devices import Role
 from schemas.positions import OneFix
 from services.tracking.tables import FIXES
+from tests.patience import PATIENCE_S
 from tests.services.limited import hold
 from tests.system import RunningTenant, until
 
@@ -48,8 +49,8 @@ def told_whole(tenant: RunningTenant, held: Path, fixes: Sequence[OneFix]) -> di
     phone = GpsTracker(address.host, address.port, backlog=held, **options)
     phone.report_many(fixes)
     with phone:
-        assert phone.wait_told(60.0)
-        until(lambda: tenant.count(FIXES) >= len(fixes), "every position", within=60.0)
+        assert phone.wait_told(3 * PATIENCE_S)
+        until(lambda: tenant.count(FIXES) >= len(fixes), "every position", 3 * PATIENCE_S)
     assert [row["at"] for row in tenant.rows(FIXES)] == [each.at for each in fixes]
     return {name: line.counts[name] - before[name] for name in ("held back", "limited")}
 

@@ -20,6 +20,7 @@ from services.people.store import remove_tenant
 from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.work import Draft, UnitOfWork
+from tests.patience import PATIENCE_S
 from tests.services.eta_world import BEGAN, HOUSE, EtaWorld, north
 
 HAND_OVER_S, DOOR_S, PACE = 200.0, 60.0, 0.5
@@ -230,12 +231,12 @@ async def test_a_house_that_is_removed_during_its_lesson_is_let_go(
 
     def slowly(*shown: Any) -> Legs:
         began.set()
-        assert removed.wait(10)
+        assert removed.wait(PATIENCE_S)
         return learn(*shown)
 
     monkeypatch.setattr("services.delivery.trainer.learn", slowly)
     looking = asyncio.create_task(Trainer(world.database, lambda: BEGAN).look())
-    assert await asyncio.to_thread(began.wait, 10)
+    assert await asyncio.to_thread(began.wait, PATIENCE_S)
     async with world.database.write() as connection:
         await remove_tenant(connection, world.tenant)
     removed.set()

@@ -36,11 +36,10 @@ from services.orders.party_tables import PARTIES
 from services.orders.store import ORDERS
 from services.runtime.moment import system_clock
 from services.runtime.tables import INBOX
+from tests.patience import PATIENCE_S
 from tests.running import StartSystem
 from tests.spoken import Speaker
 from tests.system import RunningSystem, RunningTenant, until
-
-WITHIN_S = 20.0
 
 
 def line(item: str, quantity: int = 1, **more: Any) -> LineRequest:
@@ -65,9 +64,11 @@ def table_of(tenant: RunningTenant, guests: int) -> Iterator[tuple[UUID, list[Pa
     """A party whose guests have all come; the first is its host."""
     with ExitStack() as stack:
         phones = [stack.enter_context(guest(tenant)) for _ in range(guests)]
-        opened = phones[0].open_party("Ada", table="7").result(WITHIN_S)
+        opened = phones[0].open_party("Ada", table="7").result(PATIENCE_S)
         for number, phone in enumerate(phones[1:], 2):
-            joined = phone.join_party(opened.party.code.lower(), f"Guest {number}").result(WITHIN_S)
+            joined = phone.join_party(opened.party.code.lower(), f"Guest {number}").result(
+                PATIENCE_S
+            )
             assert joined.guest == number
         yield opened.party.party_id, phones
 
@@ -90,19 +91,19 @@ def sees_none(phone: PartyGuest) -> None:
 def test_guests_choose_see_each_other_live_and_the_host_sends(tenant: RunningTenant) -> None:
     with table_of(tenant, 3) as (party_id, phones):
         ada, bob, cleo = phones
-        bob.choose(party_id, [line("burger", 2), line("ale")]).result(WITHIN_S)
-        cleo.choose(party_id, [line("fries", note="no salt")]).result(WITHIN_S)
+        bob.choose(party_id, [line("burger", 2), line("ale")]).result(PATIENCE_S)
+        cleo.choose(party_id, [line("fries", note="no salt")]).result(PATIENCE_S)
         for phone in phones:
             sees(phone, lambda party: party.version >= 5, "what the others have chosen")
             assert [each.name for each in seen(phone).guests] == ["Ada", "Guest 2", "Guest 3"]
             assert [each.subtotal_minor for each in seen(phone).guests] == [0, 2470, 350]
-        bob.choose(party_id, [line("ale")]).result(WITHIN_S)
+        bob.choose(party_id, [line("ale")]).result(PATIENCE_S)
         with pytest.raises(Rejected) as refused:
-            bob.send(party_id).result(WITHIN_S)
+            bob.send(party_id).result(PATIENCE_S)
         assert refused.value.code is RefusalCode.NOT_THE_HOST
         assert refused.value.state is not None
         assert refused.value.state.kind == "party"
-        sent = ada.send(party_id).result(WITHIN_S)
+        sent = ada.send(party_id).result(PATIENCE_S)
         assert sent.party.status is PartyStatus.SENT
         (order,) = tenant.rows(ORDERS)
         assert order["order_id"] == sent.party.order_id
@@ -116,7 +117,7 @@ def test_guests_choose_see_each_other_live_and_the_host_sends(tenant: RunningTen
         for phone in phones:
             sees(phone, lambda party: party.status is PartyStatus.SENT, "that it is sent")
         with pytest.raises(Rejected, match="is sent"):
-            cleo.choose(party_id, [line("ale")]).result(WITHIN_S)
+            cleo.choose(party_id, [line("ale")]).result(PATIENCE_S)
 
 
 def test_all_who_choose_at_once_have_what_they_chose(tenant: RunningTenant) -> None:
@@ -128,7 +129,7 @@ def test_all_who_choose_at_once_have_what_they_chose(tenant: RunningTenant) -> N
             for number, phone in enumerate(phones, 1)
         ]
         for each in asked:
-            each.result(WITHIN_S)
+            each.result(PATIENCE_S)
         for phone in phones:
             sees(
                 phone,
@@ -148,8 +149,8 @@ def test_after_sending_guests_follow_their_order_until_it_is_over(tenant: Runnin
         tenant.speaker(Role.KITCHEN_DISPLAY) as kitchen,
     ):
         ada, bob = phones
-        bob.choose(party_id, [line("burger")]).result(WITHIN_S)
-        order_id = ada.send(party_id).result(WITHIN_S).party.order_id
+        bob.choose(party_id, [line("burger")]).result(PATIENCE_S)
+        order_id = ada.send(party_id).result(PATIENCE_S).party.order_id
         assert order_id is not None
         (ticket,) = tenant.rows(TICKETS)
         kitchen.accepted(HearTickets(ticket_ids=(ticket["ticket_id"],)))
@@ -157,7 +158,7 @@ def test_after_sending_guests_follow_their_order_until_it_is_over(tenant: Runnin
         until(lambda: seen(bob).order_status is OrderStatus.PREPARING, "that it is being made")
         kitchen.accepted(BumpTicket(ticket_id=ticket["ticket_id"]))
         until(lambda: seen(bob).order_status is OrderStatus.READY, "that it is ready")
-        bob.leave(party_id).result(WITHIN_S)
+        bob.leave(party_id).result(PATIENCE_S)
         until(lambda: bob.party is None, "that the one who left is told no more")
         assert seen(ada).status is PartyStatus.SENT
         till.accepted(CloseOrder(order_id=order_id))
@@ -169,10 +170,10 @@ def test_after_sending_guests_follow_their_order_until_it_is_over(tenant: Runnin
 def test_what_each_has_to_pay_adds_up_to_the_bill(tenant: RunningTenant) -> None:
     with table_of(tenant, 3) as (party_id, phones), tenant.speaker() as till:
         ada, bob, cleo = phones
-        ada.choose(party_id, [line("ale")]).result(WITHIN_S)
-        bob.choose(party_id, [line("burger"), line("fries", 2)]).result(WITHIN_S)
-        cleo.choose(party_id, [line("burger", 3)]).result(WITHIN_S)
-        order_id = ada.send(party_id).result(WITHIN_S).party.order_id
+        ada.choose(party_id, [line("ale")]).result(PATIENCE_S)
+        bob.choose(party_id, [line("burger"), line("fries", 2)]).result(PATIENCE_S)
+        cleo.choose(party_id, [line("burger", 3)]).result(PATIENCE_S)
+        order_id = ada.send(party_id).result(PATIENCE_S).party.order_id
         assert order_id is not None
         shares = till.accepted(SplitOrder(order_id=order_id)).shares
         assert {each.guest: each.amount_minor for each in shares} == {1: 480, 2: 1695, 3: 2985}
@@ -183,17 +184,17 @@ def test_what_each_has_to_pay_adds_up_to_the_bill(tenant: RunningTenant) -> None
 def test_a_refused_order_leaves_the_party_open(tenant: RunningTenant) -> None:
     with table_of(tenant, 2) as (party_id, phones):
         ada, bob = phones
-        bob.choose(party_id, [line("burger"), line("ale")]).result(WITHIN_S)
+        bob.choose(party_id, [line("burger"), line("ale")]).result(PATIENCE_S)
         tenant.put_menu({"burger": ("grill", 995), "ale": ("bar", 480)}, sold_out=["burger"])
         with pytest.raises(Rejected, match="sold out: burger") as refused:
-            ada.send(party_id).result(WITHIN_S)
+            ada.send(party_id).result(PATIENCE_S)
         assert refused.value.code is RefusalCode.ITEM_UNAVAILABLE
         assert refused.value.state is not None
         assert refused.value.state.kind == "party"
         assert refused.value.state.party.status is PartyStatus.OPEN
         assert tenant.count(ORDERS) == 0
-        bob.choose(party_id, [line("ale")]).result(WITHIN_S)
-        assert ada.send(party_id).result(WITHIN_S).party.status is PartyStatus.SENT
+        bob.choose(party_id, [line("ale")]).result(PATIENCE_S)
+        assert ada.send(party_id).result(PATIENCE_S).party.status is PartyStatus.SENT
         assert tenant.count(ORDERS) == 1
 
 
@@ -203,47 +204,47 @@ def test_with_its_host_a_party_ends_and_a_guest_takes_only_their_own_away(
     with table_of(tenant, 3) as (party_id, phones):
         ada, bob, cleo = phones
         for phone in (ada, bob, cleo):
-            phone.choose(party_id, [line("ale")]).result(WITHIN_S)
-        gone = bob.leave(party_id).result(WITHIN_S)
+            phone.choose(party_id, [line("ale")]).result(PATIENCE_S)
+        gone = bob.leave(party_id).result(PATIENCE_S)
         assert gone.guest is None
         until(lambda: bob.party is None, "that the one who left sees it no more")
         until(lambda: [each.left for each in seen(ada).guests] == [False, True, False], "who left")
         assert [len(each.lines) for each in seen(ada).guests] == [1, 0, 1]
-        back = bob.join_party(seen(ada).code, "Bob again").result(WITHIN_S)
+        back = bob.join_party(seen(ada).code, "Bob again").result(PATIENCE_S)
         assert back.guest == 2
-        assert ada.leave(party_id).result(WITHIN_S).party.status is PartyStatus.ENDED
+        assert ada.leave(party_id).result(PATIENCE_S).party.status is PartyStatus.ENDED
         for phone in phones:
             sees_none(phone)
         with pytest.raises(Rejected, match="is over"):
-            cleo.choose(party_id, [line("ale")]).result(WITHIN_S)
+            cleo.choose(party_id, [line("ale")]).result(PATIENCE_S)
         with pytest.raises(Rejected) as refused:
-            cleo.join_party(back.party.code, "Cleo").result(WITHIN_S)
+            cleo.join_party(back.party.code, "Cleo").result(PATIENCE_S)
         assert refused.value.code is RefusalCode.WRONG_CODE
 
 
 def test_one_device_is_in_one_open_party_at_a_time(tenant: RunningTenant) -> None:
     with table_of(tenant, 2) as (party_id, (ada, bob)), guest(tenant, Role.POS) as till:
-        waiter = till.open_party("Waiter", table="9").result(WITHIN_S)
+        waiter = till.open_party("Waiter", table="9").result(PATIENCE_S)
         for ask in (bob.open_party("Bob"), bob.join_party(waiter.party.code, "Bob")):
             with pytest.raises(Rejected, match="leave it first") as refused:
-                ask.result(WITHIN_S)
+                ask.result(PATIENCE_S)
             assert refused.value.code is RefusalCode.WRONG_STATE
             assert refused.value.state is not None
             assert refused.value.state.kind == "party"
             assert refused.value.state.party.party_id == party_id
-        ada.choose(party_id, [line("ale")]).result(WITHIN_S)
+        ada.choose(party_id, [line("ale")]).result(PATIENCE_S)
         # A till hosts one party after the other, while earlier orders are made.
-        till.choose(waiter.party.party_id, [line("ale")]).result(WITHIN_S)
-        till.send(waiter.party.party_id).result(WITHIN_S)
-        second = till.open_party("Waiter", table="10").result(WITHIN_S)
+        till.choose(waiter.party.party_id, [line("ale")]).result(PATIENCE_S)
+        till.send(waiter.party.party_id).result(PATIENCE_S)
+        second = till.open_party("Waiter", table="10").result(PATIENCE_S)
         until(lambda: seen(till).party_id == second.party.party_id, "the till's second party")
         assert second.party.code != waiter.party.code
 
 
 def test_a_second_name_is_no_second_guest(tenant: RunningTenant) -> None:
     with table_of(tenant, 2) as (party_id, (ada, bob)):
-        bob.choose(party_id, [line("ale")]).result(WITHIN_S)
-        again = bob.join_party(seen(bob).code, "Robert").result(WITHIN_S)
+        bob.choose(party_id, [line("ale")]).result(PATIENCE_S)
+        again = bob.join_party(seen(bob).code, "Robert").result(PATIENCE_S)
         assert again.guest == 2
         assert [each.name for each in again.party.guests] == ["Ada", "Robert"]
         assert len(again.party.guests[1].lines) == 1
@@ -252,7 +253,7 @@ def test_a_second_name_is_no_second_guest(tenant: RunningTenant) -> None:
 
 def test_who_is_not_in_a_party_learns_nothing_of_it(tenant: RunningTenant) -> None:
     with table_of(tenant, 2) as (party_id, (ada, _)), tenant.speaker(Role.GUEST) as stranger:
-        ada.choose(party_id, [line("ale")]).result(WITHIN_S)
+        ada.choose(party_id, [line("ale")]).result(PATIENCE_S)
         nobodys = new_id()
         for ask in (ChooseLines, LeaveParty, SendParty):
             more: dict[str, Any] = {"lines": (line("ale"),)} if ask is ChooseLines else {}
@@ -301,7 +302,7 @@ def test_what_is_sent_while_a_guest_changes_is_all_of_before_or_all_of_after(
     tenant: RunningTenant,
 ) -> None:
     def say(who: Speaker, what: Request, id_: UUID, start: threading.Barrier) -> None:
-        start.wait(WITHIN_S)
+        start.wait(PATIENCE_S)
         who.say(what, id_)
 
     before, after = (line("ale"), line("fries")), (line("burger", 2), line("ale", 3))
@@ -326,7 +327,7 @@ def test_what_is_sent_while_a_guest_changes_is_all_of_before_or_all_of_after(
             for thread in asked:
                 thread.start()
             for thread in asked:
-                thread.join(WITHIN_S)
+                thread.join(PATIENCE_S)
             sent, changed = ada.reply_to(sending), bob.reply_to(changing)
             assert sent.outcome is Outcome.ACCEPTED
             order = next(row for row in tenant.rows(ORDERS) if row["order_id"] == sending)
@@ -346,24 +347,24 @@ def test_what_guests_ask_survives_restarts_of_services_and_broker(
         guest(tenant, outbox=tmp_path / "ada.db") as ada,
         guest(tenant, outbox=tmp_path / "bob.db") as bob,
     ):
-        opened = ada.open_party("Ada").result(WITHIN_S)
+        opened = ada.open_party("Ada").result(PATIENCE_S)
         party_id = opened.party.party_id
-        bob.join_party(opened.party.code, "Bob").result(WITHIN_S)
+        bob.join_party(opened.party.code, "Bob").result(PATIENCE_S)
         own_system.stop()
         waiting = bob.choose(party_id, [line("ale", 2)])
         own_system.start()
-        waiting.result(WITHIN_S)
+        waiting.result(PATIENCE_S)
         own_system.broker.kill()
         asked = ada.choose(party_id, [line("fries")])
         own_system.broker.restart()
-        asked.result(WITHIN_S * 2)
+        asked.result(PATIENCE_S * 2)
         sending = ada.send(party_id)
         own_system.restart()
-        sent = sending.result(WITHIN_S * 2)
+        sent = sending.result(PATIENCE_S * 2)
         until(
             lambda: bob.party is not None and bob.party.status is PartyStatus.SENT,
             "that it is sent, retained or live",
-            WITHIN_S * 2,
+            PATIENCE_S * 2,
         )
         (order,) = tenant.rows(ORDERS)
         assert order["order_id"] == sent.party.order_id
@@ -373,7 +374,7 @@ def test_what_guests_ask_survives_restarts_of_services_and_broker(
 def test_a_phone_that_comes_back_sees_how_its_party_stands(own_system: RunningSystem) -> None:
     tenant = own_system.add_tenant()
     with guest(tenant) as ada:
-        opened = ada.open_party("Ada").result(WITHIN_S)
+        opened = ada.open_party("Ada").result(PATIENCE_S)
         until(lambda: ada.party is not None, "the party")
         # A broker that forgot everything: what stands there is derived from the database.
         own_system.stop()
@@ -395,13 +396,13 @@ def test_a_party_ends_by_itself(start_system: StartSystem) -> None:
     system = start_system(clock=lambda: system_clock() + ahead)
     tenant = system.add_tenant()
     with guest(tenant) as ada:
-        opened = ada.open_party("Ada").result(WITHIN_S)
+        opened = ada.open_party("Ada").result(PATIENCE_S)
         until(lambda: ada.party is not None, "the party")
         ahead = timedelta(hours=4, minutes=1)
         until(lambda: ada.party is None, "its end")
         (row,) = tenant.rows(PARTIES)
         assert (row["party_id"], row["status"]) == (opened.party.party_id, "ended")
-        again = ada.open_party("Ada").result(WITHIN_S)
+        again = ada.open_party("Ada").result(PATIENCE_S)
         assert again.party.status is PartyStatus.OPEN
 
 

@@ -83,7 +83,7 @@ def test_a_device_that_falls_silent_is_offline_and_its_heartbeat_brings_it_back(
 ) -> None:
     with tenant.speaker() as pos:
         epoch = new_id()
-        born(pos, said(epoch, heartbeat_s=0.2))
+        born(pos, said(epoch, heartbeat_s=1.0))
         until(lambda: believed(tenant, pos.device) == ONLINE, "the birth")
         until(lambda: believed(tenant, pos.device) == OFFLINE, "the silence to be noticed")
         since = shown(tenant, pos.device).since

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -57,10 +58,11 @@ async def test_all_that_an_order_takes_is_looked_up_at_once(
 ) -> None:
     await floor.fill(beef="2 kg", potato="1 kg", stock="3 l")
     asked: list[Table] = []
-    as_it_is = work._by_keys
+    as_it_is, ours = work._by_keys, threading.current_thread()
 
     def by_keys(table: Table, dialect: str) -> Select[Any]:
-        asked.append(table)
+        if threading.current_thread() is ours:  # the system of other tests has one of its own
+            asked.append(table)
         return as_it_is(table, dialect)
 
     monkeypatch.setattr(work, "_by_keys", by_keys)

@@ -18,6 +18,7 @@ from services.delivery.routing import engines, one_engine, osrm, valhalla
 from services.delivery.routing.asking import NoAnswer
 from services.delivery.routing.engines import EngineWays
 from services.runtime.database import Database
+from tests.patience import PATIENCE_S
 from tests.services.eta_world import HOUSE, EtaWorld, north
 from tests.webhook_server import Answer, Arrival, WebhookServer
 
@@ -66,13 +67,13 @@ async def running(ways: EngineWays) -> AsyncIterator[EngineWays]:
 async def asked(
     server: WebhookServer, engine: RoutingEngine = RoutingEngine.OSRM, **more: Any
 ) -> AsyncIterator[EngineWays]:
-    ways = EngineWays(**more)
+    ways = EngineWays(**{"patience_s": PATIENCE_S, **more})
     ways.serve("demo", rules(server, engine), Legs())
     async with running(ways):
         yield ways
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
     while loop.time() < deadline:
@@ -160,8 +161,9 @@ def asks_of(arrival: Arrival, place: Place) -> bool:
 
 @pytest.mark.parametrize("said", GARBAGE)
 async def test_an_engine_that_talks_nonsense_is_left_alone_and_the_line_is_straight(
-    said: str,
+    said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(one_engine, "_FIRST_PAUSE_S", PATIENCE_S)
     with closing(WebhookServer(lambda _number, _arrival: GARBAGE[said])) as server:
         async with asked(server, patience_s=1.0) as ways:
             assert length(ways) is None
@@ -317,8 +319,8 @@ async def test_a_slow_engine_makes_nobody_wait_who_asks_another() -> None:
             for tenant in ("roma", "thai"):
                 for door in doors:
                     assert length(ways, door, tenant) is None
-            await until(lambda: all(length(ways, door, "thai") for door in doors), 60.0)
-            await until(lambda: len(slow.arrivals) == one_engine.AT_ONCE, 60.0)
+            await until(lambda: all(length(ways, door, "thai") for door in doors))
+            await until(lambda: len(slow.arrivals) == one_engine.AT_ONCE)
             assert quick.at_once <= one_engine.AT_ONCE
             assert not any(length(ways, door, "roma") for door in doors)
 
@@ -346,7 +348,7 @@ async def test_an_eta_does_not_jump_to_the_straight_line_while_an_engine_is_aske
             north(3_000), status="en-route", courier="anna", ready_at=-9.0, picked_up_at=-9.0,
             set_out_at=-5.0,
         )  # fmt: skip
-        ways = EngineWays()
+        ways = EngineWays(patience_s=PATIENCE_S)
         book = world.new_book(ways)
         async with running(ways):
             await book.look()

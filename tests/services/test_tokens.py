@@ -226,7 +226,9 @@ async def test_a_token_under_a_key_that_is_not_ours_is_refused_with_a_line_in_th
         assert await refused(world, tokens.sign(grant, "another-kid", strange))
         assert await refused(world, opened.token[:-6])
         assert await refused(world, None)
-    assert [(each["event"], each["why"]) for each in told] == [
+    # Other tests' systems may run in this process, and speak too.
+    refusals = [each for each in told if each["event"] == "token refused"]
+    assert [(each["event"], each["why"]) for each in refusals] == [
         ("token refused", "its signature is wrong"),
         ("token refused", "its key is not one of ours"),
         ("token refused", "its signature is wrong"),
@@ -238,7 +240,7 @@ async def test_a_flood_of_bad_tokens_does_not_bury_the_log(world: World) -> None
     with capture_logs() as told:
         for _ in range(500):
             await refused(world, "no token")
-    assert len(told) == 20
+    assert len([each for each in told if each["event"] == "token refused"]) == 20
 
 
 # -- renewal ------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_a_device_of_an_old_name_begins_anew(tenant: RunningTenant) -> None:
     with tenant.speaker(Role.TRACKER, BIKE) as bike:
         for ago_s in (40, 30, 20):
             bike.say(fix(ago_s))
-        until(lambda: counted(tenant, BIKE).get("ok") == 3, "the old one's row", within=8.0)
+        until(lambda: counted(tenant, BIKE).get("ok") == 3, "the old one's row")
         # Within one look of the line: it never sees that there was none.
         remove(tenant, BIKE)
         add_again(tenant, BIKE)
@@ -209,7 +209,7 @@ def test_what_came_last_is_in_the_row_soon_though_nobody_says_more(tenant: Runni
         last = fix(0)
         bike.say(last)
         until(lambda: tenant.count(FIXES) == 2, "its fix")
-        until(lambda: counted(tenant, BIKE) == {"ok": 2}, "its row as it is now", within=5.0)
+        until(lambda: counted(tenant, BIKE) == {"ok": 2}, "its row as it is now")
     row = row_of(tenant, BIKE)
     assert row is not None
     assert row["at"] == last.at
