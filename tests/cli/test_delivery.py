@@ -15,8 +15,9 @@ from devices.courier import CourierPhone
 from devices.pending import Rejected
 from schemas.delivery_requests import ByHand
 from schemas.refusals import RefusalCode
-from tests.cli.conftest import DEADLINE_S, Heard, until
+from tests.cli.conftest import Heard, until
 from tests.cli.restaurant import AT, Restaurant, open_restaurant
+from tests.patience import PATIENCE_S
 
 HOUSE, DOOR, ELSEWHERE = "60.1699,24.9384", "60.1719,24.9414", "60.18,24.96"
 
@@ -63,16 +64,16 @@ def test_a_courier_brings_an_order_and_the_report_says_when(stack: Heard, tmp_pa
         (stop,) = bike.run.stops
         assert (stop.number, stop.address, stop.guest) == (number, "Yrjönkatu 1", "Ada")
         order_id = UUID(placed["order_id"])
-        bike.accept_delivery(order_id).result(DEADLINE_S)
+        bike.accept_delivery(order_id).result(PATIENCE_S)
         with pytest.raises(Rejected) as early:
-            bike.step_delivery(order_id, ByHand.PICK_UP).result(DEADLINE_S)
+            bike.step_delivery(order_id, ByHand.PICK_UP).result(PATIENCE_S)
         assert early.value.code is RefusalCode.WRONG_STATE
         kitchen.ready(number)
         until(lambda: roma.shown(number)["status"] == "ready", "it is ready")
-        bike.step_delivery(order_id, ByHand.PICK_UP).result(DEADLINE_S)
+        bike.step_delivery(order_id, ByHand.PICK_UP).result(PATIENCE_S)
         assert roma.shown(number)["status"] == "out-for-delivery"
         stack.done("delivery", "step", number, "arrive", *AT)
-        done = bike.complete_delivery(order_id).result(DEADLINE_S)
+        done = bike.complete_delivery(order_id).result(PATIENCE_S)
         assert done.delivery.status == "delivered"
         until(lambda: bike.run is not None and not bike.run.stops, "nothing is left to bring")
     assert roma.shown(number)["status"] == "delivered"

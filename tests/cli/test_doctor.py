@@ -196,7 +196,7 @@ def test_retained_states_that_are_not_true_are_named_and_mended(
         found.update(_wrong(embedded).get("roma: retained", {}))
         return bool(found)
 
-    until(is_named, "the wrong price to be seen", within=60.0)
+    until(is_named, "the wrong price to be seen")
     assert item in found["says"]
     assert found["mend"] == "heard doctor --mend"
     embedded("doctor", "--mend")

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from broker_config.settings import BrokerAddress, BrokerLogin
-from tests.cli.conftest import DEADLINE_S, ROOT, Ended, Heard, until
+from tests.cli.conftest import ROOT, Ended, Heard, until
 from tests.mqtt_client import ConnectionRefused, MqttClient
+from tests.patience import PATIENCE_S
 
 AT = ("--tenant", "roma")
 
@@ -24,7 +25,7 @@ def _said_to(heard: Heard, text: str, *arguments: str) -> Ended:
         input=text + "\n",
         capture_output=True,
         text=True,
-        timeout=DEADLINE_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
@@ -72,7 +73,7 @@ def test_a_device_is_invited_claims_its_place_and_is_put_out(
     assert "opens nothing" in second.complaint
 
     embedded.done("device", "revoke", "pos-1", *AT)
-    until(lambda: not _comes_in(file), "the revoked device stays out", within=2.0)
+    until(lambda: not _comes_in(file), "the revoked device stays out")
     did = [each["action"] for each in embedded.done("audit", "show", *AT, "--json").json]
     assert did == ["tenant.added", "device.invited", "device.claimed", "device.revoked"]
     (held,) = embedded.done("audit", "verify", *AT, "--json").json
@@ -142,7 +143,7 @@ def test_an_invitation_can_be_taken_back_and_a_device_replaced(
     assert _comes_in(first)
     assert _said_to(embedded, code, "device", "claim", "--out", str(second)).code == 0
     assert _comes_in(second)
-    until(lambda: not _comes_in(first), "the replaced one is out", within=5.0)
+    until(lambda: not _comes_in(first), "the replaced one is out")
 
 
 def test_the_code_is_shown_with_a_picture_of_it_on_a_terminal_alone(embedded: Heard) -> None:

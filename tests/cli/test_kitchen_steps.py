@@ -12,7 +12,7 @@ from cli.failures import Failure
 from cli.tickets import the_ticket
 from schemas.identifiers import new_id
 from schemas.kitchen import OPEN_TICKET, Plate, Ticket, TicketStatus
-from tests.cli.conftest import Ended, Heard, until
+from tests.cli.conftest import Ended, Heard, looked, until
 from tests.cli.restaurant import AT, Restaurant, open_restaurant
 from tests.devices.station_model import ticket
 
@@ -127,12 +127,16 @@ def test_a_watcher_of_a_pipe_is_told_of_courses_and_hurry(embedded: Heard, tmp_p
     roma = open_restaurant(embedded, tmp_path)
     number = roma.place("burger", "burger")["number"]
     assert f"{number}  priority rush  accepted" in asked(roma, "rush", number).out
-    seen = asked(roma, "watch", "--station", "grill", "--merge", "--for", "3s").out
+    watch = ("watch", "--station", "grill", "--merge", "--for")
+    seen = looked(lambda span: asked(roma, *watch, span).out, lambda told: "CURRENT" in told)
     assert "-- ● CURRENT" in seen
     assert f"{number}  sent      take away  2 Burger" in seen
     assert "** RUSH **" in seen
-    counted = asked(roma, "all-day", "--watch", "--for", "3s", "--json").out.splitlines()
-    last = json.loads(counted[-1])
+    counting = ("all-day", "--watch", "--json", "--for")
+    counted = looked(
+        lambda span: asked(roma, *counting, span).out, lambda told: '"current"' in told
+    )
+    last = json.loads(counted.splitlines()[-1])
     assert last["freshness"] == "current"
     assert last["items"] == [{"item": "burger", "name": "Burger", "now": 2, "held": 0}]
 

@@ -113,7 +113,7 @@ def test_a_house_that_accepts_by_hand_is_asked(roma: Restaurant) -> None:
     assert roma.refused("accept", placed["number"]).startswith("wrong-state: ")
     other = roma.place("cola")["number"]
     assert roma.done("reject", other, "--reason", "the bar is shut")["status"] == "rejected"
-    waits = roma.order("place", "cola", "--wait-heard", "--patience", "1s")
+    waits = roma.order("place", "cola", "--wait-heard", "--patience", "4s")
     assert waits.code == 1
     assert "waits for approval" in waits.complaint
 

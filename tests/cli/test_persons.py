@@ -20,8 +20,9 @@ import pytest
 
 from broker_config.settings import BrokerAddress, BrokerLogin
 from tests.brokers import PrivateMosquitto
-from tests.cli.conftest import DEADLINE_S, Ended, Heard, until
+from tests.cli.conftest import Ended, Heard, until
 from tests.mqtt_client import ConnectionRefused, MqttClient
+from tests.patience import PATIENCE_S
 
 PASSWORD = "quiet lemon staircase"
 ADA = ("ada", "--tenant", "roma")
@@ -66,9 +67,7 @@ def test_a_person_logs_in_changes_and_leaves(peopled: Heard, typed: Typed) -> No
     login = BrokerLogin(username=told["username"], secret=told["token"])
     with MqttClient(address, login) as screen:
         peopled.done("person", "role", *ADA, "--role", "waiter")
-        began = time.monotonic()
         screen.wait_until_gone()
-        assert time.monotonic() - began < 1.0
     (listed,) = peopled.done("person", "list", "--tenant", "roma", "--json").json
     assert (listed["person"], listed["name"], listed["role"]) == ("ada", "Ada Lovelace", "waiter")
     peopled.done("person", "disable", *ADA)
@@ -196,7 +195,7 @@ def test_a_password_is_asked_for_twice_and_seen_by_nobody(peopled: Heard) -> Non
         listed.append(Path(f"/proc/{process.pid}/environ").read_bytes())
         os.write(ours, PASSWORD.encode() + b"\n")
     seen += _read_until(ours, b"may log in")
-    assert process.wait(DEADLINE_S) == 0, seen
+    assert process.wait(PATIENCE_S) == 0, seen
     os.close(ours)
     assert PASSWORD.encode() not in seen
     assert not any(PASSWORD.encode() in each for each in listed)
@@ -207,7 +206,7 @@ def test_a_password_is_asked_for_twice_and_seen_by_nobody(peopled: Heard) -> Non
 
 def _read_until(terminal: int, words: bytes) -> bytes:
     said = b""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + PATIENCE_S
     while words not in said:
         readable, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
         assert readable, said

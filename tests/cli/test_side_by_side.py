@@ -94,7 +94,7 @@ def test_one_command_plays_the_same_orders_twice_and_tells_both(
     file = tmp_path / "evening.csv"
     file.write_text(HEAD + "".join(rows))
     played = ("simulate", "kitchen", str(file), "--compare", "--speed", "300x", "--json")
-    told = heard.done(*played, "--prep", "60", timeout=120).json
+    told = heard.done(*played, "--prep", "60").json
     for name in ("at_once", "together"):
         run = told[name]
         assert (run["orders"], run["tickets"], run["unheard"]) == (6, 18, 0)

@@ -8,7 +8,7 @@ from tests.cli.conftest import Heard
 from tests.conftest import SharedData
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_order_is_brought_and_links_show_only_what_they_may(
     heard: Heard, shared_data: SharedData
 ) -> None:

@@ -17,8 +17,9 @@ from schemas.inventory import BaseUnit, Quantity, StockItem
 from schemas.inventory_requests import CountedLine
 from services.inventory.store import KeptRecipe, put
 from services.runtime.database import Database
-from tests.cli.conftest import DEADLINE_S, Ended, Heard, until
+from tests.cli.conftest import Ended, Heard, until
 from tests.cli.restaurant import Restaurant, open_another
+from tests.patience import PATIENCE_S
 
 ITEMS = (
     StockItem(item="beef", name="Beef", unit=BaseUnit.GRAM, low=1_000_000),
@@ -207,11 +208,11 @@ def test_a_tablet_counts_offline_and_the_books_follow_when_it_is_back(
         assert (beef.name, beef.places, wine.places) == ("Beef", ("kitchen",), ("cellar",))
         found = Quantity(amount="4.5", unit="kg")
         handle = still.count_stock("night", [CountedLine(item="beef", quantity=found)])
-        assert handle.wait_kept(DEADLINE_S)
+        assert handle.wait_kept(PATIENCE_S)
     # It was never started: what was counted is on its disk. Meanwhile the kitchen goes on.
     done(roma, "waste", "beef", "1kg", "--reason", "fell")
     with tablet(roma, tmp_path, offline=False) as online:
-        assert online.drain(DEADLINE_S)
+        assert online.drain(PATIENCE_S)
     assert figures(roma, "beef")[0] == 3_500_000
     (explained,) = done(roma, "count", "night", "--explain")
     assert (explained["expected"], explained["difference"]) == (5_000_000, -500_000)

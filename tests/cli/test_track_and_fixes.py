@@ -22,6 +22,7 @@ from services.runtime.moment import system_clock
 from services.tracking.tables import CROSSINGS, FIXES, TRACKER_FINDINGS, VEHICLES
 from services.tracking.verdicts import Verdict
 from tests.cli.conftest import Heard
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -189,14 +190,14 @@ def test_a_piped_watch_tells_of_a_vehicle_line_by_line(embedded: Heard, tmp_path
                 if each["about"].startswith("positions/ride-") and each["says"]
             ]
 
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not of_a_ride():  # it may have been ridden before the watch was there
             assert watching.poll() is None
             assert time.monotonic() < deadline, told
             embedded.done("track", "replay", str(ride), *AT, "--speed", "20x", "--json")
         watching.send_signal(signal.SIGINT)
-        watching.wait(15)
-        reading.join(15)
+        watching.wait(PATIENCE_S)
+        reading.join(PATIENCE_S)
     said = of_a_ride()[0]["says"]
     assert 60.169 < said["lat"] < 60.175
     assert said["vehicle"].startswith("ride-")

@@ -8,6 +8,7 @@ from argon2 import PasswordHasher
 
 from services.people.password_rules import WeakPassword, check_password
 from services.people.passwords import LANES, MEMORY_KIB, PASSES, Passwords, TooBusy, owasp_hasher
+from tests.patience import PATIENCE_S
 
 GOOD = "quiet lemon staircase"
 
@@ -41,7 +42,7 @@ class HeldHasher(PasswordHasher):
         with self.lock:
             self.at_once += 1
             self.most = max(self.most, self.at_once)
-        self.go.wait(10)
+        self.go.wait(PATIENCE_S)
         with self.lock:
             self.at_once -= 1
         return super().hash(password, salt=salt)
