@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.identifiers import new_id
+from services.orders.handlers import _ordinals
 from tests.children import Child
 from tests.nursery import Nursery
 from tests.system import until
@@ -28,7 +29,8 @@ def live(given: str) -> None:
     """Be that child."""
     match Given.model_validate_json(given).do:
         case "tell":
-            print(os.getpid(), os.getpgid(0), new_id(), os.environ.get("HEARD_TOLD"))
+            told = os.environ.get("HEARD_TOLD")
+            print(os.getpid(), os.getpgid(0), new_id(), told, _ordinals.next())
             os.environ["HEARD_TOLD"] = "by another child"
         case "leave":
             sys.exit(3)
@@ -63,6 +65,7 @@ def test_each_child_is_a_process_of_its_own_with_ids_of_its_own(begin: Begin) ->
     told = [each.last_words().split() for each in children]
     assert [(each[0], each[1]) for each in told] == [(str(c.pid), str(c.pid)) for c in children]
     assert len({each[2][-20:] for each in told}) == 4, "what is drawn by chance"
+    assert len({each[4] for each in told}) == 4, "how two lives in one second number their orders"
     assert {each[3] for each in told} == {"None"}, "what one does to itself no other sees"
 
 
