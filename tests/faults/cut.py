@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
+from tests.patience import PATIENCE_S
+
 _CALLER: Final = ("127.0.0.2", 0)
-_ANSWER_S: Final = 5.0
 _CHUNK: Final = 65_536
 
 
@@ -45,7 +46,7 @@ class Link:
     def __exit__(self, *_: object) -> None:
         self._call(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_ANSWER_S)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     def cut(self) -> None:
@@ -61,7 +62,7 @@ class Link:
         self._call(self._let(ask=True, answer=True))
 
     def _call(self, doing: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(doing, self._loop).result(_ANSWER_S)
+        asyncio.run_coroutine_threadsafe(doing, self._loop).result(PATIENCE_S)
 
     # -- on the link's own thread --------------------------------------------------------
 

@@ -9,8 +9,9 @@ from services.runtime.bus import ConnectionLost
 from services.runtime.database import is_away
 from tests.faults.evening import Evening
 from tests.faults.truth import wrongs
+from tests.patience import PATIENCE_S
 
-RIGHT_S: Final = 30.0
+RIGHT_S: Final = PATIENCE_S
 """How long after the last reply everything may take to be right."""
 _PAUSE_S: Final = 0.2
 

@@ -18,8 +18,9 @@ from tests.faults.plan import Fault, Kind, Stack, Wanted, seeded
 from tests.faults.provider import Provider
 from tests.faults.serving import Crash
 from tests.faults.witness import Witness
+from tests.patience import PATIENCE_S
 
-DEADLINE_S: Final = 40.0
+DEADLINE_S: Final = 2 * PATIENCE_S
 LOOK_S: Final = 0.01
 
 

