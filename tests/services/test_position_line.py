@@ -26,6 +26,7 @@ from services.runtime import house_rules
 from services.tracking import tracker_telling
 from services.tracking.tables import FIXES, VEHICLES
 from services.tracking.verdicts import Verdict
+from tests.patience import PATIENCE_S
 from tests.running import StartSystem
 from tests.spoken import Speaker
 from tests.system import RunningSystem, RunningTenant, until
@@ -198,7 +199,7 @@ def test_ten_thousand_fixes_after_a_tunnel_are_taken_beside_others(tenant: Runni
         for start in range(0, len(backlog), 100):
             bike.say(Fixes(fixes=tuple(backlog[start : start + 100])))
         other.say(Fix(**ride(1)[0].model_dump()))
-        until(lambda: tenant.count(FIXES) >= 10_001, "all fixes", within=90)
+        until(lambda: tenant.count(FIXES) >= 10_001, "all fixes", 3 * PATIENCE_S)
     assert tenant.count(FIXES) == 10_001
 
 
