@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 bin=.venv/bin
 # What is compiled is kept: the tests begin many processes, and each would compile all anew.
 unset PYTHONDONTWRITEBYTECODE
+# A good part of a test's time is waiting for a broker or a disk.
+workers=$(($(nproc) * 3 / 2))
 names=()
 results=()
 failed=0
@@ -27,7 +29,7 @@ check "ruff format" "$bin/ruff" format --check .
 check "mypy" "$bin/mypy"
 check "import-linter" "$bin/lint-imports"
 if [ "${1:-all}" = all ]; then
-    check "pytest" "$bin/python" -m pytest -n auto
+    check "pytest" "$bin/python" -m pytest -n "$workers"
 fi
 
 printf '\n== summary\n'

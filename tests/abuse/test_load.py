@@ -16,11 +16,11 @@ from tests.abuse.link import Link, NoAnswer
 from tests.abuse.packets import RawWill, connect
 from tests.abuse.scene import Scene, opening
 from tests.abuse.stage import Account
+from tests.patience import PATIENCE_S
 from tests.system import until
 
 SILENT = 300
 STORMERS = 4
-PATIENCE_S = 60.0
 FIX = b'{"at":"2026-01-01T12:00:00Z","lat":1.0,"lon":1.0,"pad":"%s"}'
 
 

@@ -22,12 +22,12 @@ from tests.abuse.packets import PUBACK
 from tests.abuse.scene import Scene, opening, received
 from tests.abuse.stage import Account
 from tests.brokers import PrivateMosquitto
+from tests.patience import PATIENCE_S
 from tests.spoken import order
 
 ONLY_3 = "speaks MQTT 3.1.1 only: CONNACK 0x84; closed"
 
 FLOOD_S = 3.0
-PATIENCE_S = 60.0
 FASTEST = BrokerLimits().device_bytes
 SOCKET_BYTES = 16 * 2**20
 """What the buffers of a socket may hold, and nobody has read."""

@@ -167,7 +167,7 @@ class SqliteStore(Store):
 
     def stop(self) -> None:
         if self._writer is None:
-            self._writer = sqlite3.connect(self._path, timeout=5, isolation_level=None)
+            self._writer = sqlite3.connect(self._path, timeout=PATIENCE_S, isolation_level=None)
             self._writer.execute("BEGIN IMMEDIATE")
 
     def start(self) -> None:
