@@ -225,10 +225,10 @@ def _sustained(
         if time.monotonic() > deadline:
             raise Failure("the services take no positions: run `heard serve` to see why")
     note(f"{course.rate:.0f} fixes a second for {course.seconds:.0f} s")
-    before, cpu = _rss_mb(pid), _cpu_s(pid)
+    memory, cpu = Memory(pid, course.seconds), _cpu_s(pid)
     begun = kept(warm)
     began = time.time()
-    sent = riders.ride(course)
+    sent = riders.ride(course, beside=memory.look)
     found, at = _wait(lambda: kept(warm) - begun, sent.fixes)
     return {
         "fixes_per_s": round(found / (at - max(began, sent.began)), 1),
@@ -236,8 +236,7 @@ def _sustained(
         "unconfirmed": sent.messages - sent.confirmed,
         "sent_late_s": round(sent.late_s, 2),
         "drained_after_s": round(at - sent.ended, 2),
-        "rss_mb": round(_rss_mb(pid), 1),
-        "rss_growth_mb": round(_rss_mb(pid) - before, 1),
+        **memory.figures(),
         "cpu_s_per_s": round((_cpu_s(pid) - cpu) / (at - sent.began), 3),
     }
 
@@ -270,6 +269,36 @@ async def _kept(database: Database, tenant: str, since: float) -> int:
     async with database.read() as connection:
         moment = datetime.fromtimestamp(since, UTC)
         return int(await connection.scalar(query.where(FIXES.c.at >= moment)) or 0)
+
+
+class Memory:
+    """How much a process holds, and whether that grows for ever.
+
+    Args:
+        pid: which process.
+        seconds: how long it is looked at.
+    """
+
+    def __init__(self, pid: int, seconds: float) -> None:
+        self._pid: Final = pid
+        self._half: Final = time.monotonic() + seconds / 2
+        self._begin: Final = _rss_mb(pid)
+        self._half_mb: float | None = None
+
+    def look(self) -> None:
+        """Look, once half of the time is over."""
+        if self._half_mb is None and time.monotonic() >= self._half:
+            self._half_mb = _rss_mb(self._pid)
+
+    def figures(self) -> dict[str, float]:
+        """What it holds now, how much more than in the beginning, and how much than half way."""
+        now = _rss_mb(self._pid)
+        half = self._begin if self._half_mb is None else self._half_mb
+        return {
+            "rss_mb": round(now, 1),
+            "rss_growth_mb": round(now - self._begin, 1),
+            "rss_growth_second_half_mb": round(now - half, 1),
+        }
 
 
 def _rss_mb(pid: int) -> float:
