@@ -16,6 +16,10 @@ from services.runtime.bus import ConnectionLost, Session
 from services.runtime.mqtt_bus import MqttBus
 
 PATIENCE_S: Final = 10.0
+"""For the first answer of a Mosquitto that has nothing to do."""
+EACH_S: Final = 0.5
+"""More for each command: it writes all its accounts anew after each, of which there may be
+thousands on a slow disk."""
 ATTEMPTS: Final = 5
 
 
@@ -58,12 +62,13 @@ async def _all(session: Session, commands: tuple[Command, ...]) -> list[Json]:
     for batch in dynamic_security.batches(commands, correlation=str(new_id())):
         session.publish(dynamic_security.REQUEST_TOPIC, batch.payload, qos=1, retain=False)
         session.send_now()
+        patience_s = PATIENCE_S + EACH_S * len(batch.commands)
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 found += await _answers(session, batch)
         except TimeoutError:
             raise ConnectionLost(
-                f"Mosquitto has not answered within {PATIENCE_S:.0f} s: is its dynamic "
+                f"Mosquitto has not answered within {patience_s:.0f} s: is its dynamic "
                 "security plugin loaded?"
             ) from None
     return found
