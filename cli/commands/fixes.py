@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import click
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
 from cli.known_houses import the_house
 from cli.names import NAME
-from cli.printing import counted, note, say, show_json
+from cli.printing import counted, note, say, show_json, when
 from cli.progress import progress_bar
 from cli.times import MOMENT
 from cli.whole_file import writing
@@ -26,6 +27,7 @@ from services.tracking.exporting import Wanted
 from services.tracking.retention import Pruned, Pruner
 
 _WRITERS: Final = {"gpx": exporting.gpx, "geojson": exporting.geojson}
+_ENDINGS: Final = {".gpx": "gpx", ".geojson": "geojson", ".json": "geojson"}
 
 
 @click.group(cls=Group)
@@ -63,22 +65,59 @@ def export(
       heard fixes export --tenant roma --since 2024-05-01 --until 2024-05-02 --out day.geojson
       heard fixes export --tenant roma --format geojson | jq .features[0].properties.vehicle
     """
-    if kind is None:
-        ending = "" if out is None else out.suffix.lower().lstrip(".")
-        kind = "geojson" if ending in {"geojson", "json"} else "gpx"
+    kind = kind or _by_its_name(out)
+    if since is not None and until is not None and until <= since:
+        raise click.UsageError(
+            f"--until ({when(until)}) is not after --since ({when(since)}): the other way round?"
+        )
     wanted = Wanted(tenant, vehicles, since, until, all=everything)
 
     async def write(database: Database) -> int:
         async with database.read() as connection:
             await the_house(connection, tenant)
+            for name in vehicles:
+                if not await exporting.is_known(connection, tenant, name):
+                    raise Failure(
+                        f"{tenant} has no vehicle {name}, nor a position of one: "
+                        f"heard track show --tenant {tenant} lists who is known"
+                    )
+            if not await exporting.is_any(connection, wanted):
+                raise Failure(await _nothing(connection, wanted))
         with writing(out) as file:
-            count = await _WRITERS[kind](database, wanted, file.write)
-            if not count and out is not None:
-                raise Failure(f"there are no such positions of {tenant} (nothing was written)")
-        return count
+            return await _WRITERS[kind](database, wanted, file.write)
 
     count = app.run(write)
     note(f"{counted(count, 'position')} written" + ("" if out is None else f" to {out}"))
+
+
+def _by_its_name(out: Path | None) -> str:
+    """What is to be written into a file of this name."""
+    if out is None:
+        return "gpx"
+    kind = _ENDINGS.get(out.suffix.lower())
+    if kind is None:
+        known = ", ".join(_ENDINGS)
+        raise click.UsageError(
+            f"{out} does not say what to write ({known}): add --format gpx or --format geojson"
+        )
+    return kind
+
+
+async def _nothing(connection: AsyncConnection, wanted: Wanted) -> str:
+    """Why there is nothing to export, and what there is."""
+    kept = await exporting.kept_between(
+        connection, replace(wanted, since=None, until=None, all=True)
+    )
+    whose = " or ".join(wanted.vehicles) or wanted.tenant
+    if kept is None:
+        return f"no position of {whose} is kept (nothing was written)"
+    span = f"those kept are from {when(kept[0])} to {when(kept[1])}"
+    if wanted.all:
+        return f"no position of {whose} is of that time (nothing was written): {span}"
+    return (
+        f"no good position of {whose} is of that time (nothing was written): {span}; "
+        "--all takes those that were found wrong, too"
+    )
 
 
 @fixes.command()

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.sax.saxutils import escape
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.runtime.database import Database
 from services.tracking.limits import Limits
-from services.tracking.tables import FIXES
+from services.tracking.tables import FIXES, VEHICLES
 from services.tracking.verdicts import Verdict
 
 PAGE: Final = 5_000
@@ -68,21 +69,51 @@ class Wanted:
     all: bool = False
 
 
+def _which(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """What the rows that are wanted fulfil."""
+    column = FIXES.c
+    told: list[ColumnElement[bool]] = [column.tenant == wanted.tenant]
+    if wanted.vehicles:
+        told.append(column.vehicle.in_(wanted.vehicles))
+    if wanted.since is not None:
+        told.append(column.at >= wanted.since)
+    if wanted.until is not None:
+        told.append(column.at < wanted.until)
+    if not wanted.all:
+        told.append(column.verdict.in_([each.value for each in _GOOD]))
+    return told
+
+
+async def is_any(connection: AsyncConnection, wanted: Wanted) -> bool:
+    """Whether there is any such position."""
+    query = select(FIXES.c.at).where(*_which(wanted)).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
+async def is_known(connection: AsyncConnection, tenant: str, vehicle: str) -> bool:
+    """Whether a vehicle is there, or was: one that has gone leaves its positions."""
+    column = VEHICLES.c
+    query = select(column.vehicle).where(column.tenant == tenant, column.vehicle == vehicle)
+    if (await connection.execute(query)).first() is not None:
+        return True
+    return await is_any(connection, Wanted(tenant, (vehicle,), all=True))
+
+
+async def kept_between(
+    connection: AsyncConnection, wanted: Wanted
+) -> tuple[datetime, datetime] | None:
+    """The first and the last moment of such positions; None where there are none."""
+    column = FIXES.c.at
+    query = select(func.min(column), func.max(column)).where(*_which(wanted))
+    first, last = (await connection.execute(query)).one()
+    return None if first is None else (first, last)
+
+
 async def pages(database: Database, wanted: Wanted) -> AsyncIterator[list[KeptFix]]:
     """The positions, by vehicle and time, some thousands at a time."""
     column = FIXES.c
-    query = select(column.vehicle, column.at, column.lat, column.lon, column.verdict).where(
-        column.tenant == wanted.tenant
-    )
-    if wanted.vehicles:
-        query = query.where(column.vehicle.in_(wanted.vehicles))
-    if wanted.since is not None:
-        query = query.where(column.at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(column.at < wanted.until)
-    if not wanted.all:
-        query = query.where(column.verdict.in_([each.value for each in _GOOD]))
-    query = query.order_by(column.vehicle, column.at).limit(PAGE)
+    query = select(column.vehicle, column.at, column.lat, column.lon, column.verdict)
+    query = query.where(*_which(wanted)).order_by(column.vehicle, column.at).limit(PAGE)
     last: KeptFix | None = None
     while True:
         page = query

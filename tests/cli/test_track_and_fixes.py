@@ -141,12 +141,48 @@ def test_ways_are_exported_as_the_name_of_the_file_says(house: Heard, tmp_path: 
     assert (good.count("<trkpt"), every.count("<trkpt")) == (119, 120)
 
 
-def test_where_there_is_nothing_to_export_no_file_is_written(house: Heard, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (("--vehicle", "car-9"), "roma has no vehicle car-9, nor a position of one"),
+        (("--since", "2030-01-01"), "no good position of roma is of that time"),
+        (("--since", "2030-01-01", "--all"), "those kept are from"),
+        (("--vehicle", "bike-1", "--until", "2001-01-01"), "no good position of bike-1"),
+    ],
+)
+def test_where_there_is_nothing_to_export_nothing_is_written_and_it_says_why(
+    house: Heard, tmp_path: Path, wanted: tuple[str, ...], says: str
+) -> None:
     out = tmp_path / "nothing.gpx"
-    ended = house("fixes", "export", *AT, "--vehicle", "car-9", "--out", str(out))
-    assert ended.code == 1
-    assert "no such positions of roma" in ended.complaint
+    for to in ((), ("--out", str(out))):
+        ended = house("fixes", "export", *AT, *wanted, *to)
+        assert (ended.code, ended.out) == (1, "")
+        assert says in ended.complaint
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (("--out", "ride.kml"), "ride.kml does not say what to write"),
+        (("--out", "ride"), "add --format gpx or --format geojson"),
+        (("--since", "1h", "--until", "2h"), "the other way round?"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_a_file_is_made(
+    house: Heard, wanted: tuple[str, ...], says: str
+) -> None:
+    ended = house("fixes", "export", *AT, *wanted)
+    assert ended.code == 2
+    assert says in " ".join(ended.err.split())
+    assert not list(house.home.glob("ride*"))
+    named = house.done("fixes", "export", *AT, "--out", "ride.kml", "--format", "gpx")
+    assert "119 positions written" in named.err
+
+
+def test_a_folder_that_is_not_there_is_named(house: Heard, tmp_path: Path) -> None:
+    ended = house("fixes", "export", *AT, "--out", str(tmp_path / "no" / "ride.gpx"))
+    assert ended.complaint == f"there is no folder {tmp_path / 'no'}: mkdir -p {tmp_path / 'no'}"
 
 
 # -- heard fixes prune --------------------------------------------------------------------------
