@@ -3,7 +3,7 @@
 ``POST /v1/positions/traccar`` takes what Traccar forwards (``forward.type`` ``json``), and
 ``POST /v1/positions/owntracks`` what OwnTracks posts in its HTTP mode. Each goes on the topic on
 which that device would have said it over MQTT, with its rights, limits and readers; 2xx means:
-kept.
+taken, and kept where it is not found wrong.
 
 https://www.traccar.org/forward/ , https://owntracks.org/booklet/tech/http/
 """
@@ -120,13 +120,23 @@ def _read(reader: Reader, payload: bytes, now: float) -> tuple[Reading, str]:
     if reading.left or any(map(_is_somewhere, reading.fixes)):
         return reading, ""
     if reading.fixes:
-        return reading, "no position in it has a latitude, a longitude and a time"
+        return reading, _why_nowhere(reading.fixes[0])
     return reading, "nothing in it can be read" if reading.spoilt else ""
 
 
 def _is_somewhere(fix: RawFix) -> bool:
     known = math.isfinite(fix.t) and math.isfinite(fix.lat) and math.isfinite(fix.lon)
     return known and abs(fix.lat) <= 90.0 and abs(fix.lon) <= 180.0
+
+
+def _why_nowhere(fix: RawFix) -> str:
+    told = (("time", fix.t), ("latitude", fix.lat), ("longitude", fix.lon))
+    missing = [name for name, value in told if not math.isfinite(value)]
+    if missing:
+        return f"a position needs a time, a latitude and a longitude: no {missing[0]} in it"
+    if abs(fix.lat) > 90.0:
+        return f"there is no latitude {fix.lat:g}: it lies between -90 and 90"
+    return f"there is no longitude {fix.lon:g}: it lies between -180 and 180"
 
 
 def _no_vehicle(identity: Identity, reading: Reading) -> str:

@@ -209,6 +209,17 @@ def test_what_a_phone_posts_is_kept_and_answered_with_an_empty_list(start_house:
     assert problem(phone.post(OWNTRACKS, {"_type": "postcard"}), 400) == ProblemCode.INVALID
     assert len(rows(house)) == 2
 
+    # What is no position is answered with what is wrong with it.
+    for more, says in (
+        ({"lat": 91.0}, "there is no latitude 91"),
+        ({"lon": -180.5}, "there is no longitude -180.5"),
+        ({"lat": None}, "no latitude in it"),
+    ):
+        answer = phone.post(OWNTRACKS, location(moment(), **more))
+        assert problem(answer, 400) == ProblemCode.INVALID
+        assert says in answer.json()["message"]
+    assert len(rows(house)) == 2
+
 
 def test_who_is_not_a_tracker_by_its_secret_tells_nothing(start_house: Start) -> None:
     house = start_house()
