@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
+from pathlib import Path
 
 import click
 import pytest
 
-from tests.house.generate_docs import walk
+from tests.house.generate_docs import ROOT, walk
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# In code spans and blocks alone: in a sentence "heard" is a word. What a sentence leaves open is
+# written `heard fixes …`.
+_CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+_CALL = re.compile(r"(?:^|[\s`/|])heard((?: [a-z][a-z0-9|-]*)+)")
 
 
 def _commands() -> list[tuple[tuple[str, ...], click.Command]]:
@@ -42,3 +50,27 @@ def test_every_option_of_a_command_says_what_it_is(
         if isinstance(option, click.Option) and not option.hidden and not option.help
     ]
     assert not silent, f"heard {' '.join(path)}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_command_that_a_document_names_is_there(path: Path) -> None:
+    there = dict(_commands())
+    groups = {name for name, command in there.items() if isinstance(command, click.Group)}
+    missing = []
+    for code in _CODE.findall(path.read_text()):
+        for words in _CALL.findall(code):
+            for command in _each(words.split()):
+                end = 1
+                while command[:end] in groups and end < len(command):
+                    end += 1
+                if command[:end] not in there:
+                    missing.append(" ".join(command[:end]))
+    assert not missing
+
+
+def _each(words: list[str]) -> list[tuple[str, ...]]:
+    """`fixes export|prune` is two."""
+    found: list[tuple[str, ...]] = [()]
+    for word in words:
+        found = [(*each, one) for each in found for one in word.split("|")]
+    return found
