@@ -174,7 +174,8 @@ def _read(files: Sequence[Path]) -> dict[str, Fence]:
     """The fences of several files.
 
     Raises:
-        Failure: anything is wrong with any of them; the others are told before.
+        Failure: anything is wrong with any of them; where it is more than one thing, each is
+            told before, in a line of its own.
     """
     found: dict[str, Fence] = {}
     wrong: list[str] = []
@@ -189,10 +190,12 @@ def _read(files: Sequence[Path]) -> dict[str, Fence]:
             f"{file}: {name}: it is in another file too" for name in read.fences if name in found
         ]
         found |= read.fences
-    for each in wrong[:-1]:
-        note(each)
+    if len(wrong) == 1:
+        raise Failure(f"{wrong[0]} (nothing was imported)")
     if wrong:
-        raise Failure(f"{wrong[-1]} ({counted(len(wrong), 'problem')}: nothing was imported)")
+        for each in wrong:
+            note(each)
+        raise Failure(f"{len(wrong)} problems, named above: nothing was imported")
     return found
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.fences import Fence, FenceKind
 from schemas.identifiers import is_slug, slug
@@ -24,6 +25,8 @@ LARGEST_M: Final = 200_000.0
 not good to a hundredth any more."""
 
 _WGS_84: Final = ("CRS84", "4326")
+_INNER: Final = ("circle", "polygon", "centre")
+"""Ours alone: no file has these."""
 _PROPERTIES: Final = ("hysteresis_m", "dwell_s", "must_stay", "hours")
 
 
@@ -61,14 +64,17 @@ def read(text: str) -> FenceFile:
         features = list(_features(document))
     except _Wrong as error:
         return FenceFile({}, [str(error)])
+    first: dict[str, int] = {}
     for number, feature in enumerate(features, 1):
         try:
-            fence = _fence(feature, number)
+            fence = _fence(feature)
         except _Wrong as error:
-            reading.wrong.append(str(error))
+            reading.wrong.append(f"{_called(feature, number)}: {error}")
             continue
-        if fence.fence in reading.fences:
-            reading.wrong.append(f"{fence.fence}: there are two of that name")
+        if (before := first.setdefault(fence.fence, number)) != number:
+            reading.wrong.append(
+                f"{_called(feature, number)}: feature {before} is called {fence.fence} too"
+            )
         reading.fences[fence.fence] = fence
     if not features:
         reading.wrong.append("it holds no feature")
@@ -109,22 +115,39 @@ def _features(document: Any) -> Iterator[Mapping[str, Any]]:
         case "Feature":
             yield document
         case other:
-            raise _Wrong(f"it is a {other}: a FeatureCollection or a Feature is needed")
+            raise _Wrong(f"{_is_a(other)}: a FeatureCollection or a Feature is needed")
 
 
-def _fence(feature: Any, number: int) -> Fence:
-    if not isinstance(feature, dict) or feature.get("type") != "Feature":
-        raise _Wrong(f"feature {number}: it is no Feature")
+def _is_a(kind: object) -> str:
+    """What a document or a geometry says that it is."""
+    return f"it is a {kind}" if isinstance(kind, str) and kind else "it has no `type`"
+
+
+def _called(feature: Any, number: int) -> str:
+    """A feature as whoever drew it finds it: by its place in the file, and its name there."""
+    name = _name(feature) if isinstance(feature, dict) else ""
+    return f'feature {number}, "{name}"' if name else f"feature {number}"
+
+
+def _name(feature: Mapping[str, Any]) -> str:
     properties = feature.get("properties")
     properties = properties if isinstance(properties, dict) else {}
-    name = str(properties.get("name") or properties.get("fence") or feature.get("id") or "").strip()
+    return str(properties.get("name") or properties.get("fence") or feature.get("id") or "").strip()
+
+
+def _fence(feature: Any) -> Fence:
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        raise _Wrong("it is no Feature")
+    properties = feature.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
+    name = _name(feature)
     if not name:
-        raise _Wrong(f"feature {number}: it has no name: give it a property `name`")
+        raise _Wrong("it has no name: give it a property `name`")
     fence = str(properties.get("fence") or slug(name))
     if not is_slug(fence):
-        raise _Wrong(f"feature {number}: {fence!r} is no name: {slug(fence)!r} would be")
+        raise _Wrong(f"{fence!r} is no name in topics: {slug(fence)!r} would be")
     if fence == HOUSE:
-        raise _Wrong(f"{fence}: that is the restaurant itself: give it another name")
+        raise _Wrong("that is the restaurant itself: give it another name")
     try:
         told = Fence.model_validate(
             {
@@ -137,14 +160,33 @@ def _fence(feature: Any, number: int) -> Fence:
         )
         shape = shape_of(told)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(each) for each in first["loc"])
-        raise _Wrong(f"{fence}: {where}: {first['msg']}") from None
-    except (NoShape, _Wrong) as error:
-        raise _Wrong(f"{fence}: {error}") from None
+        raise _Wrong(_in_words(error.errors()[0])) from None
+    except NoShape as error:
+        raise _Wrong(str(error)) from None
     if max(shape.box) > LARGEST_M:
-        raise _Wrong(f"{fence}: it reaches {max(shape.box) / 1000:.0f} km from its middle")
+        raise _Wrong(
+            f"it reaches {max(shape.box) / 1000:.0f} km from its middle: "
+            f"at most {LARGEST_M / 1000:.0f} km"
+        )
     return told
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """What is wrong with a property, by the name that it has in the file."""
+    path = [each for each in error["loc"] if each not in _INNER]
+    where = "".join(f" {each + 1}" if isinstance(each, int) else f" {each}" for each in path)
+    given, bounds = error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "greater_than_equal":
+            what = f"{given} is too little: at least {bounds['ge']:g}"
+        case "less_than_equal":
+            what = f"{given} is too much: at most {bounds['le']:g}"
+        case "enum":
+            what = f"{given!r} is not known: {bounds['expected']}"
+        case _:
+            what = error["msg"].removeprefix("Value error, ")
+            what = what[:1].lower() + what[1:]
+    return f"{where.strip()}: {what}" if path else what
 
 
 def _shape(geometry: Any, properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +209,7 @@ def _shape(geometry: Any, properties: Mapping[str, Any]) -> dict[str, Any]:
         case "MultiPolygon":
             raise _Wrong("it is several polygons: make a feature of each")
         case _:
-            raise _Wrong(f"it is a {kind}: a Polygon, or a Point with `radius_m`, is needed")
+            raise _Wrong(f"{_is_a(kind)}: a Polygon, or a Point with `radius_m`, is needed")
 
 
 def _ring(ring: Sequence[Any]) -> list[tuple[float, float]]:

@@ -102,22 +102,33 @@ def test_all_that_is_wrong_is_told_and_nothing_is_imported(house: Heard, tmp_pat
         spoilt("", DEPOT["geometry"], radius_m=100),
         spoilt("Tiny", DEPOT["geometry"], radius_m=1),
         spoilt("Line", {"type": "LineString", "coordinates": RING}),
+        spoilt("Shop", DEPOT["geometry"], radius_m=100, kind="shop"),
+        spoilt("Late", DEPOT["geometry"], radius_m=100, hours=[{"days": ["fry"]}]),
+        spoilt("Vast", DEPOT["geometry"], radius_m=100, dwell_s=1e6),
+        spoilt("Void", {}),
         DEPOT,
     )
     failed = house("fence", "import", file, *AT)
     assert failed.code != 0
     for said in (
+        'feature 2, "Swapped": there is no',
         "longitude first",
         "Self-intersection at longitude 24.05",
         "does not end where it begins",
         "a point needs a property `radius_m`",
         "that is the restaurant itself",
         "feature 7: it has no name",
-        "tiny: circle.radius_m",
+        '"Tiny": radius_m: 1 is too little: at least 10',
         "it is a LineString",
-        "depot: there are two of that name (9 problems: nothing was imported)",
+        "\"Shop\": kind: 'shop' is not known: 'restaurant' or 'zone'",
+        "\"Late\": hours 1 days 1: 'fry' is not known",
+        '"Vast": dwell_s: 1000000.0 is too much: at most 86400',
+        '"Void": it has no `type`: a Polygon',
+        'feature 14, "Depot": feature 1 is called depot too',
     ):
         assert said in failed.err, said
+    assert failed.complaint == "13 problems, named above: nothing was imported"
+    assert failed.err.count(f"{file}: feature ") == 13
     assert names(house) == []
 
 
@@ -126,7 +137,8 @@ def test_all_that_is_wrong_is_told_and_nothing_is_imported(house: Heard, tmp_pat
     [
         ("{", "it is no JSON"),
         ("[]", "it is no GeoJSON"),
-        ('{"type": "Point"}', "a FeatureCollection or a Feature is needed"),
+        ('{"type": "Point"}', "it is a Point: a FeatureCollection or a Feature is needed"),
+        ("{}", "it has no `type`: a FeatureCollection or a Feature is needed"),
         ('{"type": "FeatureCollection", "features": []}', "it holds no feature"),
         ('{"type": "FeatureCollection", "features": [], "crs": "EPSG::3067"}', "not WGS 84"),
     ],
@@ -136,7 +148,7 @@ def test_what_is_no_file_of_fences_is_said_to_be_none(
 ) -> None:
     file = tmp_path / "other.geojson"
     file.write_text(text)
-    assert says in house("fence", "import", str(file), *AT).err
+    assert says in house("fence", "import", str(file), *AT).complaint
 
 
 def test_a_fence_that_is_not_there_is_named_beside_those_that_are(
