@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from schemas.alerts import Alert, AlertState
+from schemas.alerts import Alert, AlertKind, AlertState
 from schemas.catalogue import locate
 from schemas.deliveries import Courier, CourierState, Delivery, DeliveryState
 from schemas.envelope import envelope_of
@@ -20,6 +20,34 @@ from services.runtime.bus import Delivery as Arrival
 
 TAILS: Final = ("positions/#", "deliveries/#", "couriers/#", "etas/#", "alerts/#")
 """What of the states is to be listened to."""
+
+
+_OF_THE_ROAD: Final = frozenset(
+    {
+        AlertKind.TRACKER_SILENT, AlertKind.OFF_ROUTE, AlertKind.LATE_DELIVERY,
+        AlertKind.LONG_DWELL, AlertKind.LOW_BATTERY, AlertKind.SPEEDING, AlertKind.ZONE_LEFT,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One change of the scene.
+
+    Attributes:
+        topic: what of the states it is, as ``etas/ID``.
+        name: what it is about, for people: an order by its number where that is known.
+        says: what stands there now; None for what was cleared.
+    """
+
+    topic: str
+    name: str
+    says: Any
+
+    @property
+    def area(self) -> str:
+        """Of what: ``positions``, ``etas``."""
+        return self.topic.partition("/")[0]
 
 
 @dataclass(slots=True)
@@ -43,12 +71,11 @@ class Scene:
     alerts: dict[str, Alert] = field(default_factory=dict)
     _tracked: dict[str, str] = field(default_factory=dict)
     """Vehicle by courier."""
+    _numbers: dict[UUID, str] = field(default_factory=dict)
+    """Of orders, as long as anything is told of them."""
 
-    def take(self, arrival: Arrival) -> tuple[str, Any] | None:
-        """Take one message in; returns what it is about and what it says, None for nothing of ours.
-
-        What is cleared says None.
-        """
+    def take(self, arrival: Arrival) -> Told | None:
+        """Take one message in; returns what has changed, None for nothing of ours."""
         try:
             located = locate(arrival.topic)
         except TopicMismatch:
@@ -60,19 +87,53 @@ class Scene:
                 said = envelope_of(message).model_validate_json(arrival.payload).data
             except ValidationError:
                 return None  # of a later version: what it says nobody here can read
+        name = about
         if message is VehicleState:
             _put(self.vehicles, about, said)
         elif message is CourierState:
             self._take_courier(about, said)
         elif message is DeliveryState:
-            _put(self.stops, UUID(about), None if said is None else said.delivery)
+            order = UUID(about)
+            if said is not None:
+                self._numbers[order] = said.delivery.number
+            name = self.number(order)
+            _put(self.stops, order, None if said is None else said.delivery)
+            self._forget(order)
         elif message is EtaState:
-            _put(self.etas, UUID(about), said)
+            order = UUID(about)
+            name = self.number(order)
+            _put(self.etas, order, said)
+            self._forget(order)
         elif message is AlertState:
-            _put(self.alerts, about, None if said is None else said.alert)
+            alert = self.alerts.get(about) if said is None else said.alert
+            if alert is None or alert.kind not in _OF_THE_ROAD:
+                return None  # a fridge's
+            name = f"{alert.kind.value} {self._in_words(alert.about)}"
+            _put(self.alerts, about, None if said is None else alert)
         else:
             return None
-        return arrival.topic.split("/", 4)[-1], said
+        return Told(arrival.topic.split("/", 4)[-1], name, said)
+
+    def clear(self) -> None:
+        """Forget all but the place: who connects anew is told what stands, not what has gone."""
+        for known in (self.vehicles, self.couriers, self.stops, self.etas, self.alerts):
+            known.clear()
+        self._tracked.clear()
+        self._numbers.clear()
+
+    def number(self, order: UUID) -> str:
+        """An order for people; its id where nothing else is known."""
+        return self._numbers.get(order, str(order))
+
+    def on_the_road(self) -> list[str]:
+        """The vehicles that were heard, and those that somebody has to bring something with."""
+        owing = {each.device for each in self.stops.values() if each.device is not None}
+        return sorted(self.vehicles.keys() | owing)
+
+    def waiting(self) -> list[Delivery]:
+        """The deliveries that nobody is to bring yet, oldest first."""
+        found = [each for each in self.stops.values() if each.courier is None]
+        return sorted(found, key=lambda each: each.placed_at)
 
     def next_stop(self, vehicle: str) -> Delivery | None:
         """The delivery that a vehicle is on now."""
@@ -82,6 +143,18 @@ class Scene:
     def alerts_of(self, vehicle: str) -> list[Alert]:
         """What is wrong with a vehicle."""
         return [each for each in self.alerts.values() if each.about == vehicle]
+
+    def _in_words(self, about: str) -> str:
+        """What an alert is about: a vehicle by its name, an order by its number."""
+        try:
+            return self.number(UUID(about))
+        except ValueError:
+            return about
+
+    def _forget(self, order: UUID) -> None:
+        """Once an order is neither brought nor expected, its number is not asked for any more."""
+        if order not in self.stops and order not in self.etas:
+            self._numbers.pop(order, None)
 
     def _take_courier(self, courier: str, said: CourierState | None) -> None:
         before = self._tracked.pop(courier, None)
@@ -97,6 +170,11 @@ def _put(known: dict[Any, Any], about: Any, said: Any) -> None:
         known.pop(about, None)
     else:
         known[about] = said
+
+
+def spoken(number: str) -> str:
+    """An order's number as people say it, and as every command takes it: its last part."""
+    return number.rsplit("-", 1)[-1] or number
 
 
 def minutes(until: datetime, now: datetime) -> int:

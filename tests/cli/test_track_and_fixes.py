@@ -6,9 +6,11 @@ import asyncio
 import json
 import shutil
 import signal
+import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +23,7 @@ from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.tracking.tables import CROSSINGS, FIXES, TRACKER_FINDINGS, VEHICLES
 from services.tracking.verdicts import Verdict
-from tests.cli.conftest import Heard
+from tests.cli.conftest import Heard, until, up_beside
 from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
@@ -237,3 +239,53 @@ def test_a_piped_watch_tells_of_a_vehicle_line_by_line(embedded: Heard, tmp_path
     said = of_a_ride()[0]["says"]
     assert 60.169 < said["lat"] < 60.175
     assert said["vehicle"].startswith("ride-")
+
+
+def test_a_watch_goes_on_where_the_services_come_back_on_another_port(
+    heard: Heard, sqlite_template: Path
+) -> None:
+    heard.home.mkdir(mode=0o700)
+    shutil.copyfile(sqlite_template, heard.home / "heard.db")
+    told: list[str] = []
+
+    def says(words: str, times: int = 1) -> Callable[[], bool]:
+        return lambda: sum(words in line for line in told) >= times
+
+    with ExitStack() as opened:
+        with up_beside(heard):
+            heard.done("tenant", "add", "roma")
+            heard.done("device", "add", "bike-1", *AT, "--role", "tracker")
+            heard.done("courier", "add", "anna", *AT, "--device", "bike-1")
+            opened.enter_context(watched(heard, told))
+            until(says("couriers\tanna"), "the courier is seen")
+            first = port_of(heard)
+        until(says("no connection"), "the watch says that nobody is there")
+        # The system would hand the same port out again: somebody else has it meanwhile.
+        opened.enter_context(socket.create_server(("127.0.0.1", first)))
+        opened.enter_context(up_beside(heard))
+        assert port_of(heard) != first
+        until(says("connected again"), "the watch has found it")
+        until(says("couriers\tanna", times=2), "the courier is seen again")
+
+
+@contextmanager
+def watched(heard: Heard, told: list[str]) -> Iterator[None]:
+    """A watch beside the test; what it says on either stream is put where it can be looked at."""
+    with heard.start("track", "watch", *AT) as process:
+        readers = [
+            threading.Thread(target=told.extend, args=(stream,), daemon=True)
+            for stream in (process.stdout, process.stderr)
+        ]
+        for each in readers:
+            each.start()
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE_S)
+            for each in readers:
+                each.join(PATIENCE_S)
+
+
+def port_of(heard: Heard) -> int:
+    return int(json.loads((heard.home / "run.json").read_text())["port"])
