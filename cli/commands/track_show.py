@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import click
 from sqlalchemy import select
@@ -16,6 +17,8 @@ from cli.house_clock import on_screen
 from cli.known_houses import the_house
 from cli.names import NAME
 from cli.printing import age, show_json, show_table
+from services.delivery.tables import DELIVERIES
+from services.runtime.crossings import HOUSE, NEAR, STOP
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.tracking.tables import CROSSINGS, TRACKER_FINDINGS, VEHICLES
@@ -35,16 +38,19 @@ def show(app: Application, *, vehicle: str | None, tenant: str, as_json: bool) -
     """Show where a vehicle is, how its tracker does, and what it crossed last; or list all.
 
     Who is heard without a place sends nothing that can be right. What is wrong with the positions
-    of a tracker is counted by reason. How often it was asked to
-    tell stands beside what it says it does: another number is another wish.
+    of a tracker is counted by reason. How often it was asked to tell stands beside what it says
+    it does, and whether that is what it was asked for.
 
     Examples:
       heard track show --tenant roma
       heard track show bike-1 --tenant roma
     """
-    rows, findings, crossings = app.run(lambda database: _read(database, tenant, vehicle))
+    rows, findings, crossings, numbers = app.run(lambda database: _read(database, tenant, vehicle))
     if vehicle is not None and not rows:
-        raise Failure(f"{vehicle} was never heard of in {tenant}: heard track show lists who was")
+        raise Failure(
+            f"{vehicle} was never heard of in {tenant}: "
+            f"heard track show --tenant {tenant} lists who was"
+        )
     documents = [_document(row, findings) for row in rows]
     if vehicle is None:
         if as_json:
@@ -60,12 +66,12 @@ def show(app: Application, *, vehicle: str | None, tenant: str, as_json: bool) -
     if as_json:
         show_json(documents[0] | {"crossings": [dict(each) for each in crossings]})
         return
-    _tell(rows[0], findings, crossings)
+    _tell(rows[0], findings, crossings, numbers)
 
 
 async def _read(
     database: Database, tenant: str, vehicle: str | None
-) -> tuple[list[Row], list[Row], list[Row]]:
+) -> tuple[list[Row], list[Row], list[Row], dict[UUID, str]]:
     async with database.read() as connection:
         await the_house(connection, tenant)
         column = VEHICLES.c
@@ -78,10 +84,17 @@ async def _read(
             query = query.where(column.vehicle == vehicle)
             found = found.where(TRACKER_FINDINGS.c.vehicle == vehicle)
         last = last.order_by(CROSSINGS.c.at.desc()).limit(_LAST)
+        crossings: list[Row] = [dict(row) for row in (await connection.execute(last)).mappings()]
+        doors = [order for each in crossings if (order := _order_of(each["fence"])) is not None]
+        column_of = DELIVERIES.c
+        called = select(column_of.order_id, column_of.number).where(
+            column_of.tenant == tenant, column_of.order_id.in_(doors)
+        )
         return (
             [dict(row) for row in (await connection.execute(query)).mappings()],
             [dict(row) for row in (await connection.execute(found)).mappings()],
-            [dict(row) for row in (await connection.execute(last)).mappings()],
+            crossings,
+            {row.order_id: row.number for row in await connection.execute(called)},
         )
 
 
@@ -104,7 +117,7 @@ def _line(row: Row, findings: list[Row], now: datetime) -> tuple[object, ...]:
     return row["vehicle"], _where(row), _does(row, now), heard, _battery(row), _wrong(row, findings)
 
 
-def _tell(row: Row, findings: list[Row], crossings: list[Row]) -> None:
+def _tell(row: Row, findings: list[Row], crossings: list[Row], numbers: Mapping[UUID, str]) -> None:
     now = system_clock()
     counts = sorted(row["counts"].items(), key=lambda each: (-each[1], each[0]))
     told = [
@@ -117,10 +130,10 @@ def _tell(row: Row, findings: list[Row], crossings: list[Row]) -> None:
         ("battery", _battery(row)),
         ("wrong", _wrong(row, findings)),
         ("asked for", _often((row["reporting"] or {}).get("wished"))),
-        ("says it does", _often((row["reporting"] or {}).get("taken"))),
+        ("says it does", _followed(row["reporting"] or {})),
         ("positions", ", ".join(f"{what}: {number}" for what, number in counts)),
         *(
-            ("fence" if not number else "", _crossed(each, now))
+            ("fence" if not number else "", _crossed(each, now, numbers))
             for number, each in enumerate(crossings)
         ),
     ]
@@ -152,10 +165,39 @@ def _often(told: Row | None) -> str:
         return ""
     together = f", {told['together']} at once" if told["together"] > 1 else ""
     least = f", {told['least_m']:g} m apart" if told["least_m"] else ""
-    words = f"every {told['every_s']:g} s, standing every {told['still_s']:g} s{least}{together}"
-    return f"{words} (no. {told['number']})" if told["number"] else f"{words} (of its own)"
+    return f"every {told['every_s']:g} s, standing every {told['still_s']:g} s{least}{together}"
 
 
-def _crossed(row: Row, now: datetime) -> str:
+def _followed(reporting: Row) -> str:
+    """What a tracker says it does, and whether it was asked for that; wishes are numbered."""
+    wished, taken = reporting.get("wished"), reporting.get("taken")
+    if taken is None:
+        return ""
+    if not taken["number"]:
+        how = "of its own"
+    elif wished is not None and taken["number"] == wished["number"]:
+        how = "as it was asked"
+    else:
+        how = "as it was asked before"
+    return f"{_often(taken)} ({how})"
+
+
+def _crossed(row: Row, now: datetime, numbers: Mapping[UUID, str]) -> str:
     words = {"enter": "came to", "exit": "left", "dwell": "stayed at"}
-    return f"{on_screen(row['at'], now)} {words[row['what']]} {row['fence']}"
+    fence: str = row["fence"]
+    where = fence
+    if fence == HOUSE:
+        where = "the restaurant"
+    elif (order := _order_of(fence)) is not None:
+        where = f"the door of {numbers.get(order, 'an order that is not kept any more')}"
+        if fence.startswith(NEAR):
+            words = {"enter": "came near", "exit": "went away from", "dwell": "stayed near"}
+    return f"{on_screen(row['at'], now)} {words[row['what']]} {where}"
+
+
+def _order_of(fence: str) -> UUID | None:
+    """Whose door it is; None for a fence that is around no door."""
+    for kind in (NEAR, STOP):
+        if fence.startswith(kind):
+            return UUID(fence.removeprefix(kind))
+    return None

@@ -43,8 +43,8 @@ def house(heard: Heard, sqlite_template: Path) -> Heard:
 
 def test_what_a_tracker_was_asked_for_stands_beside_what_it_does(house: Heard) -> None:
     shown = house.done("track", "show", "bike", *AT).out
-    assert "every 2 s, standing every 30 s, 10 m apart (no. 8)" in shown
-    assert "every 4 s, standing every 60 s, 3 at once (no. 7)" in shown
+    assert "every 2 s, standing every 30 s, 10 m apart\n" in shown
+    assert "every 4 s, standing every 60 s, 3 at once (as it was asked before)" in shown
     told = house.done("track", "show", "bike", *AT, "--json").json
     assert told["reporting"] == {"wished": WISHED, "taken": TAKEN}
 
