@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress_bar(
-    count: int, *, show: bool, what: str = "orders"
+    count: int | None, *, show: bool, what: str = "orders"
 ) -> Iterator[Callable[[int], None]]:
-    """A bar of orders, or whatever it is, on the terminal.
+    """A bar of orders, or whatever it is, on the terminal; None is as many as there are.
 
     What is given is told how many are done.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -30,40 +31,53 @@ class Times(StrEnum):
     """As they were."""
 
 
+@dataclass(slots=True)
+class Ridden:
+    """How far a ride is.
+
+    Attributes:
+        told: so many positions the device has taken, to tell them.
+        left_out: so many came sooner than it was asked to tell.
+    """
+
+    told: int = 0
+    left_out: int = 0
+
+
 def ride(
     device: GpsTracker,
     fixes: Iterable[OneFix],
+    ridden: Ridden,
     *,
     speed: float,
     times: Times = Times.NOW,
     stop: threading.Event | None = None,
-) -> int:
+    on_told: Callable[[Ridden], None] | None = None,
+) -> None:
     """Have a device tell a recorded ride, and wait until the broker has it all.
 
     Args:
         device: it is online.
         fixes: in the order in which they are told.
+        ridden: counted up as it goes: it holds however the ride ends.
         speed: so many times as fast as it was; infinity does not wait.
         times: as of when they are told.
         stop: ends the ride early.
-
-    Returns:
-        How many positions were told; what the device was asked to leave out is not counted.
+        on_told: told how far it is, each time that something was.
     """
     stop = stop or threading.Event()
-    told = 0
     for several in _due(_of(fixes, times), speed, stop):
         if stop.is_set():
             break
-        if times is Times.NOW:
-            told += device.report_many(_as_of_now(several))
-        else:
-            told += device.report_many(several)
+        told = device.report_many(_as_of_now(several) if times is Times.NOW else several)
+        ridden.told += told
+        ridden.left_out += len(several) - told
+        if on_told is not None:
+            on_told(ridden)
         while device.untold > _MOST_WAITING and not stop.wait(0.02):
             pass
     while not stop.is_set() and not device.wait_told(0.2):
         pass
-    return told
 
 
 def _as_of_now(fixes: Iterable[OneFix]) -> list[OneFix]:

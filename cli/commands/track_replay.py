@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses as dc
+import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,13 +19,19 @@ from cli.failures import Failure
 from cli.grammar import Command, json_option
 from cli.names import NAME
 from cli.printing import counted, note, say, show_json
-from cli.riding import Times, ride
+from cli.progress import progress_bar
+from cli.ridden import account, judged, where_they_are
+from cli.riding import Ridden, Times, ride
 from cli.span import SPEED
 from cli.track_files import read_track, sorted_by_time
 from devices.gps_tracker import GpsTracker
 from schemas.devices import Role
 from schemas.identifiers import new_id, slug
 from schemas.positions import OneFix
+
+_LOOK_S: Final = 0.2
+_NAMED: Final = 3
+"""More vehicles than these are not named one by one before they ride."""
 
 
 @click.command(cls=Command)
@@ -66,7 +75,9 @@ def replay(
 
     Files are CSV with recorded_at, lat and lon, or .gpx, .nmea, or .rec of OwnTracks. Faster
     than it was, a ride keeps its own spacing and ends now (--times ending): else vehicles
-    would seem to fly.
+    would seem to fly. While it rides, the vehicle has the name of its file and an ending of its
+    own, which is told at once; at the end, and at Ctrl-C, what was sent and what was found of it.
+    The vehicle goes then, its positions are kept (`heard fixes export`).
 
     Examples:
       heard track replay monday/*.gpx --tenant demo --speed 10x
@@ -75,38 +86,86 @@ def replay(
     """
     rides = [_read(file, limit) for file in files]
     names = _names(files)
-    stop = threading.Event()
-    with (
-        visiting(app, tenant, *([Role.TRACKER] * len(files)), names=names) as admitted,
-        ExitStack() as opened,
-    ):
-        devices = [
-            opened.enter_context(GpsTracker(one.address.host, one.address.port, **one.options()))
-            for one in admitted
-        ]
-        for device in devices:
-            if not device.wait_online(15):
-                raise Failure(f"{device.device} does not come in: is the broker running?")
-        with ThreadPoolExecutor(len(devices)) as pool:
-            opened.callback(stop.set)
-            told = [
-                pool.submit(ride, device, fixes, speed=speed, times=Times(times), stop=stop)
-                for device, (fixes, _) in zip(devices, rides, strict=True)
+    with visiting(app, tenant, *([Role.TRACKER] * len(files)), names=names) as admitted:
+        if not as_json:
+            note(_who_rides(tenant, names))
+        with ExitStack() as opened:
+            devices = [
+                opened.enter_context(
+                    GpsTracker(one.address.host, one.address.port, **one.options())
+                )
+                for one in admitted
             ]
-            try:
-                sent = [each.result() for each in told]
-            except BaseException:
-                stop.set()
-                raise
-    found = [
-        {"vehicle": name, "file": str(file), "sent": count, "unreadable": bad}
-        for name, file, count, (_, bad) in zip(names, files, sent, rides, strict=True)
-    ]
+            for device in devices:
+                if not device.wait_online(15):
+                    raise Failure(f"{device.device} does not come in: is the broker running?")
+            ridden = [Ridden() for _ in rides]
+            whole = _ride(
+                [(device, fixes) for device, (fixes, _) in zip(devices, rides, strict=True)],
+                ridden, speed, Times(times), show=sys.stderr.isatty() and not as_json,
+            )  # fmt: skip
+            found = [
+                account(device, file, each, bad)
+                for device, file, each, (_, bad) in zip(devices, files, ridden, rides, strict=True)
+            ]
+        if whole:
+            # While the vehicles are there: what was found of them goes with them.
+            sent = {each.vehicle: each.sent for each in found if each.sent}
+            counts = app.run(lambda database: judged(database, tenant, sent))
+            found = [dc.replace(each, judged=counts.get(each.vehicle, {})) for each in found]
     if as_json:
-        show_json(found)
-        return
-    for each in found:
-        say(f"{each['vehicle']}: {counted(int(str(each['sent'])), 'position')} of {each['file']}")
+        show_json([each.document() for each in found])
+    else:
+        for each in found:
+            say(each.in_words(whole=whole))
+        if any(each.sent for each in found):
+            note(where_they_are(tenant, found))
+    if not whole:
+        raise KeyboardInterrupt
+
+
+def _ride(
+    rides: Sequence[tuple[GpsTracker, Sequence[OneFix]]],
+    ridden: Sequence[Ridden],
+    speed: float,
+    times: Times,
+    *,
+    show: bool,
+) -> bool:
+    """Have all ride at once; tells whether they came to the end: Ctrl-C stops them."""
+    stop = threading.Event()
+    every = sum(len(fixes) for _, fixes in rides)
+    with (
+        progress_bar(every, show=show, what="positions") as progress,
+        ThreadPoolExecutor(len(rides)) as pool,
+    ):
+        riding = [
+            pool.submit(ride, device, fixes, each, speed=speed, times=times, stop=stop)
+            for (device, fixes), each in zip(rides, ridden, strict=True)
+        ]
+        try:
+            while wait(riding, _LOOK_S, FIRST_EXCEPTION).not_done and not _failed(riding):
+                progress(sum(each.told + each.left_out for each in ridden))
+            for one in riding:
+                if one.done():
+                    one.result()
+        except KeyboardInterrupt:
+            return False
+        finally:
+            stop.set()
+    return True
+
+
+def _failed(riding: Sequence[Future[None]]) -> bool:
+    return any(one.done() and one.exception() is not None for one in riding)
+
+
+def _who_rides(tenant: str, names: Sequence[str]) -> str:
+    """Under which names vehicles ride, and how one looks at them meanwhile."""
+    named = "".join(f" --vehicle {each}" for each in names) if len(names) <= _NAMED else ""
+    who = ", ".join(names) if named else counted(len(names), "vehicle")
+    ride = "rides" if len(names) == 1 else "ride"
+    return f"{who} {ride} now: heard track watch --tenant {tenant}{named}"
 
 
 def _read(file: Path, limit: int | None) -> tuple[list[OneFix], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,10 @@ from cli.admission import as_device
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, LazyCommands, Place, device_options, json_option
-from cli.printing import counted, note, say, show_json
-from cli.riding import Times, ride
+from cli.printing import note, say, show_json
+from cli.progress import progress_bar
+from cli.ridden import account, where_they_are
+from cli.riding import Ridden, Times, ride
 from cli.span import SPEED
 from cli.track_files import read_track
 from devices.gps_tracker import GpsTracker
@@ -77,7 +80,8 @@ def run(
     """Ride a recorded track: each position is told when its time has come.
 
     Gaps in the track are waited for at most ten seconds. What cannot be read is named.
-    The tracker follows how often it is asked to tell, and leaves out what comes sooner.
+    The tracker follows how often it is asked to tell, and leaves out what comes sooner. At the
+    end, and at Ctrl-C, it says how many were sent, how many left out, and where to look for them.
 
     Examples:
       heard tracker run --tenant demo --file track.csv --speed 60x
@@ -85,13 +89,17 @@ def run(
       heard tracker run --credentials scooter-1.json --file ride.nmea --backlog ride.backlog
     """
     bad = 0
+    ridden = Ridden()
+    show = sys.stderr.isatty() and not as_json
+    held_back: list[str] = []
 
     def readable() -> Iterator[OneFix]:
         nonlocal bad
         for where, found in read_track(file):
             if isinstance(found, str):
                 bad += 1
-                note(f"{file}, {where}: {found}")
+                # A line in between would tear the bar apart.
+                (held_back.append if show else note)(f"{file}, {where}: {found}")
             else:
                 yield found
 
@@ -107,8 +115,39 @@ def run(
         with device:
             if not device.wait_online(10):
                 raise Failure(problems[-1] if problems else f"no connection to {admitted.address}")
-            sent = ride(device, readable(), speed=speed, times=Times(times))
+            whole = _ride(device, readable(), ridden, speed, Times(times), show=show)
+            found = account(device, file, ridden, bad)
+    for text in held_back:
+        note(text)
     if as_json:
-        show_json({"sent": sent, "unreadable": bad})
+        show_json(found.document())
     else:
-        say(f"{counted(sent, 'position')} sent, {counted(bad, 'line')} could not be read")
+        say(found.in_words(whole=whole))
+        if credentials is None and found.sent:
+            note(where_they_are(admitted.tenant, [found]))
+        elif found.sent:
+            look = f"heard track show {found.vehicle} --tenant {admitted.tenant}"
+            note(f"what was found of them, where the services are: {look}")
+        if found.waiting and backlog is not None:
+            note(f"{found.waiting} wait in {backlog} and are sent the next time")
+    if not whole:
+        raise KeyboardInterrupt
+
+
+def _ride(
+    device: GpsTracker,
+    fixes: Iterator[OneFix],
+    ridden: Ridden,
+    speed: float,
+    times: Times,
+    *,
+    show: bool,
+) -> bool:
+    """Ride; tells whether it came to the end: Ctrl-C stops it."""
+    with progress_bar(None, show=show, what="positions") as progress:
+        try:
+            ride(device, fixes, ridden, speed=speed, times=times,
+                 on_told=lambda each: progress(each.told + each.left_out))  # fmt: skip
+        except KeyboardInterrupt:
+            return False
+    return True

@@ -26,24 +26,10 @@ from services.tracking.crossing_rows import to_row
 from services.tracking.keeping import Kept
 from services.tracking.vehicle_book import UNREADABLE, VehicleBook
 from services.tracking.vehicle_rows import rows_of
-from services.tracking.verdicts import Verdict, used
+from services.tracking.verdicts import WORTH_A_ROW, Verdict, used
 
-KEPT: Final = np.array(
-    [
-        each
-        in {
-            Verdict.OK,
-            Verdict.CORRECTED_CLOCK,
-            Verdict.LATE,
-            Verdict.INACCURATE,
-            Verdict.JUMP,
-            Verdict.OUTLIER,
-        }
-        for each in Verdict
-    ]
-)
-"""By verdict: whether a raw fix is worth a row. What cannot be, what is there already, and what
-is of no time that can be is counted alone."""
+KEPT: Final = np.array([each in WORTH_A_ROW for each in Verdict])
+"""By verdict: whether a raw fix is worth a row."""
 ROW_EVERY_S: Final = 3.0
 """A vehicle's row is written so often while it tells something; after a crash the filter goes
 on from there."""

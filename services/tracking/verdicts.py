@@ -53,6 +53,15 @@ class Verdict(IntEnum):
 USED: Final = frozenset({Verdict.OK, Verdict.CORRECTED_CLOCK})
 """These moved the vehicle."""
 
+WORTH_A_ROW: Final = USED | {
+    Verdict.LATE,
+    Verdict.INACCURATE,
+    Verdict.JUMP,
+    Verdict.OUTLIER,
+}
+"""These are kept as they were told. What cannot be, what is there already, and what is of no time
+that can be is counted alone."""
+
 COMPLAINTS: Final[dict[Verdict, Complaint]] = {
     Verdict.CORRECTED_CLOCK: Complaint.CLOCK,
     Verdict.FUTURE: Complaint.CLOCK,

@@ -114,7 +114,8 @@ def test_a_device_works_with_its_own_credentials(embedded: Heard, tmp_path: Path
     ridden = embedded.done(
         "tracker", "run", "--credentials", str(file), "--file", str(track), "--json"
     )
-    assert ridden.json == {"sent": 1, "unreadable": 0}
+    assert (ridden.json["sent"], ridden.json["unreadable"]) == (1, 0)
+    assert ridden.json["vehicle"] == "scooter-1"
     listed = embedded.done("device", "list", *AT, "--json").json
     assert [each["device"] for each in listed] == ["scooter-1"]
     other = embedded(
