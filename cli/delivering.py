@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from cli.admission import as_device
@@ -14,10 +14,11 @@ from cli.failures import Failure
 from cli.ordering import the_order
 from cli.printing import say, show_json, when
 from devices.delivery_requests import Dispatcher
-from devices.pending import Pending
-from schemas.deliveries import Delivery
+from devices.pending import Pending, Rejected
+from schemas.deliveries import Delivery, DeliveryStep
 from schemas.devices import Role
 from schemas.replies import DeliveryReceipt
+from services.delivery.rules import before
 
 R = TypeVar("R")
 
@@ -70,6 +71,34 @@ def which_order(app: Application, tenant: str | None, name: str) -> UUID:
         if tenant is None:
             raise Failure(f"{name} is no order's id: a device names an order by its id") from None
     return the_order(app, tenant, name).order_id
+
+
+_COMMANDS: Final = {
+    DeliveryStep.ASSIGN: "assign {} COURIER",
+    DeliveryStep.ACCEPT: "accept {}",
+    DeliveryStep.PICK_UP: "step {} pick-up",
+    DeliveryStep.SET_OUT: "step {} set-out",
+    DeliveryStep.FAIL: "fail {} --reason WHY",
+}
+
+
+def with_a_way_on(
+    refused: Rejected, step: DeliveryStep | None, name: str, me: str
+) -> Rejected | Failure:
+    """A refused step, with the command that has to come first where one leads to it.
+
+    Args:
+        refused: as the services say it.
+        step: what was asked for.
+        name: the order, as it was typed.
+        me: the option that says as whom was asked.
+    """
+    state = refused.state
+    if step is None or not isinstance(state, DeliveryReceipt):
+        return refused
+    for first in before(state.delivery.status, step)[:1]:
+        return Failure(f"{refused}: heard delivery {_COMMANDS[first].format(name)} {me}")
+    return refused
 
 
 def show_receipt(receipt: DeliveryReceipt, *, as_json: bool) -> None:

@@ -10,16 +10,16 @@ import click
 
 from cli.application import Application, pass_application
 from cli.commands import delivery_reading, delivery_rules
-from cli.delivering import at_the_desk, show_receipt, which_order
+from cli.delivering import at_the_desk, show_receipt, which_order, with_a_way_on
 from cli.grammar import Group, device_options, json_option
 from cli.names import NAME
 from cli.ordering import asking_options
 from cli.places import PLACE
-from cli.printing import say, show_json, when
+from cli.printing import counted, say, show_json, when
 from cli.times import MOMENT
 from devices.delivery_requests import Dispatcher
-from devices.pending import Pending
-from schemas.deliveries import MAX_STOPS, Proof, ProofKind
+from devices.pending import Pending, Rejected
+from schemas.deliveries import MAX_STOPS, DeliveryStep, Proof, ProofKind
 from schemas.delivery_requests import ByHand
 from schemas.positions import Place
 from schemas.replies import CourierReceipt, DeliveryReceipt
@@ -52,6 +52,7 @@ def _ask(
     name: str,
     question: Callable[[Dispatcher, Any], Pending[DeliveryReceipt]],
     *,
+    step: DeliveryStep | None = None,
     tenant: str | None,
     credentials: Path | None,
     patience: float,
@@ -60,7 +61,11 @@ def _ask(
 ) -> DeliveryReceipt:
     order_id = which_order(app, tenant, name)
     with at_the_desk(app, tenant, credentials, patience, as_manager=as_manager) as ask:
-        receipt = ask(lambda desk: question(desk, order_id))
+        try:
+            receipt = ask(lambda desk: question(desk, order_id))
+        except Rejected as refused:
+            me = f"--tenant {tenant}" if credentials is None else f"--credentials {credentials}"
+            raise with_a_way_on(refused, step, name, me) from None
     show_receipt(receipt, as_json=as_json)
     return receipt
 
@@ -95,7 +100,13 @@ def unassign(app: Application, *, name: str, **options: Any) -> None:
     Examples:
       heard delivery unassign A1B2 --tenant demo
     """
-    _ask(app, name, lambda desk, id_: desk.unassign_delivery(id_), **options)
+    _ask(
+        app,
+        name,
+        lambda desk, id_: desk.unassign_delivery(id_),
+        step=DeliveryStep.UNASSIGN,
+        **options,
+    )
 
 
 @delivery.command()
@@ -132,7 +143,13 @@ def accept(app: Application, *, name: str, at: Any, **options: Any) -> None:
     Examples:
       heard delivery accept A1B2 --tenant demo
     """
-    _ask(app, name, lambda desk, id_: desk.accept_delivery(id_, at=at), **options)
+    _ask(
+        app,
+        name,
+        lambda desk, id_: desk.accept_delivery(id_, at=at),
+        step=DeliveryStep.ACCEPT,
+        **options,
+    )
 
 
 @delivery.command()
@@ -145,7 +162,13 @@ def decline(app: Application, *, name: str, reason: str | None, **options: Any) 
     Examples:
       heard delivery decline A1B2 --tenant demo --reason "a flat tyre"
     """
-    _ask(app, name, lambda desk, id_: desk.decline_delivery(id_, reason), **options)
+    _ask(
+        app,
+        name,
+        lambda desk, id_: desk.decline_delivery(id_, reason),
+        step=DeliveryStep.DECLINE,
+        **options,
+    )
 
 
 @delivery.command()
@@ -161,7 +184,13 @@ def step(app: Application, *, name: str, step: str, at: Any, **options: Any) -> 
       heard delivery step A1B2 arrive --tenant demo --at "2026-05-01 19:42"
     """
     said = ByHand(step)
-    _ask(app, name, lambda desk, id_: desk.step_delivery(id_, said, at=at), **options)
+    _ask(
+        app,
+        name,
+        lambda desk, id_: desk.step_delivery(id_, said, at=at),
+        step=DeliveryStep(step),
+        **options,
+    )
 
 
 @delivery.command()
@@ -202,6 +231,7 @@ def deliver(
         app,
         name,
         lambda desk, id_: desk.complete_delivery(id_, code=code, proof=proof, at=at),
+        step=DeliveryStep.DELIVER,
         **options,
     )
 
@@ -217,7 +247,13 @@ def fail(app: Application, *, name: str, reason: str, at: Any, **options: Any) -
     Examples:
       heard delivery fail A1B2 --tenant demo --reason "nobody opened"
     """
-    _ask(app, name, lambda desk, id_: desk.fail_delivery(id_, reason, at=at), **options)
+    _ask(
+        app,
+        name,
+        lambda desk, id_: desk.fail_delivery(id_, reason, at=at),
+        step=DeliveryStep.FAIL,
+        **options,
+    )
 
 
 @delivery.command("return")
@@ -230,7 +266,13 @@ def return_(app: Application, *, name: str, at: Any, **options: Any) -> None:
     Examples:
       heard delivery return A1B2 --tenant demo
     """
-    _ask(app, name, lambda desk, id_: desk.return_delivery(id_, at=at), **options)
+    _ask(
+        app,
+        name,
+        lambda desk, id_: desk.return_delivery(id_, at=at),
+        step=DeliveryStep.RETURN,
+        **options,
+    )
 
 
 @delivery.command()
@@ -262,4 +304,4 @@ def sequence(
     if as_json:
         show_json(receipt.model_dump(mode="json"))
     else:
-        say(f"{courier}  {len(receipt.stops)} stops")
+        say(f"{courier}  {counted(len(receipt.stops), 'stop')}")

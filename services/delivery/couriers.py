@@ -95,6 +95,12 @@ async def set_stops(context: Context, row: Row, stops: Sequence[UUID]) -> Row:
     return row
 
 
+async def numbers_of(context: Context, row: Row) -> dict[UUID, str]:
+    """What a courier has to bring, each with the order's number."""
+    kept = [await store.seek(context, each) for each in stops_of(row)]
+    return {each.delivery.order_id: each.delivery.number for each in kept if each is not None}
+
+
 async def show_run(context: Context, row: Row) -> None:
     """Show on the courier's own screen what they have to do."""
     stops = [await store.seek(context, each) for each in stops_of(row)]

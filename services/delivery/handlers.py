@@ -85,9 +85,11 @@ async def remove_courier(request: RemoveCourier, context: Context) -> None:
     await check_house(context)
     row = await couriers.load(context, request.courier)
     if stops := couriers.stops_of(row):
+        numbers = ", ".join((await couriers.numbers_of(context, row)).values())
         raise Refusal(
             RefusalCode.WRONG_STATE,
-            f"{request.courier} has {len(stops)} orders to bring: give them to others first",
+            f"{request.courier} has {'an order' if len(stops) == 1 else f'{len(stops)} orders'} "
+            f"to bring ({numbers}): assign what they have to others first",
             state=couriers.receipt(row),
         )
     context.draft.put(COURIERS, {**row, "version": row["version"] + 1, "device": None})
@@ -208,7 +210,8 @@ async def sequence_stops(request: SequenceStops, context: Context) -> None:
     if asker is not Asker.HOUSE and not mine:
         raise Refusal(RefusalCode.NOT_ALLOWED, "these are not your stops")
     row = await couriers.load(context, request.courier)
-    stops = rules.sequence(couriers.stops_of(row), request.stops)
+    numbers = await couriers.numbers_of(context, row)
+    stops = rules.sequence(request.courier, numbers, request.stops)
     row = await couriers.set_stops(context, row, stops)
     await couriers.show_run(context, row)
     context.answer(couriers.receipt(row))

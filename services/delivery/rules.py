@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hmac import compare_digest
@@ -36,6 +36,11 @@ _TIMES: Final = {
     DeliveryStatus.EN_ROUTE: "set_out_at",
     DeliveryStatus.ARRIVED: "arrived_at",
 }
+_FORTH: Final = frozenset(
+    {DeliveryStep.ASSIGN, DeliveryStep.ACCEPT, DeliveryStep.PICK_UP, DeliveryStep.SET_OUT}
+)
+"""What leads from the kitchen to the door."""
+_BACK: Final = frozenset({DeliveryStep.UNASSIGN, DeliveryStep.DECLINE, DeliveryStep.CANCEL})
 _NOBODY: Final[dict[str, Any]] = {
     "courier": None,
     "device": None,
@@ -132,6 +137,33 @@ def can(delivery: Delivery, what: DeliveryStep) -> bool:
     return (delivery.status, what) in DELIVERY_STEPS
 
 
+def before(status: DeliveryStatus, what: DeliveryStep) -> tuple[DeliveryStep, ...]:
+    """Which steps come first, as few as can be, until one can be done; none where none lead there.
+
+    Nobody is told to fail at a door, or to bring food back, for the sake of another step.
+    """
+    if what in _BACK:
+        return ()
+    between = {*_FORTH, DeliveryStep.FAIL} if what is DeliveryStep.RETURN else _FORTH
+    ways: dict[DeliveryStatus, tuple[DeliveryStep, ...]] = {status: ()}
+    for at, way in (looking := list(ways.items())):
+        if (at, what) in DELIVERY_STEPS:
+            return way
+        for (begins, by), ends in DELIVERY_STEPS.items():
+            if begins is at and by in between and ends not in ways:
+                ways[ends] = (*way, by)
+                looking.append((ends, ways[ends]))
+    return ()
+
+
+def _no_such_step(delivery: Delivery, what: DeliveryStep) -> str:
+    stands = f"the delivery of {delivery.number} is {delivery.status}: cannot {what}"
+    if first := before(delivery.status, what):
+        return f"{stands}; first {', then '.join(first)}"
+    can_be = [by for at, by in DELIVERY_STEPS if at is delivery.status]
+    return f"{stands}; from here: {', '.join(can_be) or 'nothing, it has ended'}"
+
+
 def step(
     kept: Kept,
     what: DeliveryStep,
@@ -157,10 +189,7 @@ def step(
     delivery = kept.delivery
     following = DELIVERY_STEPS.get((delivery.status, what))
     if following is None:
-        raise Refusal(
-            RefusalCode.WRONG_STATE,
-            f"the delivery of {delivery.number} is {delivery.status}: cannot {what}",
-        )
+        raise Refusal(RefusalCode.WRONG_STATE, _no_such_step(delivery, what))
     happened = when(delivery, at, now)
     changes: dict[str, Any] = {"status": following, "version": delivery.version + 1}
     if delivery.status not in OPEN_DELIVERY:
@@ -277,8 +306,13 @@ def with_stop(stops: Sequence[UUID], order_id: UUID, stop: int | None) -> tuple[
     return (*others[:place], order_id, *others[place:])
 
 
-def sequence(stops: Sequence[UUID], wanted: Sequence[UUID]) -> tuple[UUID, ...]:
+def sequence(courier: str, stops: Mapping[UUID, str], wanted: Sequence[UUID]) -> tuple[UUID, ...]:
     """The same stops in another sequence.
+
+    Args:
+        courier: whose they are.
+        stops: what they have to bring, each with the order's number.
+        wanted: the sequence.
 
     Raises:
         Refusal: `stale-version`, where they are not the same.
@@ -286,7 +320,10 @@ def sequence(stops: Sequence[UUID], wanted: Sequence[UUID]) -> tuple[UUID, ...]:
     if len(wanted) != len(set(wanted)) or set(wanted) != set(stops):
         raise Refusal(
             RefusalCode.STALE_VERSION,
-            f"the courier has {len(stops)} stops, and these are not the same: look again",
+            f"{courier} has nothing to bring"
+            if not stops
+            else f"{courier} has to bring {', '.join(stops.values())}: name each of them once, "
+            "and nothing else",
         )
     return tuple(wanted)
 

@@ -125,6 +125,8 @@ def test_a_wrong_door_is_put_right_and_the_promise_stands(embedded: Heard, tmp_p
     embedded.done("courier", "add", "anna", "--device", "bike-1", *AT)
     number = ordered(roma)["number"]
     embedded.done("delivery", "assign", number, "anna", *AT)
+    early = embedded("delivery", "deliver", number, *AT)
+    assert early.complaint.endswith(f": heard delivery accept {number} --tenant roma")
     promised = embedded.done("delivery", "show", number, *AT, "--json").json["promised_at"]
     said = embedded.done("delivery", "place", number, ELSEWHERE, "--address", "Fabianinkatu 2", *AT)
     assert "the promise stands: by " in said.out

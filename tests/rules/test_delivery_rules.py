@@ -12,6 +12,7 @@ from schemas.identifiers import new_id
 from schemas.positions import Place
 from services.delivery import rules
 from services.delivery.kept import Beside, Kept
+from services.runtime.refusal import Refusal
 
 BEGAN = datetime(2026, 3, 14, 18, 0, tzinfo=UTC)
 S, DO = DeliveryStatus, DeliveryStep
@@ -90,6 +91,25 @@ def test_a_tracker_moves_nothing_that_the_table_does_not_nor_a_failed_one_again(
     failed = stepped(waiting(), *ON_THE_ROAD, DO.FAIL)
     assert rules.can(failed.delivery, DO.SET_OUT), "its courier may say so"
     assert not rules.may_follow(failed, DO.SET_OUT, late)
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted", "first"),
+    [
+        ((), DO.DELIVER, "first assign, then accept, then pick-up"),
+        ((), DO.UNASSIGN, "from here: assign, cancel"),
+        ((DO.ASSIGN,), DO.PICK_UP, "first accept"),
+        ((DO.ASSIGN, DO.ACCEPT), DO.RETURN, "first pick-up, then fail"),
+        ((*ON_THE_ROAD, DO.FAIL), DO.DELIVER, "first set-out"),
+        ((*ON_THE_ROAD, DO.FAIL), DO.PICK_UP, "from here: return, set-out"),
+        ((*ON_THE_ROAD, DO.DELIVER), DO.ACCEPT, "from here: nothing, it has ended"),
+    ],
+)
+def test_a_step_that_does_not_exist_from_here_names_those_that_come_first(
+    steps: tuple[DeliveryStep, ...], wanted: DeliveryStep, first: str
+) -> None:
+    with pytest.raises(Refusal, match=f"cannot {wanted}; {first}$"):
+        stepped(waiting(), *steps, wanted)
 
 
 def test_another_door_has_not_the_address_of_the_one_before() -> None:

@@ -105,6 +105,8 @@ async def test_food_that_is_not_ready_cannot_be_picked_up(house: DeliveryWorld) 
     pick_up = StepDelivery(order_id=order_id, step=ByHand.PICK_UP)
     reply = await house.ask(BIKE, pick_up)
     assert reply.code is RefusalCode.WRONG_STATE
+    assert reply.message is not None
+    assert reply.message.startswith(f"the food of {(await house.order(order_id)).number} is not")
     assert isinstance(reply.result, DeliveryReceipt)
     assert (await house.delivery(order_id)).status is DeliveryStatus.ACCEPTED
     await house.cook(order_id)
@@ -205,7 +207,11 @@ async def test_stops_are_brought_in_the_sequence_that_was_said(house: DeliveryWo
     found = [(await house.delivery(each)).stop for each in orders]
     assert found == [2, 3, 1]
     wrong = SequenceStops(courier=ANNA, stops=tuple(orders[:2]))
-    assert await house.refused(BIKE, wrong) is RefusalCode.STALE_VERSION
+    refused = await house.ask(BIKE, wrong)
+    assert refused.code is RefusalCode.STALE_VERSION
+    assert refused.message is not None
+    for order_id in orders:
+        assert (await house.delivery(order_id)).number in refused.message
     await house.do(BIKE, SequenceStops(courier=ANNA, stops=tuple(orders)))
     assert [(await house.delivery(each)).stop for each in orders] == [1, 2, 3]
     standing = house.standing()
@@ -311,7 +317,10 @@ async def test_one_tracker_is_carried_by_one_courier(house: DeliveryWorld) -> No
 async def test_who_has_something_to_bring_cannot_be_removed(house: DeliveryWorld) -> None:
     order_id = await house.place_order()
     await house.do(TILL, AssignDelivery(order_id=order_id, courier=ANNA))
-    assert await house.refused(TILL, RemoveCourier(courier=ANNA)) is RefusalCode.WRONG_STATE
+    refused = await house.ask(TILL, RemoveCourier(courier=ANNA))
+    assert refused.code is RefusalCode.WRONG_STATE
+    number = (await house.delivery(order_id)).number
+    assert f"anna has an order to bring ({number})" in (refused.message or "")
     await house.do(TILL, UnassignDelivery(order_id=order_id))
     await house.do(TILL, RemoveCourier(courier=ANNA))
 
