@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, HttpUrl
 
@@ -11,6 +11,9 @@ from schemas.identifiers import Slug
 from schemas.message import Part
 from schemas.positions import Place, TravelMode
 from schemas.text import Line64, Line120
+
+FARTHEST_KM: Final = 1_000
+"""No house brings anything farther than that."""
 
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
@@ -49,6 +52,8 @@ class DeliveryRules(Part):
 
     place: Place | None = None
     """Where the restaurant is; without, nothing is delivered."""
+    farthest_km: Annotated[int, Field(ge=1, le=FARTHEST_KM)] = 100
+    """A door that is farther away is taken for a slip, along the straight line."""
     restaurant_m: Annotated[int, Field(ge=10, le=1_000)] = 60
     """A courier who is so near is there."""
     near_m: Annotated[int, Field(ge=20, le=5_000)] = 300

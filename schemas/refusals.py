@@ -67,6 +67,8 @@ class RefusalCode(StrEnum):
     """The kitchen takes no orders of this kind now; the message says why and until when."""
     NO_PLACE = "no-place"
     """Where it is to go, or where the restaurant is, nobody has said."""
+    TOO_FAR = "too-far"
+    """A door farther from the restaurant than the house delivers: perhaps a slip."""
     TOO_MANY_STOPS = "too-many-stops"
     """The courier has as many as one can have."""
     TOO_MANY_TRIES = "too-many-tries"

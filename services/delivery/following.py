@@ -13,7 +13,7 @@ from typing import Final
 from schemas.deliveries import IN_THE_BAG, OPEN_DELIVERY, DeliveryStatus, DeliveryStep
 from schemas.orders import Order, OrderChange, OrderChanged, OrderKind, OrderPlaced, OrderStatus
 from schemas.refusals import RefusalCode
-from services.delivery import beginning, moving, rules, store
+from services.delivery import beginning, doors, moving, rules, store
 from services.delivery.kept import Kept
 from services.runtime import house_rules
 from services.runtime.context import Context
@@ -62,7 +62,8 @@ async def _begin(context: Context, order: Order) -> None:
     if order.kind is not OrderKind.DELIVERY or place is None:
         return
     house = await house_rules.delivery_rules(context.draft, context.tenant)
-    if house.place is not None:
+    # A door too far away is a slip: the order is kept and cooked, and the house says the door.
+    if house.place is not None and doors.too_far_km(place, house) is None:
         answer, standing = context.result, context.standing
         await beginning.begin(context, order, place, house)
         # It is the order that was asked about, and not what comes of it.

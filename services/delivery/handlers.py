@@ -22,14 +22,17 @@ from schemas.delivery_requests import (
     SequenceStops,
     UnassignDelivery,
 )
+from schemas.delivery_rules import DeliveryRules
 from schemas.devices import Role
 from schemas.orders import Order, OrderKind, OrderStatus
+from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryReceipt
 from services.delivery import (
     beginning,
     by_courier,
     couriers,
+    doors,
     following,
     moving,
     reading,
@@ -103,7 +106,8 @@ async def place_delivery(request: PlaceDelivery, context: Context) -> None:
     """Say where the door of an order is; the delivery begins, where there is none yet.
 
     Raises:
-        Refusal: `not-found`; `wrong-state`, where it is none that is brought, or was picked up.
+        Refusal: `not-found`; `wrong-state`, where it is none that is brought, or was picked up;
+            `too-far`, and `no-place`, where nobody has said where the restaurant is.
     """
     await check_house(context)
     kept = await store.seek(context, request.order_id)
@@ -118,6 +122,7 @@ async def place_delivery(request: PlaceDelivery, context: Context) -> None:
                 "its door cannot be another",
             )
         house = await house_rules.delivery_rules(context.draft, context.tenant)
+        _check_near(context, request.place, house)
         moved = rules.put_at(kept, request.place, request.address)
         moved = replace(moved, distance_m=beginning.about_m(request.place, house))
         await moving.changed(context, moved, None)
@@ -127,12 +132,21 @@ async def place_delivery(request: PlaceDelivery, context: Context) -> None:
     if house.place is None:
         raise Refusal(
             RefusalCode.NO_PLACE,
-            "where the restaurant is nobody has said: `heard delivery rules set` does",
+            "nobody has said where the restaurant is: "
+            f"heard delivery rules set --tenant {context.tenant} place=LAT,LON does",
         )
+    _check_near(context, request.place, house)
     await beginning.begin(context, order, request.place, house, address=request.address)
 
 
-_CAN_BEGIN: Final = frozenset({OrderStatus.ACCEPTED, OrderStatus.PREPARING, OrderStatus.READY})
+def _check_near(context: Context, place: Place, house: DeliveryRules) -> None:
+    """See that a door is no farther than the house delivers.
+
+    Raises:
+        Refusal: `too-far`.
+    """
+    if (why := doors.why_too_far(place, house, context.tenant)) is not None:
+        raise Refusal(RefusalCode.TOO_FAR, why)
 
 
 async def _to_be_brought(context: Context, order_id: UUID) -> Order:
@@ -146,7 +160,7 @@ async def _to_be_brought(context: Context, order_id: UUID) -> Order:
         raise Refusal(RefusalCode.NOT_FOUND, f"there is no order {order_id}")
     if context.standing is None:
         context.standing = context.ports.orders.receipt(order)
-    if order.kind is not OrderKind.DELIVERY or order.status not in _CAN_BEGIN:
+    if order.kind is not OrderKind.DELIVERY or order.status not in doors.CAN_BEGIN:
         raise Refusal(
             RefusalCode.WRONG_STATE,
             f"{order.number} is {order.kind} and {order.status}: nothing of it is to be brought",

@@ -37,7 +37,7 @@ async def read_deliveries(query: ReadDeliveries, asking: Asking) -> DeliveryPage
     if query.order_id is not None:
         kept = await store.find(connection, tenant, query.order_id)
         if kept is None or (device is not None and kept.delivery.device != device):
-            raise Refusal(RefusalCode.NOT_FOUND, f"no delivery of order {query.order_id}")
+            raise Refusal(RefusalCode.NOT_FOUND, store.NONE.format(query.order_id))
         return DeliveryPage(deliveries=(kept.delivery,))
     found = await store.page(
         connection,
@@ -69,7 +69,7 @@ async def share_delivery(query: ShareDelivery, asking: Asking) -> DeliveryLink:
         raise Refusal(RefusalCode.NOT_ALLOWED, "the guest's link is the house's to give")
     kept = await store.find(asking.connection, asking.tenant, query.order_id)
     if kept is None:
-        raise Refusal(RefusalCode.NOT_FOUND, f"no delivery of order {query.order_id}")
+        raise Refusal(RefusalCode.NOT_FOUND, store.NONE.format(query.order_id))
     house = (await house_rules.read(asking.connection, asking.tenant)).delivery
     until = links.until(kept, house)
     if until <= asking.now or not kept.beside.link:

@@ -14,13 +14,17 @@ from schemas.deliveries import Delivery, DeliveryStatus, Proof
 from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryReceipt
+from services.delivery import doors
+from services.delivery.asking import Asker, who_asks
 from services.delivery.kept import Beside, Kept
 from services.delivery.tables import DELIVERIES
+from services.runtime import house_rules
 from services.runtime.among import among, among_pairs
 from services.runtime.context import Context
 from services.runtime.refusal import Refusal
 from services.runtime.work import Record, Row, made_of
 
+NONE: Final = "nothing of order {} is brought: is it for delivery, accepted, and with a place?"
 _TIMES: Final = (
     *("placed_at", "due_at", "promised_at", "assigned_at", "accepted_at", "at_restaurant_at"),
     *("picked_up_at", "set_out_at", "arrived_at", "ended_at"),
@@ -87,12 +91,18 @@ async def load(context: Context, order_id: UUID) -> Kept:
     """
     kept = await seek(context, order_id)
     if kept is None:
-        raise Refusal(
-            RefusalCode.NOT_FOUND,
-            f"no delivery of order {order_id}: is it for delivery, accepted, and with a place?",
-        )
+        raise Refusal(RefusalCode.NOT_FOUND, await _why_none(context, order_id))
     context.standing = DeliveryReceipt(delivery=kept.delivery)
     return kept
+
+
+async def _why_none(context: Context, order_id: UUID) -> str:
+    """Why there is none. To whom an order is no business it is told nothing of it."""
+    order = await context.ports.orders.order(context.draft, context.tenant, order_id)
+    if order is None or await who_asks(context) is not Asker.HOUSE:
+        return NONE.format(order_id)
+    house = await house_rules.delivery_rules(context.draft, context.tenant)
+    return doors.why_none(order, house, context.tenant)
 
 
 def save(context: Context, kept: Kept) -> None:

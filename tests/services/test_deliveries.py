@@ -35,6 +35,7 @@ from schemas.delivery_requests import (
 from schemas.delivery_rules import DeliveryRules, ProofRule
 from schemas.order_changes import DeliverOrder, DispatchOrder, ReturnOrder
 from schemas.orders import CancelOrder, CloseOrder, OrderStatus
+from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryLink, DeliveryPage, DeliveryReceipt
 from services.delivery import links
@@ -297,8 +298,38 @@ async def test_a_house_that_has_no_place_delivers_nothing(database: Database) ->
     order_id = await house.place_order()
     place = PlaceDelivery(order_id=order_id, place=FAR)
     assert await house.refused(TILL, place) is RefusalCode.NO_PLACE
+    reply = await house.ask(TILL, AssignDelivery(order_id=order_id, courier=ANNA))
+    assert (reply.message or "").startswith("nobody has said where the restaurant is")
     await house.cook(order_id)
     await house.do(TILL, DispatchOrder(order_id=order_id))
+
+
+async def test_a_door_too_far_away_is_refused_and_its_order_is_kept(house: DeliveryWorld) -> None:
+    swapped = Place(lat=DOOR.lon, lon=DOOR.lat)
+    order_id = await house.place_order(swapped)
+    assert (await house.order(order_id)).status is OrderStatus.ACCEPTED
+    reply = await house.ask(TILL, AssignDelivery(order_id=order_id, courier=ANNA))
+    assert reply.code is RefusalCode.NOT_FOUND
+    assert "km from the restaurant" in (reply.message or "")
+    far = await house.ask(TILL, PlaceDelivery(order_id=order_id, place=swapped))
+    assert far.code is RefusalCode.TOO_FAR
+    assert f"perhaps {DOOR.lat:g},{DOOR.lon:g} is meant" in (far.message or "")
+    await house.do(TILL, PlaceDelivery(order_id=order_id, place=DOOR))
+    moved = await house.ask(TILL, PlaceDelivery(order_id=order_id, place=swapped))
+    assert moved.code is RefusalCode.TOO_FAR
+    assert (await house.delivery(order_id)).place == DOOR
+    assert not await house.differing()
+
+
+async def test_who_asks_for_what_has_no_delivery_is_told_why(house: DeliveryWorld) -> None:
+    order_id = await house.place_order(None)
+    number = (await house.order(order_id)).number
+    assign = AssignDelivery(order_id=order_id, courier=ANNA)
+    reply = await house.ask(TILL, assign)
+    place = f"heard delivery place {number} LAT,LON --tenant {house.tenant}"
+    assert reply.message == f"nobody has said where {number} is to be brought: {place}"
+    nosy = await house.ask(BIKE, AcceptDelivery(order_id=order_id))
+    assert number not in (nosy.message or ""), "it is none of theirs"
 
 
 async def test_one_tracker_is_carried_by_one_courier(house: DeliveryWorld) -> None:
