@@ -128,7 +128,7 @@ async def _nothing(connection: AsyncConnection, wanted: Wanted) -> str:
 def prune(app: Application, *, tenant: str | None, dry_run: bool, as_json: bool) -> None:
     """Let go of positions that are older than a house keeps them, and thin the old ones.
 
-    What the rules of the house say counts: keep_fixes_days, thin_after_days and thin_to_s, in
+    What the rules of the house say counts: keep-fixes-days, thin-after-days and thin-to-s, in
     `heard delivery rules`. The services do the same by themselves every hour.
 
     Examples:
