@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -11,14 +11,27 @@ from pydantic import BaseModel, ValidationError
 
 from cli.admission import actor
 from cli.application import Application
-from cli.failures import Failure, explain
+from cli.failures import Failure
 from cli.known_houses import must_be_there
-from cli.printing import show_json, show_table
+from cli.printing import note, show_json, show_table
 from services.runtime import audit, house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
 B = TypeVar("B", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[B]):
+    """What a change has made.
+
+    Attributes:
+        book: as it is now.
+        news: of each rule that is another than before, what it was and what it is.
+    """
+
+    book: B
+    news: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +44,14 @@ class HouseBook(Generic[B]):
         rows: name and value of each rule, as `put` takes them.
         put: puts one value, written as text, into the book's JSON; a ValueError says what is
             wrong with it.
+        lacks: what else a book needs to hold together, in words; None where nothing.
     """
 
     name: Literal["orders", "delivery"]
     action: str
     rows: Callable[[B], Iterable[tuple[str, str]]]
     put: Callable[[dict[str, Any], str, str], None]
+    lacks: Callable[[B], str | None] = lambda _: None
 
     def read(self, app: Application, tenant: str) -> B:
         """What a house has.
@@ -53,20 +68,26 @@ class HouseBook(Generic[B]):
 
         return app.run(read)
 
-    def change(self, app: Application, tenant: str, pairs: Sequence[str]) -> B:
+    def change(self, app: Application, tenant: str, pairs: Sequence[str]) -> Change[B]:
         """Change some of a house's rules; the audit says which.
 
         Raises:
             Unknown: there is no such house.
             BadParameter: there is no such rule, or the value is none of it.
-            Failure: a value is out of its range; nothing was changed.
+            Failure: a value is out of its range, or lacks another; nothing was changed.
         """
 
-        async def write(database: Database) -> B:
+        async def write(database: Database) -> Change[B]:
             async with database.write() as connection:
                 await must_be_there(connection, tenant)
                 before: B = getattr(await house_rules.read(connection, tenant), self.name)
-                after = self.changed(before, pairs)
+                try:
+                    after = self.changed(before, pairs)
+                except ValidationError as error:
+                    words = _in_words(error, {name for name, _ in self.rows(before)})
+                    raise Failure(f"{words} (nothing was changed)") from None
+                if (lack := self.lacks(after)) is not None and self.lacks(before) is None:
+                    raise Failure(f"{lack} (nothing was changed)")
                 was, is_ = dict(self.rows(before)), dict(self.rows(after))
                 names = sorted(was.keys() | is_.keys())
                 news = {name: is_.get(name, "") for name in names if was.get(name) != is_.get(name)}
@@ -82,12 +103,9 @@ class HouseBook(Generic[B]):
                         now=system_clock(),
                         **news,
                     )
-                return after
+                return Change(after, {each: (was.get(each, ""), to) for each, to in news.items()})
 
-        try:
-            return app.run(write)
-        except ValidationError as error:
-            raise Failure(f"{explain(error)} (nothing was changed)") from None
+        return app.run(write)
 
     def changed(self, before: B, pairs: Sequence[str]) -> B:
         """The book with other values.
@@ -108,9 +126,29 @@ class HouseBook(Generic[B]):
                 raise click.BadParameter(f"{name}: {error}", param_hint=hint) from None
         return type(before).model_validate(values)
 
+    def show_change(self, change: Change[B], *, as_json: bool) -> None:
+        """Show what is another than before, and then all of it."""
+        if not as_json:
+            for name, (was, is_) in change.news.items():
+                note(f"{name}: {was or 'none'} -> {is_ or 'none'}")
+            if not change.news:
+                note("nothing is another than before")
+        self.show(change.book, as_json=as_json)
+
     def show(self, book: B, *, as_json: bool) -> None:
         """Show all of it."""
         if as_json:
             show_json(book.model_dump(mode="json"))
         else:
             show_table(("rule", "value"), self.rows(book), empty="no rules")
+
+
+def _in_words(error: ValidationError, names: Collection[str]) -> str:
+    """What is wrong with which rules, each called as `show` lists it."""
+    told = []
+    for each in error.errors(include_url=False, include_context=False):
+        name = ".".join(str(part).replace("_", "-") for part in each["loc"])
+        if name not in names:  # spans of time are written as such, and kept in seconds
+            name = name.removesuffix("-s")
+        told.append(f"{name}: {each['msg'][:1].lower()}{each['msg'][1:]}")
+    return "; ".join(told)

@@ -7,7 +7,6 @@ from typing import Any, Final
 import click
 from pydantic import ValidationError
 
-from cli.failures import explain
 from schemas.positions import Place
 
 
@@ -26,7 +25,12 @@ class PlaceType(click.ParamType[Place]):
         try:
             return Place(lat=float(lat), lon=float(lon))
         except ValidationError as error:
-            self.fail(f"{value!r}: {explain(error)}", param, ctx)
+            why = error.errors()[0]
+            if why["loc"]:
+                said = "latitude goes from -90 to 90, longitude from -180 to 180"
+            else:
+                said = why["msg"].removeprefix("Value error, ")
+            self.fail(f"{value!r} is no place: {said}", param, ctx)
         except ValueError:
             self.fail(f"{value!r} is no place: write latitude,longitude as 60.17,24.94", param, ctx)
 

@@ -57,7 +57,7 @@ def add(
       heard courier add bo --device car-1 --mode car --called "Bo Ek" --tenant demo
     """
     who = Courier(courier=name, name=called or name, device=device, mode=TravelMode(mode))
-    _show(_ask(app, lambda desk: desk.put_courier(who), **options), options)
+    _show(_ask(app, lambda desk: desk.put_courier(who), **options), options, "carries")
 
 
 @courier.command()
@@ -72,7 +72,11 @@ def remove(app: Application, *, name: str, **options: Any) -> None:
     Examples:
       heard courier remove anna --tenant demo
     """
-    _show(_ask(app, lambda desk: desk.remove_courier(name), **options), options)
+    _show(
+        _ask(app, lambda desk: desk.remove_courier(name), **options),
+        options,
+        "is gone, and carried",
+    )
 
 
 @courier.command("list")
@@ -126,9 +130,10 @@ def _ask(
         return receipt
 
 
-def _show(receipt: CourierReceipt, options: dict[str, Any]) -> None:
+def _show(receipt: CourierReceipt, options: dict[str, Any], done: str) -> None:
     if options["as_json"]:
         show_json(receipt.model_dump(mode="json"))
         return
     who = receipt.courier
-    say(f"{who.courier}  {who.name}  {who.device}  {who.mode}")
+    called = "" if who.name == who.courier else f" ({who.name})"
+    say(f"{who.courier}{called} {done} {who.device}, by {who.mode}")

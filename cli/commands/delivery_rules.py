@@ -11,7 +11,7 @@ from cli.application import Application, pass_application
 from cli.grammar import Group, json_option, tenant_option
 from cli.house_books import HouseBook
 from cli.places import PLACE
-from schemas.delivery_rules import DeliveryRules
+from schemas.delivery_rules import DeliveryRules, RoutingEngine
 from schemas.identifiers import is_slug
 
 _VEHICLE: Final = "vehicles."
@@ -53,7 +53,7 @@ def set_(app: Application, *, pairs: tuple[str, ...], tenant: str, as_json: bool
       heard delivery rules set --tenant roma engine=osrm engine-url=http://127.0.0.1:5000
       heard delivery rules set --tenant roma vehicles.van-1=traccar/356307 vehicles.van-1.mode=car
     """
-    BOOK.show(BOOK.change(app, tenant, pairs), as_json=as_json)
+    BOOK.show_change(BOOK.change(app, tenant, pairs), as_json=as_json)
 
 
 def _put(values: dict[str, Any], name: str, text: str) -> None:
@@ -110,4 +110,14 @@ def _rows(house: DeliveryRules) -> list[tuple[str, str]]:
     return found
 
 
-BOOK: Final = HouseBook("delivery", "delivery-rules.set", _rows, _put)
+def _lacks(house: DeliveryRules) -> str | None:
+    """What rules want of each other."""
+    if house.engine is RoutingEngine.STRAIGHT or house.engine_url is not None:
+        return None
+    return (
+        f"engine={house.engine} needs where it answers: say engine-url=http://HOST:PORT with it, "
+        "or engine=straight"
+    )
+
+
+BOOK: Final = HouseBook("delivery", "delivery-rules.set", _rows, _put, _lacks)

@@ -59,7 +59,7 @@ def set_(app: Application, *, pairs: tuple[str, ...], tenant: str, as_json: bool
       heard tenant rules set --tenant roma taxes.standard=20% taxes.food=5% time-zone=Europe/Rome
       heard tenant rules set --tenant roma taxes.food=
     """
-    BOOK.show(BOOK.change(app, tenant, pairs), as_json=as_json)
+    BOOK.show_change(BOOK.change(app, tenant, pairs), as_json=as_json)
 
 
 def _put(values: dict[str, Any], name: str, text: str) -> None:

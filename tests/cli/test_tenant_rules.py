@@ -61,7 +61,7 @@ def test_rules_are_set_shown_and_audited(embedded: Heard) -> None:
         ("prices-include-tax=perhaps", 2, "yes or no"),
         ("lead=soon", 2, "20s"),
         ("payment=sometime", 1, "payment"),
-        ("payment-patience=1s", 1, "payment_patience_s"),
+        ("payment-patience=1s", 1, "payment-patience: "),
         ("keep-guests-days=many", 2, "whole number"),
         ("language=Italian", 1, "language"),
     ],
