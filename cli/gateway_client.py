@@ -11,15 +11,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from broker_config.settings import refuse_plaintext
+from broker_config.settings import is_loopback, refuse_plaintext
 from broker_config.tls_folder import TlsFolder
 from cli.application import Application
 from cli.failures import Failure
+from cli.printing import note
 from cli.settings import Settings
 
 USUAL_PORT: Final = 8880
 TLS_FOLDER: Final = "tls"
 PATIENCE_S: Final = 15.0
+_SAY_IT: Final = "set HEARD_GUESTS_GATEWAY=https://HOST, or guests_gateway in heard.toml"
 
 
 def gateway_certificate(settings: Settings) -> tuple[Path | None, Path | None]:
@@ -53,6 +55,21 @@ def gateway_client(app: Application, url: str | None) -> Iterator[httpx.Client]:
             f"the gateway at {base} does not answer ({error}): start `heard up`, or name "
             "another with --url"
         ) from error
+
+
+def guests_gateway(app: Application) -> str:
+    """Where guests reach the gateway; a remark says where only this machine does.
+
+    It is as the settings say, or else where the one that runs here listens.
+    """
+    found = app.running
+    base = app.settings.guests_gateway or (found.gateway if found is not None else "")
+    host = urlsplit(base).hostname or ""
+    if not base:
+        note(f"where guests reach the gateway nobody has said: {_SAY_IT}")
+    elif is_loopback(host) or host in {"0.0.0.0", "::"}:  # noqa: S104 - nothing listens here
+        note(f"no guest can reach {base}, it is of this machine only: {_SAY_IT}")
+    return base.rstrip("/")
 
 
 def _set_url(settings: Settings) -> str:

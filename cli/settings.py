@@ -144,6 +144,14 @@ class Settings(BaseSettings):
             pattern=r"^mqtts?://[^/\s:]+:[0-9]{1,5}$",
         ),
     ] = None
+    guests_gateway: Annotated[
+        str | None,
+        Field(
+            description="the gateway as guests reach it, as https://orders.example, where that is "
+            "not as it listens; their links begin with it",
+            pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$",
+        ),
+    ] = None
     drop: Annotated[
         Path | None,
         Field(

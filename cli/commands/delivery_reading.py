@@ -8,13 +8,13 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urljoin
 
 import click
 
 from cli.application import Application, pass_application
 from cli.delivering import at_the_desk, in_a_line, which_order
 from cli.failures import Failure
+from cli.gateway_client import guests_gateway
 from cli.grammar import Command, json_option, tenant_option
 from cli.known_houses import the_house
 from cli.ordering import patience_option
@@ -123,7 +123,8 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
 def link(app: Application, *, name: str, tenant: str, patience: float, as_json: bool) -> None:
     """Print the link by which the guest sees where their order is.
 
-    Whoever has it sees what its guest may see, until its time is up.
+    Whoever has it sees what its guest may see, until its time is up. It begins with the setting
+    guests_gateway, or without that where the gateway listens, which may be this machine alone.
 
     Examples:
       heard delivery link A1B2 --tenant demo
@@ -131,8 +132,7 @@ def link(app: Application, *, name: str, tenant: str, patience: float, as_json: 
     order_id = which_order(app, tenant, name)
     with at_the_desk(app, tenant, None, patience) as ask:
         found = ask(lambda desk: desk.share_delivery(order_id))
-    runs = app.running
-    whole = urljoin(runs.gateway, found.path) if runs is not None else found.path
+    whole = guests_gateway(app) + found.path
     if as_json:
         show_json(found.model_dump(mode="json") | {"link": whole})
         return

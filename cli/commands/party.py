@@ -11,7 +11,7 @@ import click
 from broker_config.tls_folder import TlsFolder
 from cli.application import Application, pass_application
 from cli.failures import Failure
-from cli.gateway_client import TLS_FOLDER
+from cli.gateway_client import TLS_FOLDER, guests_gateway
 from cli.grammar import Group, json_option, tenant_option
 from cli.order_lines import WANTED
 from cli.party_guest import Guest, file_of, new_host, seated
@@ -62,8 +62,7 @@ def open_(
             await goes_with(connection, tenant, device, party_id)
 
     app.run(goes)
-    running = app.running
-    gateway = running.gateway if running is not None else ""
+    gateway = guests_gateway(app)
     if not as_json:
         say(f"code     {receipt.party.code}")
         if gateway:
