@@ -31,6 +31,8 @@ from services.runtime.whereabouts import WhereaboutsBook
 Standing = Callable[[str], bytes | None]
 """What this process has said last on a topic that it keeps; None where it says nothing there."""
 
+_HTML: Final = "text/html; charset=utf-8"
+_LOOKS: Final = re.compile(r"<(script|noscript)>.*?</\1>\s*", re.DOTALL)
 _INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
@@ -57,6 +59,7 @@ class TrackingRoutes:
         self._clock: Final = clock
         self._page: Final = files("services.delivery").joinpath("guest_page.html").read_bytes()
         self._headers: Final = _headers(self._page.decode())
+        self._nothing: Final = _showing_nothing(self._page.decode())
 
     @property
     def offers(self) -> tuple[Offer[Any], ...]:
@@ -67,10 +70,21 @@ class TrackingRoutes:
         )
 
     async def page(self, call: Call, _asked: Nothing) -> Response:
-        """The page itself: it holds nothing of the order, and asks for that."""
-        async with self._database.read() as connection:
-            await self._opened(connection, call.path["token"])
-        return Response(self._page, headers=self._headers, media_type="text/html; charset=utf-8")
+        """The page itself: it holds nothing of the order, and asks for that.
+
+        Who opens a link that shows nothing in a browser reads that on a page.
+        """
+        try:
+            async with self._database.read() as connection:
+                await self._opened(connection, call.path["token"])
+        except Denied as denied:
+            if "text/html" not in call.headers.get("accept", ""):
+                raise
+            call.refused_as = denied.problem.code.value
+            return Response(
+                self._nothing, denied.status, headers=_headers(self._nothing), media_type=_HTML
+            )
+        return Response(self._page, headers=self._headers, media_type=_HTML)
 
     async def view(self, call: Call, _asked: Nothing) -> GuestTracking:
         """What the page shows."""
@@ -96,6 +110,12 @@ class TrackingRoutes:
             return None
         found: EtaState = envelope_of(EtaState).model_validate_json(payload).data
         return found
+
+
+def _showing_nothing(page: str) -> str:
+    """The same page with nothing to look for: no script, and what it would say at last."""
+    gone = _LOOKS.sub("", page).replace("One moment…", "This link shows nothing any more.")
+    return gone.replace("Where is my order", "Nothing is shown here")
 
 
 def _headers(page: str) -> dict[str, str]:

@@ -99,7 +99,14 @@ def test_the_guests_link_shows_only_what_it_may(embedded: Heard, tmp_path: Path)
     tracker(embedded)
     embedded.done("courier", "add", "anna", "--device", "bike-1", *AT)
     number, other = ordered(roma)["number"], ordered(roma)["number"]
-    link = embedded.done("delivery", "link", number, *AT, "--json").json
+    told = embedded.done("delivery", "link", number, *AT, "--json")
+    link = told.json
+    assert "it is of this machine only: set HEARD_GUESTS_GATEWAY=" in told.err
+    embedded.env["HEARD_GUESTS_GATEWAY"] = "https://orders.example/roma/"
+    outside = embedded.done("delivery", "link", number, *AT, "--json")
+    assert outside.json["link"] == f"https://orders.example/roma{link['path']}"
+    assert not outside.err
+    del embedded.env["HEARD_GUESTS_GATEWAY"]
     gateway = json.loads((embedded.home / "run.json").read_text())["gateway"]
     assert link["link"].startswith(gateway)
     page = httpx.get(link["link"])
@@ -119,6 +126,11 @@ def test_the_guests_link_shows_only_what_it_may(embedded: Heard, tmp_path: Path)
     broken = link["link"][:-3] + ("abc" if not link["link"].endswith("abc") else "xyz")
     for wrong in (broken, f"{broken}/view", f"{gateway}/track/roma", f"{gateway}/track/..%2f"):
         assert httpx.get(wrong).status_code == 404, wrong
+    browser = httpx.get(broken, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert browser.status_code == 404
+    assert browser.headers["content-type"].startswith("text/html")
+    assert "This link shows nothing any more." in browser.text
+    assert "<script" not in browser.text
 
 
 def test_a_wrong_door_is_put_right_and_the_promise_stands(embedded: Heard, tmp_path: Path) -> None:
