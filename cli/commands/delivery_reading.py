@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -16,16 +18,27 @@ from cli.delivering import at_the_desk, in_a_line, which_order
 from cli.failures import Failure
 from cli.gateway_client import guests_gateway
 from cli.grammar import Command, json_option, tenant_option
+from cli.house_clock import on_screen
 from cli.known_houses import the_house
+from cli.live_etas import live_etas
 from cli.ordering import patience_option
-from cli.printing import counted, say, show_json, show_table, when
+from cli.printing import counted, note, say, show_json, show_table, when
 from cli.times import MOMENT
+from schemas.deliveries import Delivery
+from schemas.delivery_rules import DeliveryRules
+from schemas.etas import EtaState
+from schemas.orders import Order, OrderKind
+from services.delivery import doors, store
 from services.delivery import report as reports
-from services.delivery import store
 from services.delivery.kept import Kept
 from services.delivery.report import Door
+from services.orders import reading
+from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
+
+_MOST_NAMED: Final = 5
+"""Orders that nobody brings, by name."""
 
 
 @click.command("list", cls=Command)
@@ -39,30 +52,82 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
       heard delivery list --tenant demo
     """
 
-    async def read(database: Database) -> list[Kept]:
+    async def read(database: Database) -> _Open:
         async with database.read() as connection:
-            await the_house(connection, tenant)
-            return await store.open_ones(connection, tenant)
+            zone = await the_house(connection, tenant)
+            kept = await store.open_ones(connection, tenant)
+            orders = await reading.open_orders(connection, tenant)
+            # What came back has a delivery that has ended: its door is known.
+            have = await store.some(connection, {(tenant, each.order_id) for each in orders})
+            house = (await house_rules.read(connection, tenant)).delivery
+        to_bring = [each for each in orders if _may_be_brought(each)]
+        none = [each for each in to_bring if (tenant, each.order_id) not in have]
+        etas = {} if as_json else await live_etas(database, tenant)
+        return _Open(zone, [each.delivery for each in kept], etas, none, house)
 
-    found = [each.delivery for each in app.run(read)]
+    found, now = app.run(read), system_clock()
     if as_json:
-        show_json([each.model_dump(mode="json") for each in found])
+        show_json([each.model_dump(mode="json") for each in found.deliveries])
         return
+
+    def shown(at: datetime | None) -> str:
+        return "" if at is None else on_screen(at, now, found.zone)
+
     show_table(
-        ("order", "status", "courier", "stop", "placed", "promised"),
+        ("order", "status", "courier", "stop", "placed", "promised", "expected"),
         (
             (
                 each.number,
                 each.status,
                 each.courier or "",
                 each.stop or "",
-                when(each.placed_at),
-                when(each.promised_at),
+                shown(each.placed_at),
+                shown(each.promised_at),
+                _expected(found.etas.get(each.order_id), now, found.zone),
             )
-            for each in found
+            for each in found.deliveries
         ),
         empty="nothing is to be brought",
     )
+    for line in _without(found, tenant):
+        note(line)
+
+
+class _Open(NamedTuple):
+    """What is to be brought, and what would be if somebody said where."""
+
+    zone: ZoneInfo
+    deliveries: list[Delivery]
+    etas: Mapping[UUID, EtaState]
+    none: Sequence[Order]
+    house: DeliveryRules
+
+
+def _may_be_brought(order: Order) -> bool:
+    return order.kind is OrderKind.DELIVERY and order.status in doors.CAN_BEGIN
+
+
+def _expected(eta: EtaState | None, now: datetime, zone: tzinfo) -> str:
+    if eta is None:
+        return ""
+    return f"{on_screen(eta.p50_at, now, zone)}{' ?' if eta.stale else ''}"
+
+
+def _without(found: _Open, tenant: str) -> Iterator[str]:
+    """Why orders for delivery are not among those that are brought."""
+    if not found.none:
+        return
+    if found.house.place is None:
+        yield (
+            f"of {counted(len(found.none), 'order')} for delivery nothing is brought here, for "
+            "nobody has said where the restaurant is: "
+            f"heard delivery rules set --tenant {tenant} place=LAT,LON"
+        )
+        return
+    for order in found.none[:_MOST_NAMED]:
+        yield doors.why_none(order, found.house, tenant)
+    if len(found.none) > _MOST_NAMED:
+        yield f"and {len(found.none) - _MOST_NAMED} more"
 
 
 @click.command(cls=Command)
@@ -76,26 +141,37 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
     Examples:
       heard delivery show A1B2 --tenant demo
     """
-    order_id = which_order(app, tenant, name)
-
-    async def read(database: Database) -> Kept | None:
-        async with database.read() as connection:
-            return await store.find(connection, tenant, order_id)
-
-    kept = app.run(read)
-    if kept is None:
-        raise Failure(
-            f"{name} is not to be brought: is it for delivery, accepted, and with a place? "
-            f"`heard delivery place {name} LAT,LON --tenant {tenant}` says where its door is"
-        )
-    delivery = kept.delivery
+    kept = _the_delivery(app, tenant, name)
+    delivery, beside = kept.delivery, kept.beside
+    guest = {"guest": beside.guest, "phone": beside.phone, "address": beside.address}
     if as_json:
-        show_json(delivery.model_dump(mode="json") | {"ready_at": kept.ready_at})
+        show_json(delivery.model_dump(mode="json") | {"ready_at": kept.ready_at} | guest)
         return
     say(in_a_line(delivery))
-    times: Sequence[tuple[str, datetime | None]] = (
+    etas = app.run(lambda database: live_etas(database, tenant))
+    eta = etas.get(delivery.order_id)
+    if eta is not None:
+        about = f"about {when(eta.p50_at)}, nine times of ten by {when(eta.p90_at)}"
+        say(f"  {'expected':<18} {about}{' (old)' if eta.stale else ''}")
+    about_the_door = {"door": f"{delivery.place.lat},{delivery.place.lon}", **guest}
+    for what, text in about_the_door.items():
+        if text:
+            say(f"  {what:<18} {text}")
+    if delivery.due_at is not None:
+        say(f"  {'for':<18} {when(delivery.due_at)}")
+    for what, at in sorted(_times(kept), key=lambda each: each[1]):
+        say(f"  {what:<18} {when(at)}")
+    if delivery.proof is not None:
+        say(f"  {'proof':<18} {delivery.proof.kind} {delivery.proof.reference}".rstrip())
+    if delivery.declined_by:
+        say(f"  {'declined by':<18} {', '.join(delivery.declined_by)}")
+
+
+def _times(kept: Kept) -> Iterator[tuple[str, datetime]]:
+    """What has happened, and when."""
+    delivery = kept.delivery
+    for what, at in (
         ("placed", delivery.placed_at),
-        ("for", delivery.due_at),
         ("food ready", kept.ready_at),
         ("assigned", delivery.assigned_at),
         ("accepted", delivery.accepted_at),
@@ -103,15 +179,31 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
         ("picked up", delivery.picked_up_at),
         ("set out", delivery.set_out_at),
         ("arrived", delivery.arrived_at),
+        ("failed", kept.beside.failed_at),
         ("ended", delivery.ended_at),
-    )
-    for what, at in times:
+    ):
         if at is not None:
-            say(f"  {what:<18} {when(at)}")
-    if delivery.proof is not None:
-        say(f"  {'proof':<18} {delivery.proof.kind} {delivery.proof.reference}".rstrip())
-    if delivery.declined_by:
-        say(f"  {'declined by':<18} {', '.join(delivery.declined_by)}")
+            yield what, at
+
+
+def _the_delivery(app: Application, tenant: str, name: str) -> Kept:
+    """The delivery of an order.
+
+    Raises:
+        Failure: there is no such order, or none is brought of it; the text says why.
+    """
+    order_id = which_order(app, tenant, name)
+
+    async def read(database: Database) -> Kept:
+        async with database.read() as connection:
+            kept = await store.find(connection, tenant, order_id)
+            if kept is None:
+                order = await reading.one(connection, tenant, order_id)
+                house = (await house_rules.read(connection, tenant)).delivery
+                raise Failure(doors.why_none(order, house, tenant))
+            return kept
+
+    return app.run(read)
 
 
 @click.command(cls=Command)
@@ -129,7 +221,7 @@ def link(app: Application, *, name: str, tenant: str, patience: float, as_json: 
     Examples:
       heard delivery link A1B2 --tenant demo
     """
-    order_id = which_order(app, tenant, name)
+    order_id = _the_delivery(app, tenant, name).delivery.order_id
     with at_the_desk(app, tenant, None, patience) as ask:
         found = ask(lambda desk: desk.share_delivery(order_id))
     whole = guests_gateway(app) + found.path
@@ -167,18 +259,21 @@ def report(
       heard delivery report --tenant demo --since 4h
       heard delivery report --tenant demo --since 2026-05-01 --csv > may.csv
     """
+    ends = until or system_clock()
+    if since >= ends:
+        raise click.BadParameter(f"{when(since)} is not before {when(ends)}", param_hint="--since")
 
     async def read(database: Database) -> list[Door]:
         async with database.read() as connection:
             await the_house(connection, tenant)
-            found = await store.placed_between(connection, tenant, since, until or system_clock())
+            found = await store.placed_between(connection, tenant, since, ends)
             return [reports.door(each) for each in found]
 
-    doors = app.run(read)
+    found = app.run(read)
     if as_json:
-        show_json({"orders": [each._asdict() for each in doors], "sums": _sums(doors)})
+        show_json({"orders": [each._asdict() for each in found], "sums": _sums(found)})
     elif as_csv:
-        say(_csv(doors).rstrip("\r\n"))
+        say(_csv(found).rstrip("\r\n"))
     else:
         show_table(
             (
@@ -196,12 +291,12 @@ def report(
                     _minutes(each.late_s),
                     _minutes(each.error_s),
                 )
-                for each in doors
+                for each in found
             ),
             empty="nothing was to be brought",
         )
-        if doors:
-            say(_in_words(doors))
+        if found:
+            say(_in_words(found))
 
 
 def _minutes(seconds: float | None) -> str:

@@ -18,13 +18,16 @@ from cli.names import NAME
 from cli.order_lines import WANTED
 from cli.ordering import asking_options, at_till, show_receipt
 from cli.places import PLACE
-from cli.printing import after, say, show_json
+from cli.printing import after, note, say, show_json, when
 from cli.times import on_the_clock
 from schemas.kitchen import Ticket
 from schemas.orders import MAX_GUESTS, Guest, LineRequest, OrderKind, Participant
 from schemas.positions import Place
 from schemas.replies import OrderReceipt
+from services.delivery import doors, store
+from services.delivery.kept import Kept
 from services.kitchen.reading import tickets_of_order
+from services.orders import reading
 from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
@@ -135,12 +138,33 @@ def place(
         )
     tickets = _wait_heard(app, tenant, receipt.order_id, patience) if wait_heard else []
     _show_placed(receipt, tickets, as_json=as_json)
+    if kind == OrderKind.DELIVERY.value and not as_json:
+        _say_when_brought(app, tenant, receipt.order_id)
     if wait_heard and not all(ticket.heard_at for ticket in tickets):
         deaf = ", ".join(ticket.station for ticket in tickets if ticket.heard_at is None)
         raise Failure(f"not heard within {patience:g} s: {deaf}: is a display connected there?")
     if wait_heard and not tickets:
         waits = " and ".join(receipt.waits_for) or "nothing"
         raise Failure(f"the kitchen does not have it yet: it waits for {waits}")
+
+
+def _say_when_brought(app: Application, tenant: str, order_id: UUID) -> None:
+    """By when the guest was promised to have it, or why nobody brings it yet."""
+
+    async def read(database: Database) -> Kept | str:
+        async with database.read() as connection:
+            kept = await store.find(connection, tenant, order_id)
+            if kept is not None:
+                return kept
+            order = await reading.one(connection, tenant, order_id)
+            house = (await house_rules.read(connection, tenant)).delivery
+            return doors.why_none(order, house, tenant)
+
+    found = app.run(read)
+    if isinstance(found, str):
+        note(found)
+    else:
+        say(f"promised by {when(found.delivery.promised_at)}")
 
 
 def _due_at(app: Application, tenant: str, text: str) -> datetime:

@@ -154,11 +154,49 @@ def test_a_wrong_door_is_put_right_and_the_promise_stands(embedded: Heard, tmp_p
     assert again["delivery"]["promised_at"] == promised
 
 
+def test_an_order_that_nobody_can_bring_says_why_wherever_one_looks(
+    embedded: Heard, tmp_path: Path
+) -> None:
+    open_restaurant(embedded, tmp_path)
+    order = ("order", "place", "burger+rare", "--kind", "delivery", *AT)
+    placed = embedded.done(*order, "--place", DOOR)
+    set_place = "heard delivery rules set --tenant roma place=LAT,LON"
+    assert set_place in placed.err
+    assert "of 1 order for delivery nothing is brought here, for nobody has said" in (
+        embedded.done("delivery", "list", *AT).err
+    )
+    embedded.done("delivery", "rules", "set", f"place={HOUSE}", *AT)
+    number = placed.out.split()[0]
+    show = embedded("delivery", "show", number, *AT)
+    assert show.code == 1
+    assert show.complaint.endswith(f"heard delivery place {number} LAT,LON --tenant roma")
+    listed = embedded.done("delivery", "list", *AT)
+    assert f"heard delivery place {number} LAT,LON --tenant roma" in listed.err
+    lat, lon = DOOR.split(",")
+    swapped = embedded("delivery", "place", number, f"{lon},{lat}", *AT)
+    assert "too-far: its door is 47" in swapped.complaint, swapped.complaint
+    assert f"perhaps {DOOR} is meant" in swapped.complaint
+    far = embedded.done(*order, "--place", f"{lon},{lat}")
+    assert "is not brought, its door is" in far.err
+    embedded.done("delivery", "place", number, DOOR, *AT)
+    shown = embedded.done("delivery", "show", number, *AT).out
+    assert "expected " in shown
+    assert DOOR in shown
+    near = embedded.done(*order, "--place", DOOR)
+    assert "promised by " in near.out
+    head, *lines = embedded.done("delivery", "list", *AT).out.splitlines()
+    assert head.split("\t")[-1] == "expected"
+    assert all(line.split("\t")[-1] for line in lines)
+    assert len(lines) == 2
+
+
 def test_what_is_wrong_is_said_in_one_line(embedded: Heard, tmp_path: Path) -> None:
     roma = delivering(embedded, tmp_path)
     at_home = roma.place("burger")["number"]
     wrong: list[tuple[tuple[str, ...], str]] = [
-        (("delivery", "show", at_home), "is not to be brought"),
+        (("delivery", "show", at_home), f"{at_home} is dine-in: nothing of it is brought"),
+        (("delivery", "link", at_home), f"{at_home} is dine-in: nothing of it is brought"),
+        (("delivery", "report", "--since", "2100-01-01"), "is not before"),
         (("delivery", "assign", at_home, "anna"), "not-found: "),
         (("delivery", "place", at_home, DOOR), "wrong-state: "),
         (("courier", "add", "eve", "--device", "nowhere"), "not-found: nowhere is no tracker"),
