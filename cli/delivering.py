@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
@@ -18,7 +19,7 @@ from devices.pending import Pending, Rejected
 from schemas.deliveries import Delivery, DeliveryStep
 from schemas.devices import Role
 from schemas.replies import DeliveryReceipt
-from services.delivery.rules import before
+from services.delivery.rules import before, happened_at
 
 R = TypeVar("R")
 
@@ -73,6 +74,7 @@ def which_order(app: Application, tenant: str | None, name: str) -> UUID:
     return the_order(app, tenant, name).order_id
 
 
+_NEXT_TO_NOTHING: Final = timedelta(seconds=1)
 _COMMANDS: Final = {
     DeliveryStep.ASSIGN: "assign {} COURIER",
     DeliveryStep.ACCEPT: "accept {}",
@@ -107,6 +109,12 @@ def show_receipt(receipt: DeliveryReceipt, *, as_json: bool) -> None:
         show_json(receipt.model_dump(mode="json"))
         return
     say(in_a_line(receipt.delivery))
+
+
+def taken_for(delivery: Delivery, at: datetime) -> datetime | None:
+    """As when a step is kept that was told of another time; None where it is as it was told."""
+    kept = happened_at(delivery)
+    return kept if kept is not None and abs(kept - at) >= _NEXT_TO_NOTHING else None
 
 
 def in_a_line(delivery: Delivery) -> str:

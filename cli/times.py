@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ import click
 
 from cli.span import SPAN
 
+_CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 _DAYS: Final = {"d": 1, "w": 7}
 
 
@@ -37,8 +39,25 @@ def on_the_clock(text: str, zone: ZoneInfo, now: datetime) -> datetime:
     return there.astimezone(UTC)
 
 
+def _last(text: str, now: datetime) -> datetime | None:
+    """When a clock on this machine's wall showed this last; None where it is no such time."""
+    if not _CLOCK.fullmatch(text):
+        return None
+    try:
+        told = time.fromisoformat(text.zfill(5))
+    except ValueError:
+        return None
+    today = datetime.combine(now.astimezone().date(), told).astimezone()
+    if today <= now:
+        return today.astimezone(UTC)
+    return datetime.combine(today.date() - timedelta(days=1), told).astimezone(UTC)
+
+
 class Moment(click.ParamType[datetime]):
-    """A moment: ``2024-05-01``, ``2024-05-01 19:30`` by this machine's clock, or ``2h`` ago."""
+    """A moment: ``2024-05-01``, ``2024-05-01 19:30`` by this machine's clock, or ``2h`` ago.
+
+    ``19:30`` is when it was that last, today or yesterday.
+    """
 
     name = "when"
 
@@ -54,14 +73,16 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             pass
         now = datetime.now(UTC)
+        if (last := _last(text, now)) is not None:
+            return last
         if text[-1:] in _DAYS and text[:-1].isascii() and text[:-1].isdigit():
             return now - timedelta(days=int(text[:-1]) * _DAYS[text[-1]])
         try:
             return now - timedelta(seconds=SPAN.convert(text, None, None))
         except click.BadParameter:
             self.fail(
-                f"{value!r} is no moment: write 2024-05-01, '2024-05-01 19:30', or 2h for two "
-                "hours ago",
+                f"{value!r} is no moment: write 19:30, 2024-05-01, '2024-05-01 19:30', or 2h "
+                "for two hours ago",
                 param,
                 ctx,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ import click
 
 from cli.application import Application, pass_application
 from cli.commands import delivery_reading, delivery_rules
-from cli.delivering import at_the_desk, show_receipt, which_order, with_a_way_on
+from cli.delivering import at_the_desk, show_receipt, taken_for, which_order, with_a_way_on
 from cli.grammar import Group, device_options, json_option
 from cli.names import NAME
 from cli.ordering import asking_options
@@ -44,7 +45,12 @@ def _of_an_order(function: F) -> F:
     return click.argument("name", metavar="ORDER")(function)
 
 
-_at = click.option("--at", type=MOMENT, metavar="WHEN", help="When it happened; without, just now.")
+_at = click.option(
+    "--at",
+    type=MOMENT,
+    metavar="WHEN",
+    help="When it happened: 19:42, or 5m ago; without, just now.",
+)
 
 
 def _ask(
@@ -53,6 +59,7 @@ def _ask(
     question: Callable[[Dispatcher, Any], Pending[DeliveryReceipt]],
     *,
     step: DeliveryStep | None = None,
+    at: datetime | None = None,
     tenant: str | None,
     credentials: Path | None,
     patience: float,
@@ -67,6 +74,9 @@ def _ask(
             me = f"--tenant {tenant}" if credentials is None else f"--credentials {credentials}"
             raise with_a_way_on(refused, step, name, me) from None
     show_receipt(receipt, as_json=as_json)
+    took = None if at is None or as_json else taken_for(receipt.delivery, at)
+    if took is not None:
+        say(f"  at {when(took)}, the nearest to {when(at)} that can be")
     return receipt
 
 
@@ -147,6 +157,7 @@ def accept(app: Application, *, name: str, at: Any, **options: Any) -> None:
         app,
         name,
         lambda desk, id_: desk.accept_delivery(id_, at=at),
+        at=at,
         step=DeliveryStep.ACCEPT,
         **options,
     )
@@ -181,13 +192,14 @@ def step(app: Application, *, name: str, step: str, at: Any, **options: Any) -> 
 
     Examples:
       heard delivery step A1B2 pick-up --tenant demo
-      heard delivery step A1B2 arrive --tenant demo --at "2026-05-01 19:42"
+      heard delivery step A1B2 arrive --tenant demo --at 19:42
     """
     said = ByHand(step)
     _ask(
         app,
         name,
         lambda desk, id_: desk.step_delivery(id_, said, at=at),
+        at=at,
         step=DeliveryStep(step),
         **options,
     )
@@ -231,6 +243,7 @@ def deliver(
         app,
         name,
         lambda desk, id_: desk.complete_delivery(id_, code=code, proof=proof, at=at),
+        at=at,
         step=DeliveryStep.DELIVER,
         **options,
     )
@@ -251,6 +264,7 @@ def fail(app: Application, *, name: str, reason: str, at: Any, **options: Any) -
         app,
         name,
         lambda desk, id_: desk.fail_delivery(id_, reason, at=at),
+        at=at,
         step=DeliveryStep.FAIL,
         **options,
     )
@@ -270,6 +284,7 @@ def return_(app: Application, *, name: str, at: Any, **options: Any) -> None:
         app,
         name,
         lambda desk, id_: desk.return_delivery(id_, at=at),
+        at=at,
         step=DeliveryStep.RETURN,
         **options,
     )

@@ -236,6 +236,15 @@ def when(delivery: Delivery, at: datetime | None, now: datetime) -> datetime:
     return max([told, delivery.placed_at, *(each for each in known if each is not None)])
 
 
+def happened_at(delivery: Delivery) -> datetime | None:
+    """When a delivery came to stand where it does, where that is kept in it."""
+    if delivery.status not in OPEN_DELIVERY:
+        return delivery.ended_at
+    name = _TIMES.get(delivery.status)
+    found: datetime | None = None if name is None else getattr(delivery, name)
+    return found
+
+
 # -- the guest's door -----------------------------------------------------------------------
 
 

@@ -150,6 +150,10 @@ def test_a_wrong_door_is_put_right_and_the_promise_stands(embedded: Heard, tmp_p
         until(lambda: bike.run is not None and bike.run.stops, "the phone shows the stop")
         assert bike.run is not None
         assert [stop.address for stop in bike.run.stops] == ["Fabianinkatu 2"]
+    ahead = embedded.done("delivery", "accept", number, "--at", "2100-01-01", *AT).out
+    assert "the nearest to 2100-01-01 00:00:00 that can be" in ahead
+    just_now = embedded.done("delivery", "step", number, "reach-restaurant", *AT).out
+    assert "nearest" not in just_now
     again = embedded.done("delivery", "place", number, DOOR, *AT, "--json").json
     assert again["delivery"]["promised_at"] == promised
 
