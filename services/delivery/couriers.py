@@ -29,7 +29,7 @@ from services.runtime.context import Context
 from services.runtime.refusal import Refusal
 from services.runtime.work import Row
 
-NOBODY: Final = "no courier is called {}: `heard courier list` says who there is"
+NOBODY: Final = "no courier is called {}: heard courier list --tenant {} says who there is"
 
 
 def courier_of(row: Row) -> Courier:
@@ -63,7 +63,7 @@ async def load(context: Context, courier: str) -> Row:
     """
     row = await seek(context, courier)
     if row is None:
-        raise Refusal(RefusalCode.NOT_FOUND, NOBODY.format(courier))
+        raise Refusal(RefusalCode.NOT_FOUND, NOBODY.format(courier, context.tenant))
     return row
 
 

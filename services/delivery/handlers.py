@@ -244,8 +244,10 @@ async def _check_tracker(context: Context, device: str) -> None:
     if device not in house.vehicles:
         raise Refusal(
             RefusalCode.NOT_FOUND,
-            f"{device} is no tracker of this house: `heard device add` lets one in, and the "
-            "house's rules name those that a bridge speaks for",
+            f"{device} is no tracker of this house: heard device add {device} --tenant "
+            f"{context.tenant} --role tracker lets it in; one that a bridge speaks for is named "
+            f"with heard delivery rules set --tenant {context.tenant} "
+            f"vehicles.{device}=BRIDGE/ITS-NAME-THERE",
         )
 
 
