@@ -65,31 +65,28 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
         etas = {} if as_json else await live_etas(database, tenant)
         return _Open(zone, [each.delivery for each in kept], etas, none, house)
 
-    found, now = app.run(read), system_clock()
+    seen, now = app.run(read), system_clock()
+    found = seen.deliveries
     if as_json:
-        show_json([each.model_dump(mode="json") for each in found.deliveries])
+        show_json([each.model_dump(mode="json") for each in found])
         return
-
-    def shown(at: datetime | None) -> str:
-        return "" if at is None else on_screen(at, now, found.zone)
-
     show_table(
-        ("order", "status", "courier", "stop", "placed", "promised", "expected"),
+        ("order", "status", "expected", "courier", "stop", "placed", "promised"),
         (
             (
                 each.number,
                 each.status,
+                _expected(seen.etas.get(each.order_id), now, seen.zone),
                 each.courier or "",
                 each.stop or "",
-                shown(each.placed_at),
-                shown(each.promised_at),
-                _expected(found.etas.get(each.order_id), now, found.zone),
+                when(each.placed_at),
+                when(each.promised_at),
             )
-            for each in found.deliveries
+            for each in found
         ),
         empty="nothing is to be brought",
     )
-    for line in _without(found, tenant):
+    for line in _without(seen, tenant):
         note(line)
 
 
