@@ -149,7 +149,7 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
     eta = etas.get(delivery.order_id)
     if eta is not None:
         about = f"about {when(eta.p50_at)}, nine times of ten by {when(eta.p90_at)}"
-        say(f"  {'expected':<18} {about}{' (old)' if eta.stale else ''}")
+        say(f"  {'expected':<18} {about}{_how_known(eta)}")
     about_the_door = {"door": f"{delivery.place.lat},{delivery.place.lon}", **guest}
     for what, text in about_the_door.items():
         if text:
@@ -162,6 +162,14 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
         say(f"  {'proof':<18} {delivery.proof.kind} {delivery.proof.reference}".rstrip())
     if delivery.declined_by:
         say(f"  {'declined by':<18} {', '.join(delivery.declined_by)}")
+
+
+def _how_known(eta: EtaState) -> str:
+    if not eta.stale:
+        return ""
+    if eta.fix_at is None:
+        return " (nobody knows where its courier is)"
+    return f" (its courier was last heard of at {when(eta.fix_at)})"
 
 
 def _times(kept: Kept) -> Iterator[tuple[str, datetime]]:

@@ -49,16 +49,27 @@ def why_none(order: Order, house: DeliveryRules, tenant: str) -> str:
         return f"{name} waits for {waits}: it is brought once it is accepted"
     if order.status not in CAN_BEGIN:
         return f"{name} is {order.status}, and no courier was asked to bring it"
-    say_door = f"heard delivery place {name} LAT,LON --tenant {tenant}"
+    return _why_not_begun(order, house, tenant)
+
+
+def _why_not_begun(order: Order, house: DeliveryRules, tenant: str) -> str:
+    """Why nothing is brought of an order that stands where it could be."""
+    name = order.number
+    place = None if order.guest is None else order.guest.place
+    far = None if place is None else why_too_far(place, house, tenant)
+    # Of a door that is known, and can be, nobody has to type where it is.
+    where = "LAT,LON" if place is None or far is not None else f"{place.lat},{place.lon}"
+    say_door = f"heard delivery place {name} {where} --tenant {tenant}"
     if house.place is None:
         set_place = f"heard delivery rules set --tenant {tenant} place=LAT,LON"
         return (
             f"nobody has said where the restaurant is, so nothing is brought: {set_place}, "
             f"then {say_door}"
         )
-    place = None if order.guest is None else order.guest.place
-    if place is not None and (far := why_too_far(place, house, tenant)) is not None:
+    if far is not None:
         return f"{name} is not brought, {far}; then {say_door}"
+    if place is not None:
+        return f"{name} was accepted before its house could bring it; now it can: {say_door}"
     return f"nobody has said where {name} is to be brought: {say_door}"
 
 

@@ -173,9 +173,9 @@ def test_an_order_that_nobody_can_bring_says_why_wherever_one_looks(
     number = placed.out.split()[0]
     show = embedded("delivery", "show", number, *AT)
     assert show.code == 1
-    assert show.complaint.endswith(f"heard delivery place {number} LAT,LON --tenant roma")
+    assert show.complaint.endswith(f"heard delivery place {number} {DOOR} --tenant roma")
     listed = embedded.done("delivery", "list", *AT)
-    assert f"heard delivery place {number} LAT,LON --tenant roma" in listed.err
+    assert f"heard delivery place {number} {DOOR} --tenant roma" in listed.err
     lat, lon = DOOR.split(",")
     swapped = embedded("delivery", "place", number, f"{lon},{lat}", *AT)
     assert "too-far: its door is 47" in swapped.complaint, swapped.complaint
