@@ -29,7 +29,7 @@ from services.runtime.context import Context
 from services.runtime.refusal import Refusal
 from services.runtime.work import Row
 
-NOBODY: Final = "no courier is called {}: heard courier list --tenant {} says who there is"
+NOBODY: Final = "no courier is called {}: `heard courier list --tenant {}` says who there is"
 
 
 def courier_of(row: Row) -> Courier:
