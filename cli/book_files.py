@@ -14,6 +14,7 @@ from cli.printing import note
 from services.inventory.book_files import Source
 from services.people import store
 from services.people.store import Tenant, Unknown
+from services.runtime.house_rules import no_such_house
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +58,7 @@ async def the_tenant(connection: AsyncConnection, tenant: str) -> Tenant:
     """
     known = await store.find_tenant(connection, tenant)
     if known is None:
-        raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+        raise Unknown(no_such_house(tenant))
     return known
 
 

@@ -19,7 +19,7 @@ async def must_be_there(connection: AsyncConnection, tenant: str) -> None:
         Unknown: there is none of that name.
     """
     if await store.find_tenant(connection, tenant) is None:
-        raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+        raise Unknown(house_rules.no_such_house(tenant))
 
 
 async def the_house(connection: AsyncConnection, tenant: str) -> ZoneInfo:

@@ -8,10 +8,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import click
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.admission import visiting
 from cli.application import Application
 from cli.failures import Failure
+from cli.known_houses import must_be_there
 from cli.printing import say, show_json
 from cli.span import SPAN
 from cli.standing import standing
@@ -104,22 +106,25 @@ def the_order(app: Application, tenant: str, name: str) -> Order:
         Failure: there is none, or more than one.
     """
 
-    async def read(database: Database) -> list[Order]:
+    async def read(database: Database) -> Order:
         async with database.read() as connection:
-            return await reading.find(connection, tenant, name)
+            return await find_order(connection, tenant, name)
 
-    return only_one(app.run(read), tenant, name)
+    return app.run(read)
 
 
-def only_one(found: list[Order], tenant: str, name: str) -> Order:
-    """The one order that was found.
+async def find_order(connection: AsyncConnection, tenant: str, name: str) -> Order:
+    """The one order of this name, as `the_order` knows it.
 
     Raises:
         Failure: there is none, or more than one.
+        Unknown: there is not even such a house.
     """
+    found = await reading.find(connection, tenant, name)
     if len(found) > 1:
         raise Failure(f"{name} may be any of {', '.join(each.number for each in found)}")
     if not found:
+        await must_be_there(connection, tenant)
         raise Failure(f"{tenant} has no order {name}: heard order list --tenant {tenant}")
     return found[0]
 

@@ -16,7 +16,7 @@ from cli.application import Application
 from cli.failures import Failure
 from cli.grammar import device_options, json_option
 from cli.names import NAME
-from cli.ordering import asking_options, only_one, patience_option
+from cli.ordering import asking_options, find_order, patience_option, the_order
 from cli.printing import say, show_json
 from cli.standing import told
 from devices.pending import Pending
@@ -26,7 +26,6 @@ from schemas.kitchen import Ticket
 from schemas.orders import Order
 from schemas.replies import Result
 from services.kitchen.reading import ticket_of_id, tickets_of_order
-from services.orders import reading
 from services.runtime.database import Database
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,12 +105,7 @@ class Asker:
         Raises:
             Failure: there is none, or more than one.
         """
-
-        async def read(database: Database) -> list[Order]:
-            async with database.read() as connection:
-                return await reading.find(connection, self.tenant, name)
-
-        return only_one(self._app.run(read), self.tenant, name)
+        return the_order(self._app, self.tenant, name)
 
     def ticket(
         self,
@@ -138,8 +132,7 @@ class Asker:
                 own = await ticket_of_id(connection, self.tenant, _uuid(name))
                 if own is not None:
                     return [own]
-                found = await reading.find(connection, self.tenant, name)
-                order = only_one(found, self.tenant, name)
+                order = await find_order(connection, self.tenant, name)
                 return await tickets_of_order(connection, self.tenant, order.order_id)
 
         return the_ticket(self._app.run(read), name, station, course, fits)

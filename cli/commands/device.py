@@ -16,6 +16,7 @@ from cli.commands import enrolment, importing
 from cli.failures import Failure
 from cli.files import admin_secret
 from cli.grammar import Group, json_option, tenant_option
+from cli.known_houses import must_be_there
 from cli.names import NAME, ROLES
 from cli.printing import counted, note, say, show_json, show_table, when
 from cli.span import SPAN
@@ -81,6 +82,8 @@ def list_(app: Application, *, tenant: str | None, as_json: bool) -> None:
 
     async def read(database: Database) -> tuple[Sequence[Device], dict[tuple[str, str], str]]:
         async with database.read() as connection:
+            if tenant is not None:
+                await must_be_there(connection, tenant)
             return (
                 await store.devices(connection, tenant),
                 {

@@ -7,10 +7,9 @@ import click
 from cli import story_page
 from cli.application import Application, pass_application
 from cli.grammar import Group, json_option, tenant_option
-from cli.ordering import only_one
+from cli.ordering import find_order
 from cli.printing import say, show_json
 from cli.story import Sources, gather
-from services.orders import reading
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
@@ -40,7 +39,7 @@ def order_(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
 
     async def read(database: Database) -> Sources:
         async with database.read() as connection:
-            order = only_one(await reading.find(connection, tenant, name), tenant, name)
+            order = await find_order(connection, tenant, name)
             return await gather(connection, tenant, order, system_clock())
 
     sources = app.run(read)

@@ -14,7 +14,7 @@ from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option, tenant_option
 from cli.known_houses import must_be_there
-from cli.ordering import only_one
+from cli.ordering import find_order
 from cli.printing import counted, note, say, show_json
 from schemas.orders import OPEN_ORDER, Guest, Order
 from services.orders import guests, reading
@@ -127,9 +127,8 @@ async def _find(database: Database, tenant: str, whom: str) -> _Found:
                         found.sort(order)
             if "@" in whom or found.open or found.ended:
                 return found
-        orders = await reading.find(connection, tenant, whom)
-        if orders:
-            found.sort(only_one(orders, tenant, whom))
+        if await reading.find(connection, tenant, whom):
+            found.sort(await find_order(connection, tenant, whom))
     return found
 
 

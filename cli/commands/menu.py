@@ -22,6 +22,7 @@ from services.menu.store import menu_of
 from services.people import store
 from services.people.store import Unknown
 from services.runtime.database import Database
+from services.runtime.house_rules import no_such_house
 from services.runtime.moment import system_clock
 
 _KINDS = {".yaml": "yaml", ".yml": "yaml", ".csv": "csv"}
@@ -72,7 +73,7 @@ def import_(
         async with database.write() as connection:
             known = await store.find_tenant(connection, tenant)
             if known is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+                raise Unknown(no_such_house(tenant))
             items = read_menu(text, kind=kind, currency=known.currency)
             changed = difference(await menu_of(connection, tenant), items, replace=replace)
             if not dry_run:

@@ -27,6 +27,7 @@ from services.notices.retrying import Delivered, Verdict
 from services.notices.trying import give, sample_letter
 from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
+from services.runtime.house_rules import no_such_house
 from services.runtime.moment import system_clock
 
 SHOWN = 60
@@ -110,7 +111,7 @@ def test_(
 async def _currency(connection: AsyncConnection, tenant: str) -> str:
     known = await find_tenant(connection, tenant)
     if known is None:
-        raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+        raise Unknown(no_such_house(tenant))
     return known.currency
 
 

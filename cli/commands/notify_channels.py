@@ -20,6 +20,7 @@ from services.notices.webhook import checked_url
 from services.people.seal import Seal
 from services.people.store import Unknown
 from services.runtime.database import Database
+from services.runtime.house_rules import no_such_house
 from services.runtime.moment import system_clock
 from services.runtime.signatures import new_signing_secret
 
@@ -122,7 +123,7 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
         async with database.read() as connection:
             house = (await store.houses(connection, [tenant])).get(tenant)
             if house is None:
-                raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+                raise Unknown(no_such_house(tenant))
             return sorted(house.channels.values(), key=lambda each: each.channel)
 
     found = app.run(read)

@@ -24,6 +24,7 @@ from services.notices.trying import sample_letter
 from services.notices.words import Own, Words, find
 from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
+from services.runtime.house_rules import no_such_house
 from services.runtime.moment import system_clock
 
 
@@ -182,7 +183,7 @@ async def _house(database: Database, tenant: str) -> tuple[House, str]:
     async with database.read() as connection:
         known = await find_tenant(connection, tenant)
         if known is None:
-            raise Unknown(f"there is no tenant {tenant}: heard tenant add {tenant}")
+            raise Unknown(no_such_house(tenant))
         return (await store.houses(connection, [tenant]))[tenant], known.currency
 
 

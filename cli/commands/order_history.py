@@ -19,18 +19,18 @@ from cli.application import Application, pass_application
 from cli.grammar import Command, json_option, tenant_option
 from cli.history_export import FORMATS, document
 from cli.journal_text import by, moved
-from cli.ordering import only_one, the_order
+from cli.ordering import find_order, the_order
 from cli.printing import counted, note, show_json, show_table, when
 from cli.times import MOMENT
 from cli.whole_file import writing
 from schemas.orders import Order
 from services.orders import history as journal
-from services.orders import reading
 from services.orders.history import Written
 from services.orders.journal import Entry
 from services.people import store
 from services.people.store import Unknown
 from services.runtime.database import Database
+from services.runtime.house_rules import no_such_house
 
 
 @click.command(cls=Command)
@@ -106,7 +106,7 @@ def history(
 def _read(app: Application, tenant: str, name: str) -> tuple[Order, list[Entry]]:
     async def read(database: Database) -> tuple[Order, list[Entry]]:
         async with database.read() as connection:
-            order = only_one(await reading.find(connection, tenant, name), tenant, name)
+            order = await find_order(connection, tenant, name)
             return order, await journal.of_order(connection, tenant, order.order_id)
 
     return app.run(read)
@@ -130,9 +130,7 @@ def _export(app: Application, wanted: _Wanted, out: Path | None) -> int:
         written = 0
         async with database.read() as connection:
             if await store.find_tenant(connection, wanted.tenant) is None:
-                raise Unknown(
-                    f"there is no tenant {wanted.tenant}: heard tenant add {wanted.tenant}"
-                )
+                raise Unknown(no_such_house(wanted.tenant))
             with writing(out) as file, _progress() as told:
                 file.write(head())
                 async for page in journal.of_tenant(

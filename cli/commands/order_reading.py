@@ -10,7 +10,8 @@ import click
 
 from cli.application import Application, pass_application
 from cli.grammar import Command, json_option, tenant_option
-from cli.ordering import only_one
+from cli.known_houses import must_be_there
+from cli.ordering import find_order
 from cli.printing import after, counted, note, say, show_json, show_table, when
 from cli.times import MOMENT
 from schemas.kitchen import Ticket
@@ -73,6 +74,7 @@ def list_(
 
     async def read(database: Database) -> list[Order]:
         async with database.read() as connection:
+            await must_be_there(connection, tenant)
             return await reading.newest(
                 connection,
                 tenant,
@@ -124,7 +126,7 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
 
     async def read(database: Database) -> tuple[Order, list[Ticket]]:
         async with database.read() as connection:
-            order = only_one(await reading.find(connection, tenant, name), tenant, name)
+            order = await find_order(connection, tenant, name)
             return order, await tickets_of_order(connection, tenant, order.order_id)
 
     order, tickets = app.run(read)

@@ -15,6 +15,7 @@ from cli.failures import Failure
 from cli.files import seal_key
 from cli.gateway_client import gateway_client
 from cli.grammar import Group, json_option
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import note, say, show_json, show_table, when
 from schemas.gateway import Problem, ProblemCode, Session
@@ -132,6 +133,8 @@ def list_(app: Application, *, tenant: str | None, operator: bool, as_json: bool
 
     async def read(database: Database) -> Sequence[Person]:
         async with database.read() as connection:
+            if tenant is not None:
+                await must_be_there(connection, tenant)
             return await persons.people(connection, whose)
 
     found = app.run(read)

@@ -106,6 +106,7 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
 
     async def read(database: Database) -> Sequence[Provider]:
         async with database.read() as connection:
+            await must_be_there(connection, tenant)
             return await providers.listed(connection, tenant)
 
     found = app.run(read)

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select
 from cli.application import Application, pass_application
 from cli.failures import Failure
 from cli.grammar import Group, json_option
+from cli.known_houses import must_be_there
 from cli.names import NAME
 from cli.printing import say, show_json, show_table, when
 from services.runtime.database import Database
@@ -30,6 +31,8 @@ async def _read(database: Database, tenant: str | None, limit: int) -> list[dict
     if tenant is not None:
         query = query.where(QUARANTINE.c.tenant == tenant)
     async with database.read() as connection:
+        if tenant is not None:
+            await must_be_there(connection, tenant)
         return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 

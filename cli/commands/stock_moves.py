@@ -24,6 +24,7 @@ from schemas.inventory_requests import ReceivedLine, StockLoss
 from schemas.replies import StockReceipt
 from services.people.store import Unknown, find_tenant
 from services.runtime.database import Database
+from services.runtime.house_rules import no_such_house
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -140,7 +141,7 @@ def _currency(app: Application, tenant: str | None) -> str:
         async with database.read() as connection:
             found = await find_tenant(connection, name)
         if found is None:
-            raise Unknown(f"there is no tenant {name}: heard tenant add {name}")
+            raise Unknown(no_such_house(name))
         return found.currency
 
     return app.run(read)

@@ -25,6 +25,7 @@ from services.people import store
 from services.people.store import Unknown
 from services.runtime.bus import Delivery, Session
 from services.runtime.database import Database
+from services.runtime.house_rules import no_such_house
 from services.runtime.mqtt_bus import MqttBus
 
 LONGEST: Final = 110
@@ -117,7 +118,7 @@ async def _tenants(database: Database, only: str | None) -> list[str]:
     async with database.read() as connection:
         found = [each.tenant for each in await store.tenants(connection)]
     if only is not None and only not in found:
-        raise Unknown(f"there is no tenant {only}: heard tenant list")
+        raise Unknown(no_such_house(only))
     if not found:
         raise Failure("there are no tenants yet: heard tenant add NAME")
     return found if only is None else [only]

@@ -64,7 +64,9 @@ async def change_secret(
     """
     found = await find_channel(connection, tenant, channel)
     if found is None or found.kind is not ChannelKind.WEBHOOK:
-        raise Unusable(f"{tenant} has no webhook {channel}: heard notify channel list")
+        raise Unusable(
+            f"{tenant} has no webhook {channel}: heard notify channel list --tenant {tenant}"
+        )
     await connection.execute(
         update(CHANNELS)
         .where(CHANNELS.c.tenant == tenant, CHANNELS.c.channel == channel)
@@ -85,7 +87,9 @@ async def remove_channel(
         Unusable: there is none, or a rule tells over it.
     """
     if await find_channel(connection, tenant, channel) is None:
-        raise Unusable(f"{tenant} has no channel {channel}: heard notify channel list")
+        raise Unusable(
+            f"{tenant} has no channel {channel}: heard notify channel list --tenant {tenant}"
+        )
     book = (await house_rules.read(connection, tenant)).notices
     using = [each.rule for each in book.rules if each.channel == channel]
     if using:
@@ -198,7 +202,7 @@ async def check_book(connection: AsyncConnection, tenant: str, book: NoticeRules
     """
     house = (await store.houses(connection, [tenant])).get(tenant)
     if house is None:
-        raise Unusable(f"there is no tenant {tenant}: heard tenant add {tenant}")
+        raise Unusable(house_rules.no_such_house(tenant))
     for rule in book.rules:
         channel = house.channels.get(rule.channel)
         if channel is None:

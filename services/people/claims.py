@@ -28,6 +28,7 @@ from services.people.admission import Admission
 from services.people.seal import Seal
 from services.people.store import Device, Taken
 from services.people.tables import CLAIMS
+from services.runtime.house_rules import no_such_house
 
 log = structlog.get_logger(__name__)
 
@@ -148,9 +149,7 @@ class Claims:
         self, connection: AsyncConnection, tenant: str, device: str, *, replace: bool
     ) -> None:
         if await store.find_tenant(connection, tenant) is None:
-            raise store.Unknown(
-                f"there is no tenant {tenant}: add it with `heard tenant add {tenant}`"
-            )
+            raise store.Unknown(no_such_house(tenant))
         if not replace and await store.seek_device(connection, tenant, device) is not None:
             raise Taken(
                 f"{tenant} has a device {device} already: replace it by name (--replace), or "

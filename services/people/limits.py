@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.devices import Role
 from schemas.envelope import MAX_REQUEST_BYTES
 from schemas.limits import Limits
-from services.people.store import Unknown
+from services.people.store import Unknown, no_such_device
 from services.runtime.among import among
+from services.runtime.house_rules import no_such_house
 from services.runtime.limits import Key
 from services.runtime.tables import DEVICES, TENANTS
 
@@ -137,7 +138,7 @@ async def set_for_device(
     wanted = (DEVICES.c.tenant == tenant) & (DEVICES.c.device == device)
     changed = await connection.execute(DEVICES.update().where(wanted).values(limits=own))
     if changed.rowcount == 0:
-        raise Unknown(f"there is no device {tenant}/{device}")
+        raise await no_such_device(connection, tenant, device)
 
 
 async def set_for_tenant(
@@ -152,7 +153,7 @@ async def set_for_tenant(
         TENANTS.update().where(TENANTS.c.tenant == tenant).values(limits=own)
     )
     if changed.rowcount == 0:
-        raise Unknown(f"there is no tenant {tenant}")
+        raise Unknown(no_such_house(tenant))
 
 
 async def own_of_tenant(connection: AsyncConnection, tenant: str) -> Mapping[str, Any] | None:
@@ -164,7 +165,7 @@ async def own_of_tenant(connection: AsyncConnection, tenant: str) -> Mapping[str
     query = select(TENANTS.c.limits).where(TENANTS.c.tenant == tenant)
     row = (await connection.execute(query)).first()
     if row is None:
-        raise Unknown(f"there is no tenant {tenant}")
+        raise Unknown(no_such_house(tenant))
     own: Mapping[str, Any] | None = row.limits
     return own
 

@@ -13,6 +13,7 @@ from schemas.people import PersonRole
 from services.people import store
 from services.people.store import Device, Taken, Unknown
 from services.people.tables import PEOPLE
+from services.runtime.house_rules import no_such_house
 from services.runtime.tables import NO_TENANT
 
 LONGEST_NAME: Final = 60
@@ -69,9 +70,7 @@ async def add(connection: AsyncConnection, person: Person) -> None:
     if len(person.person) > LONGEST_NAME:
         raise Taken(f"the name of a person has at most {LONGEST_NAME} characters")
     if person.tenant != NO_TENANT and await store.find_tenant(connection, person.tenant) is None:
-        raise Unknown(
-            f"there is no tenant {person.tenant}: add it with `heard tenant add {person.tenant}`"
-        )
+        raise Unknown(no_such_house(person.tenant))
     if await seek(connection, person.tenant, person.person) is not None:
         raise Taken(f"there is a person {person.subject} already")
     await connection.execute(
@@ -107,14 +106,18 @@ async def seek(
     return None if row is None else _person(row)
 
 
-async def find(connection: AsyncConnection, tenant: str, person: str) -> Person:
-    """One person.
+async def find(
+    connection: AsyncConnection, tenant: str, person: str, *, lock: bool = False
+) -> Person:
+    """One person; see `seek`.
 
     Raises:
         Unknown: there is none.
     """
-    found = await seek(connection, tenant, person)
+    found = await seek(connection, tenant, person, lock=lock)
     if found is None:
+        if tenant != NO_TENANT and await store.find_tenant(connection, tenant) is None:
+            raise Unknown(no_such_house(tenant))
         raise Unknown(f"there is no person {subject_of(tenant, person)}")
     return found
 

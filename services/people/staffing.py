@@ -20,7 +20,7 @@ from services.people.password_rules import check_password
 from services.people.passwords import Passwords
 from services.people.persons import Person
 from services.people.seal import Seal
-from services.people.store import Taken, Unknown
+from services.people.store import Taken
 from services.people.totp import new_totp_secret
 from services.runtime.tables import NO_TENANT
 
@@ -121,9 +121,7 @@ class Staffing:
     ) -> AsyncIterator[tuple[AsyncConnection, Person]]:
         """A transaction that changes a person, and ends all that rested on what they were."""
         async with self._admission.database.write() as connection:
-            found = await persons.seek(connection, tenant, person, lock=True)
-            if found is None:
-                raise Unknown(f"there is no person {persons.subject_of(tenant, person)}")
+            found = await persons.find(connection, tenant, person, lock=True)
             yield connection, found
             ended = await persons.screens(connection, found)
             now = self._admission.clock()

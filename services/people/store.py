@@ -14,7 +14,7 @@ from broker_config.access import Identity
 from schemas.devices import Role
 from services.people.tables import CLAIMS
 from services.runtime.audit import AUDIT
-from services.runtime.house_rules import HOUSE_RULES, first_row
+from services.runtime.house_rules import HOUSE_RULES, first_row, no_such_house
 from services.runtime.names import RESERVED
 from services.runtime.tables import DEVICES, METADATA, NO_TENANT, TENANTS
 
@@ -108,7 +108,7 @@ async def remove_tenant(connection: AsyncConnection, tenant: str) -> None:
         Unknown: there is none.
     """
     if await find_tenant(connection, tenant) is None:
-        raise Unknown(f"there is no tenant {tenant}")
+        raise Unknown(no_such_house(tenant))
     for table in reversed(METADATA.sorted_tables):
         if table is not AUDIT:  # who did what outlives the tenant
             await connection.execute(delete(table).where(table.c.tenant == tenant))
@@ -127,7 +127,7 @@ async def put_devices(connection: AsyncConnection, devices: Sequence[Device]) ->
     if reserved := RESERVED & {each.device for each in devices}:
         raise Taken(f"no device may be called {min(reserved)}: the services go by that name")
     if await find_tenant(connection, tenant) is None:
-        raise Unknown(f"there is no tenant {tenant}: add it with `heard tenant add {tenant}`")
+        raise Unknown(no_such_house(tenant))
     names = [each.device for each in devices]
     await connection.execute(
         delete(DEVICES).where(DEVICES.c.tenant == tenant, DEVICES.c.device.in_(names))
@@ -163,7 +163,7 @@ async def change_role(
         DEVICES.update().where(wanted).values(role=role.value, station=station)
     )
     if changed.rowcount == 0:
-        raise Unknown(f"there is no device {tenant}/{device}")
+        raise await no_such_device(connection, tenant, device)
 
 
 async def end_at(
@@ -185,7 +185,7 @@ async def remove_device(connection: AsyncConnection, tenant: str, device: str) -
     """
     removed = await connection.execute(_just(tenant, device))
     if removed.rowcount == 0:
-        raise Unknown(f"there is no device {tenant}/{device}")
+        raise await no_such_device(connection, tenant, device)
 
 
 async def hold(connection: AsyncConnection, tenant: str, devices: Sequence[str]) -> None:
@@ -228,8 +228,15 @@ async def find_device(connection: AsyncConnection, tenant: str, device: str) -> 
     """
     found = await seek_device(connection, tenant, device)
     if found is None:
-        raise Unknown(f"there is no device {tenant}/{device}")
+        raise await no_such_device(connection, tenant, device)
     return found
+
+
+async def no_such_device(connection: AsyncConnection, tenant: str, device: str) -> Unknown:
+    """What is said of a device that is not there: that its house is not, where that is so."""
+    if await find_tenant(connection, tenant) is None:
+        return Unknown(no_such_house(tenant))
+    return Unknown(f"there is no device {tenant}/{device}: heard device list --tenant {tenant}")
 
 
 async def devices(connection: AsyncConnection, tenant: str | None = None) -> list[Device]:

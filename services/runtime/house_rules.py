@@ -51,6 +51,14 @@ _USUAL_STOCK: Final = StockRules()
 _USUAL_DELIVERY: Final = DeliveryRules()
 
 
+def no_such_house(tenant: str) -> str:
+    """What is said of a house that is not there, wherever it is said.
+
+    Whoever mistyped a name looks for the right one: a hint to add it would make a second house.
+    """
+    return f"there is no tenant {tenant}: heard tenant list"
+
+
 class Books(NamedTuple):
     """All rules of one house."""
 

@@ -77,7 +77,10 @@ def test_a_removed_tenant_leaves_nothing_behind(stack: Heard) -> None:
     assert "napoli" in names
     assert "roma" not in names
     until(lambda: _refused(address, _login(secret)), "its device is out")
-    assert stack("tenant", "remove", "roma", "--yes").complaint == "there is no tenant roma"
+    assert (
+        stack("tenant", "remove", "roma", "--yes").complaint
+        == "there is no tenant roma: heard tenant list"
+    )
 
 
 def test_the_same_tenant_with_another_currency_is_another(embedded: Heard) -> None:

@@ -157,7 +157,7 @@ _IMPOSSIBLE = (
     (("person", "add", "bob", "--tenant", "roma", "--role", "cook"), ("short",), "at least 10"),
     (("person", "add", "bob", "--tenant", "roma", "--role", "cook"), ("",), "no password"),
     (("person", "add", "bob", "--tenant", "napoli", "--role", "cook"), (PASSWORD,),
-     "heard tenant add napoli"),
+     "there is no tenant napoli: heard tenant list"),
     (("person", "add", *ADA, "--role", "cook"), (PASSWORD,), "roma/ada already"),
     (("person", "login", *ADA), ("not the password",), "name, password or code is wrong"),
     (("person", "login", *ADA, "--url", "http://127.0.0.1:1"), (PASSWORD,), "does not answer"),
