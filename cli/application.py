@@ -55,6 +55,11 @@ class Application:
             return found.database
         return self.settings.database_url
 
+    @property
+    def serves_with(self) -> str:
+        """The command that lets services run here."""
+        return "heard up" if self.embedded else "heard serve"
+
     def address(self) -> BrokerAddress:
         """Where the broker is.
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import click
 import numpy as np
@@ -15,19 +19,38 @@ from cli.application import Application, pass_application
 from cli.delivering import which_order
 from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
-from cli.house_clock import zone_of_house
+from cli.house_clock import on_screen
 from cli.known_houses import the_house
-from cli.printing import age, say, show_json, show_table
+from cli.ordering import find_order
+from cli.printing import age, note, say, show_json, show_table
 from schemas.envelope import envelope_of
-from schemas.etas import EtaState
+from schemas.etas import Confidence, EtaState
+from schemas.orders import OrderKind
+from services.delivery import store
 from services.delivery.eta_book import EtaBook
 from services.delivery.routing.engines import PATIENCE_S, EngineWays
 from services.kitchen.ready_times import ready_times
+from services.runtime import house_rules
 from services.runtime.context import Outgoing
 from services.runtime.database import Database
+from services.runtime.lease import is_held
 from services.runtime.moment import system_clock
 from services.runtime.positions import Positions
 from services.tracking.tables import VEHICLES
+
+
+class _Known(NamedTuple):
+    """What is known beside the ETA.
+
+    Attributes:
+        zone: the house's clock.
+        fault: of our own, for which it may have none.
+        served: somebody hears of couriers and kitchen.
+    """
+
+    zone: ZoneInfo
+    fault: str | None
+    served: bool
 
 
 @click.command(cls=Command)
@@ -46,6 +69,7 @@ def explain(app: Application, *, order: str, tenant: str, as_json: bool) -> None
       heard eta explain A1B2 --tenant demo --json
     """
     order_id = which_order(app, tenant, order)
+    now = system_clock()
     told: list[EtaState] = []
 
     def hear(messages: Sequence[Outgoing]) -> None:
@@ -55,9 +79,9 @@ def explain(app: Application, *, order: str, tenant: str, as_json: bool) -> None
             if each.tenant == tenant and each.payload
         )
 
-    async def reckon(database: Database) -> str | None:
+    async def reckon(database: Database) -> _Known:
         async with database.read() as connection:
-            await the_house(connection, tenant)
+            zone = await the_house(connection, tenant)
             seen = await _seen(connection, tenant)
         ways = EngineWays()
         book = EtaBook(database, ready_times, system_clock, ways=ways, keeps=False, only=tenant)
@@ -66,28 +90,31 @@ def explain(app: Application, *, order: str, tenant: str, as_json: bool) -> None
         await book.look()
         await _ask_the_engine(ways)
         await book.look()
-        return book.faults.get(tenant)
+        return _Known(zone, book.faults.get(tenant), await is_held(database))
 
-    fault = app.run(reckon)
+    known = app.run(reckon)
     eta = next((each for each in reversed(told) if each.order_id == order_id), None)
-    if eta is None and fault is not None:
-        raise Failure(f"ETAs of {tenant} fail, by a fault of Heard's own: {fault}")
+    if eta is None and known.fault is not None:
+        raise Failure(f"ETAs of {tenant} fail, by a fault of Heard's own: {known.fault}")
     if eta is None:
-        raise Failure(
-            f"{order} is not on its way to anybody: `heard delivery report --tenant {tenant}` "
-            "says when it was there"
-        )
+        raise app.run(lambda database: _why_not(database, tenant, order, order_id))
+    if not known.served:  # whatever has happened since is in no row
+        eta = eta.model_copy(update={"stale": True, "confidence": Confidence.LOW})
     if as_json:
         show_json(eta.model_dump(mode="json"))
         return
-    zone = zone_of_house(app, tenant)
-    say(
-        f"{order} is expected at {eta.p50_at.astimezone(zone):%H:%M:%S}, nine times of ten by "
-        f"{eta.p90_at.astimezone(zone):%H:%M:%S}; confidence: {eta.confidence}"
-    )
+    _tell(order, eta, known.zone, now)
+    if not known.served:
+        note(f"nothing hears of couriers or kitchen at the moment: {app.serves_with}")
+
+
+def _tell(order: str, eta: EtaState, zone: tzinfo, now: datetime) -> None:
+    p50, p90 = (on_screen(at, now, zone) for at in (eta.p50_at, eta.p90_at))
+    say(f"{order} is expected about {p50}, nine times of ten by {p90}; "
+        f"confidence: {eta.confidence}")  # fmt: skip
     if eta.promised_at is not None:
-        kept = "it will rather be late" if eta.late else "it will rather be kept"
-        say(f"promised by {eta.promised_at.astimezone(zone):%H:%M}: {kept}")
+        likely = "late" if eta.late else "kept"
+        say(f"promised by {on_screen(eta.promised_at, now, zone)}: likely {likely}")
     if eta.fix_at is not None:
         since = age((eta.as_of - eta.fix_at).total_seconds())
         old = ": too old" if eta.stale else ""
@@ -98,7 +125,24 @@ def explain(app: Application, *, order: str, tenant: str, as_json: bool) -> None
         (each.part, f"{each.p50_s / 60:.1f}", f"{each.p90_s / 60:.1f}", each.text)
         for each in eta.reasons
     ]
-    show_table(("PART", "P50 MIN", "P90 MIN", ""), rows, empty="nothing is left to wait for")
+    show_table(("part", "p50 min", "p90 min", "why"), rows, empty="nothing is left to wait for")
+
+
+async def _why_not(database: Database, tenant: str, name: str, order_id: UUID) -> Failure:
+    """What keeps an order from having an ETA."""
+    async with database.read() as connection:
+        order = await find_order(connection, tenant, str(order_id))
+        kept = await store.find(connection, tenant, order_id)
+        rules = (await house_rules.read(connection, tenant)).delivery
+    at = f"--tenant {tenant}"
+    if order.kind is not OrderKind.DELIVERY:
+        return Failure(f"{name} is {order.kind}, nobody brings it: heard order show {name} {at}")
+    if rules.place is None:
+        return Failure(
+            f"nobody has said where {tenant} is: heard delivery rules set place=LAT,LON {at}"
+        )
+    stands = f"an order that is {order.status}" if kept is None else kept.delivery.status.value
+    return Failure(f"{name} is {stands}, and not waited for: heard delivery show {name} {at}")
 
 
 async def _ask_the_engine(ways: EngineWays) -> None:

@@ -50,8 +50,7 @@ async def look_at_services(
     """Somebody serves; or else, that the services could log in."""
     if await is_held(database):
         return [good("services", "a process serves this database")]
-    start = "heard up" if app.embedded else "heard serve"
-    findings = [bad("services", "no process serves this database", start)]
+    findings = [bad("services", "no process serves this database", app.serves_with)]
     login = BrokerLogin(username=SERVICES_USERNAME, secret=services_secret(app.settings))
     try:
         # As the services do: a clean session would throw away what waits for them.

@@ -149,7 +149,8 @@ def reckon(sheet: Sheet, where: Where, now: float, was_late: Bools) -> Reckoned:
     p50_at, p90_at = (each + np.maximum(0.0, early) for each in (p50_at, p90_at))
     promised = sheet.times["promised_at"]
     hold = np.where(was_late, -_LATE_S, _LATE_S)
-    stale = has_courier & np.isnan(arrived) & ~(now - fix_at <= sheet.stale_s)
+    patience = np.where(sheet.in_bag & where.moving, sheet.moving_stale_s, sheet.stale_s)
+    stale = has_courier & np.isnan(arrived) & ~(now - fix_at <= patience)
     return Reckoned(
         p50_at=p50_at,
         p90_at=p90_at,

@@ -66,7 +66,8 @@ class Sheet:
         sure: what was learned of its house was learned of enough.
         routed: a routing engine has said how long the way is after `first`, where it is to be
             gone at all.
-        stale_s: a position that is older is too old.
+        stale_s: a position that is older is too old, ...
+        moving_stale_s: ... of one who moved then, with the food.
         times: the rest of `OpenOrder`'s, as they are named there.
     """
 
@@ -90,6 +91,7 @@ class Sheet:
     sure: Bools
     routed: Bools
     stale_s: Floats
+    moving_stale_s: Floats
     times: Mapping[str, Floats]
 
     def __len__(self) -> int:
@@ -182,6 +184,7 @@ def sheet_of(house: House, ready: Mapping[UUID, ReadyTime], way: Way = no_engine
         sure=np.full(len(going), sure),
         routed=np.array([row.routed for row in rows], dtype=np.bool_),
         stale_s=np.where(riding, patience, max(_STILL_S, patience)),
+        moving_stale_s=np.full(len(going), patience),
         times={name: np.array([getattr(order, name) for order in going]) for name in _TIMES},
     )
 
@@ -325,5 +328,6 @@ EMPTY: Final = Sheet(
     sure=np.empty(0, np.bool_),
     routed=np.empty(0, np.bool_),
     stale_s=_NONE,
+    moving_stale_s=_NONE,
     times=dict.fromkeys(_TIMES, _NONE),
 )

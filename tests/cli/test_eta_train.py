@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -70,17 +72,60 @@ def test_a_house_is_learned_of_and_an_eta_explained(heard: Heard, house: tuple[s
     assert told["order_id"] == str(order)
     assert [each["part"] for each in told["reasons"]] == ["ride", "door"]
     assert told["stale"]  # its courier was never seen
-    text = heard.done("eta", "explain", str(order), *at).out
-    assert "nobody knows where its courier is" in text
-    assert "2.0 km in a straight line" in text
+    ended = heard.done("eta", "explain", str(order), *at)
+    assert "nobody knows where its courier is" in ended.out
+    assert "2.0 km in a straight line" in ended.out
+    assert "likely kept" in ended.out
 
 
-def test_what_is_not_on_its_way_has_no_eta(heard: Heard, house: tuple[str, UUID]) -> None:
-    url, _ = house
-    nobody = "01890a5d-ac96-774b-bcce-b302099a8057"
-    ended = heard("eta", "explain", nobody, "--tenant", "demo", "--database", url)
-    assert ended.code == 1
-    assert "is not on its way to anybody" in ended.err
+def test_where_nothing_serves_an_eta_is_not_well_known_and_says_so(
+    heard: Heard, house: tuple[str, UUID]
+) -> None:
+    url, order = house
+    at = (str(order), "--tenant", "demo", "--database", url)
+
+    async def arrived() -> None:  # else known best of all: only the door is left
+        database = Database(url)
+        this = DELIVERIES.c.order_id == order
+        async with database.write() as connection:
+            values = {"status": "arrived", "arrived_at": system_clock()}
+            await connection.execute(DELIVERIES.update().where(this).values(**values))
+        await database.close()
+
+    asyncio.run(arrived())
+    told = heard.done("eta", "explain", *at, "--json").json
+    assert (told["stale"], told["confidence"]) == (True, "low")
+    assert (
+        "nothing hears of couriers or kitchen at the moment: heard up"
+        in heard.done("eta", "explain", *at).err
+    )
+
+
+def test_an_eta_of_another_day_is_told_with_its_day(heard: Heard, house: tuple[str, UUID]) -> None:
+    url, order = house
+    at = (str(order), "--tenant", "demo", "--database", url)
+
+    async def far_away() -> None:
+        database = Database(url)
+        this = DELIVERIES.c.order_id == order
+        async with database.write() as connection:
+            await connection.execute(DELIVERIES.update().where(this).values(lat=24.9, lon=60.1))
+        await database.close()
+
+    asyncio.run(far_away())
+    expected = datetime.fromisoformat(heard.done("eta", "explain", *at, "--json").json["p50_at"])
+    assert expected > system_clock() + timedelta(days=6)
+    said = heard.done("eta", "explain", *at).out
+    assert re.search(r"expected about \d+ [A-Z][a-z]{2} \d\d:\d\d, nine times of ten by \d+ ", said)
+
+
+def test_what_has_no_eta_says_why(heard: Heard, house: tuple[str, UUID]) -> None:
+    url, order = house
+    at = ("--tenant", "demo", "--database", url)
+    nobody = heard("eta", "explain", "01890a5d-ac96-774b-bcce-b302099a8057", *at)
+    assert "has no order 01890a5d" in nobody.complaint
+    nothing = heard("eta", "explain", str(order), *at[:1], "nix", *at[2:])
+    assert nothing.complaint == "there is no tenant nix: heard tenant list"
 
 
 def test_an_eta_is_explained_with_what_the_routing_engine_says(

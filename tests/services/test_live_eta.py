@@ -163,6 +163,19 @@ async def test_an_old_position_makes_an_eta_stale_and_never_wrong(world: EtaWorl
     assert world.eta(order).fix_at == eta.fix_at
 
 
+@pytest.mark.parametrize(("moving", "stale"), [(True, True), (False, False)])
+async def test_who_rode_when_seen_last_is_missed_sooner_than_who_waits_with_the_food(
+    world: EtaWorld, moving: bool, stale: bool
+) -> None:
+    order = await world.deliver(north(3_000), **{**ON_THE_WAY, "status": "picked-up"})
+    await world.book.look()
+    world.move(("anna", north(500)), moving=moving)
+    world.pass_time(300.0)
+    await world.book.look()
+    assert world.eta(order).stale is stale
+    assert world.eta(order).confidence is (Confidence.LOW if stale else Confidence.HIGH)
+
+
 async def test_a_position_from_before_the_food_was_picked_up_says_nothing(
     world: EtaWorld,
 ) -> None:
