@@ -16,12 +16,15 @@ from cli.grammar import Command, json_option, tenant_option
 from cli.house_clock import on_screen
 from cli.known_houses import the_house
 from cli.names import NAME
-from cli.printing import age, show_json, show_table
+from cli.printing import age, note, show_json, show_table
 from services.delivery.tables import DELIVERIES
+from services.runtime import house_rules
 from services.runtime.crossings import HOUSE, NEAR, STOP
 from services.runtime.database import Database
+from services.runtime.lease import is_held
 from services.runtime.moment import system_clock
 from services.tracking.tables import CROSSINGS, TRACKER_FINDINGS, VEHICLES
+from services.tracking.vehicle_book import STILL_TIMES
 
 _LAST: Final = 10
 """So many crossings of fences are shown."""
@@ -49,8 +52,10 @@ def show(app: Application, *, vehicle: str | None, tenant: str, as_json: bool) -
     if vehicle is not None and not rows:
         raise Failure(
             f"{vehicle} was never heard of in {tenant}: "
-            f"heard track show --tenant {tenant} lists who was"
+            f"`heard track show --tenant {tenant}` lists who was"
         )
+    if not as_json and not app.run(is_held):
+        note(f"nobody hears of vehicles at the moment: {app.serves_with}")
     documents = [_document(row, findings) for row in rows]
     if vehicle is None:
         if as_json:
@@ -74,6 +79,7 @@ async def _read(
 ) -> tuple[list[Row], list[Row], list[Row], dict[UUID, str]]:
     async with database.read() as connection:
         await the_house(connection, tenant)
+        patience = (await house_rules.read(connection, tenant)).delivery.silent_after_s
         column = VEHICLES.c
         query = select(VEHICLES).where(column.tenant == tenant).order_by(column.vehicle)
         found = select(TRACKER_FINDINGS).where(TRACKER_FINDINGS.c.tenant == tenant)
@@ -91,7 +97,10 @@ async def _read(
             column_of.tenant == tenant, column_of.order_id.in_(doors)
         )
         return (
-            [dict(row) for row in (await connection.execute(query)).mappings()],
+            [
+                {**row, "silent_after_s": patience * (1 if row["moving"] else STILL_TIMES)}
+                for row in (await connection.execute(query)).mappings()
+            ],
             [dict(row) for row in (await connection.execute(found)).mappings()],
             crossings,
             {row.order_id: row.number for row in await connection.execute(called)},
@@ -147,6 +156,11 @@ def _where(row: Row) -> str:
 def _does(row: Row, now: datetime) -> str:
     if row["since"] is None:
         return ""
+    # By its last position that can be right, as the services have it.
+    unheard_s = (now - row["at"]).total_seconds()
+    if unheard_s > row["silent_after_s"]:
+        did = "moved" if row["moving"] else "stood"
+        return f"silent for {age(unheard_s)}, {did} then"
     does = "moves" if row["moving"] else "stands"
     return f"{does} for {age((now - row['since']).total_seconds())}"
 

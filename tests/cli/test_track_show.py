@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,33 @@ def test_one_that_sent_nothing_right_never_had_a_place_and_was_heard_all_the_sam
     assert re.search(r"heard\s+\d+\s*s ago", shown)
     told = house.done("track", "show", "phone", *AT, "--json").json
     assert (told["at"], told["lat"], told["lon"]) == (None, None, None)
+
+
+def test_a_vehicle_that_is_silent_does_not_move_on(house: Heard) -> None:
+    async def seen(seconds_ago: float, *, moving: bool) -> None:
+        database = Database(f"sqlite+aiosqlite:///{house.home / 'heard.db'}")
+        at = system_clock() - timedelta(seconds=seconds_ago)
+        place = {"at": at, "since": at, "lat": 60.1, "lon": 24.9, "moving": moving}
+        async with database.write() as connection:
+            await connection.execute(VEHICLES.update().values(**place))
+        await database.close()
+
+    for seconds_ago, moving, does in (
+        (5.0, True, r"moves for \d+s"),
+        (374.0, True, r"silent for 6:\d\d, moved then"),
+        (374.0, False, r"stands for 6:\d\d"),
+    ):
+        asyncio.run(seen(seconds_ago, moving=moving))
+        for which in ((), ("bike",)):
+            shown = house.done("track", "show", *which, *AT)
+            assert re.search(does, shown.out), shown.out
+            assert "nobody hears of vehicles at the moment: heard up" in shown.err
+
+
+def test_the_hint_for_a_vehicle_that_is_not_there_can_be_typed(house: Heard) -> None:
+    hint = re.search("`heard (.*)`", house("track", "show", "nix", *AT).complaint)
+    assert hint is not None
+    assert "bike" in house.done(*hint[1].split()).out
 
 
 def test_one_that_was_never_asked_says_nothing_of_it(house: Heard) -> None:
