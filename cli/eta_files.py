@@ -11,7 +11,7 @@ import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from cli.failures import Failure
 from cli.order_files import Odd, file_text
 from services.delivery.learning.orders import Floats, Orders, gather
 from services.geography.sphere import distance_m
+from services.runtime.moment import system_clock
 
 NEEDED: Final = (
     "placed_at",
@@ -37,6 +38,8 @@ _DAY_MIN: Final = 24 * 60.0
 _MOST_ITEMS: Final = 1000.0
 _FARTHEST_M: Final = 200_000.0
 _FIRST_YEAR: Final = 1971
+_ZONES: Final = timedelta(days=1)
+"""What says no zone may be ahead of UTC, by less than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class _Reader:
     def __init__(self) -> None:
         self.missing: dict[str, int] = {}
         self.odd = Odd()
+        self._latest = system_clock() + _ZONES
 
     def row(self, values: Mapping[str, str | None], line: int) -> _Row | None:
         placed = self._moment(values, line)
@@ -105,7 +109,11 @@ class _Reader:
         if moment.year < _FIRST_YEAR:
             self.odd.note("placed_at", f"line {line}: {text[:40]!r} is of a clock that was not set")
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment > self._latest:  # it would move the file's days, and be learned from for ever
+            self.odd.note("placed_at", f"line {line}: {text[:40]!r} is still to come")
+            return None
+        return moment
 
     def _place(
         self, values: Mapping[str, str | None], line: int, whose: str

@@ -89,3 +89,25 @@ class Moment(click.ParamType[datetime]):
 
 
 MOMENT: Final = Moment()
+
+
+class Day(click.DateTime):
+    """A day: ``2024-05-01``."""
+
+    name = "day"
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it; the midnight that begins it, of no zone."""
+        try:
+            found: datetime = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no day: write 2024-05-01", param, ctx)
+        return found
+
+
+DAY: Final = Day()

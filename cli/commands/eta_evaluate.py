@@ -16,6 +16,7 @@ from cli.failures import Failure
 from cli.grammar import Command, json_option
 from cli.printing import counted, note, say, show_json, show_table
 from cli.progress import progress_bar
+from cli.times import DAY
 from services.delivery.learning.errors import Errors
 from services.delivery.learning.orders import Orders, day_number, day_of
 from services.delivery.learning.walk_forward import (
@@ -26,7 +27,6 @@ from services.delivery.learning.walk_forward import (
 from services.delivery.learning.walk_forward import evaluate as judge
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
-_DATE: Final = click.DateTime(["%Y-%m-%d"])
 _HISTORY_DAYS: Final = 14
 """So much the baseline that looks back farthest has before the first predicted day."""
 _DIGITS: Final = 4
@@ -40,7 +40,7 @@ _TITLES: Final = {
 
 @click.command(cls=Command)
 @click.argument("file", type=_FILE)
-@click.option("--from", "since", type=_DATE, metavar="DATE",
+@click.option("--from", "since", type=DAY, metavar="DATE",
               help="The first predicted day; without, the 15th of the file.")  # fmt: skip
 @json_option
 def evaluate(*, file: Path, since: datetime | None, as_json: bool) -> None:
@@ -138,7 +138,7 @@ def _show(found: Evaluation, read: DeliveryFile, first: date) -> None:
         ),
     ]
     rows += [(_TITLES[name], *_cells(each), "") for name, each in found.baselines.items() if each]
-    show_table(("minutes", "mean absolute error", "P90", "bias", "p90 holds"), rows, empty="")
+    show_table(("minutes", "mean absolute error", "p90 error", "bias", "p90 holds"), rows, empty="")
     say(f"{counted(found.model.errors.n, 'order')} from {first} on")
     for line in _remarks(read):
         note(line)

@@ -26,6 +26,10 @@ def train(app: Application, *, tenant: str, as_json: bool) -> None:
     The services do so once an hour by themselves. What there is too little of is taken as it is
     assumed of any house; the column n says from how many deliveries each part is known.
 
+    It learns from this house's own deliveries alone. Those of a file can be held against the
+    model (`heard eta evaluate FILE`), and no house learns from them: a file has no couriers, no
+    kitchen and no stops, and of these its parts are made.
+
     Examples:
       heard eta train --tenant demo
       heard eta train --tenant demo --json
@@ -57,7 +61,7 @@ def train(app: Application, *, tenant: str, as_json: bool) -> None:
         )
         for mode, pace in learned.legs.paces.items()
     ]
-    show_table(("PART", "P50", "P90", "N"), rows, empty="nothing")
+    show_table(("part", "p50", "p90", "n"), rows, empty="nothing")
     whole = "learned too" if learned.whole is not None else "not learned: there are too few"
     say(f"from {counted(learned.orders, 'delivery', 'deliveries')}; the whole wait is {whole}")
 
