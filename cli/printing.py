@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
+
+_GAP: Final = 2
+_TEXT: Final = 20
+"""A text of several words is folded to no less than this: narrower, nobody reads it."""
+_DAY: Final = 6
+"""A moment of another day may have its day above its hour: ``21 Nov``."""
+_LONG_AGO: Final = timedelta(days=180)
+"""Farther away, a moment is told with its year."""
 
 
 def say(text: str) -> None:
@@ -44,24 +53,129 @@ def show_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty:
     """Print a table; tabs between plain cells where it is piped into something.
 
     Args:
-        heads: the columns' names.
-        rows: their cells; None is nothing.
+        heads: the columns' names, in lower case.
+        rows: their cells; None is nothing, and a moment is told as short as it can be to people.
         empty: what to say on standard error when there are no rows.
     """
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    if not cells:
+    found = [list(row) for row in rows]
+    if not found:
         note(empty)
         return
     if not sys.stdout.isatty():
-        for row in (list(heads), *cells):
-            click.echo("\t".join(row))
+        for cells in (list(heads), *([_cell(each) for each in row] for row in found)):
+            click.echo("\t".join(cells))
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in cells:
-        table.add_row(*row)
-    Console(markup=False).print(table)
+    now, room = datetime.now(UTC), Console().width
+    head_lines, lines = table_within(heads, found, now, room=room)
+    # What cannot be narrower goes on in the terminal's next line, and is still one line to copy.
+    for line in head_lines:
+        click.secho(line, bold=True)
+    for line in lines:
+        click.echo(line)
+
+
+def table_within(
+    heads: Sequence[str], rows: Sequence[Sequence[object]], now: datetime, *, room: int
+) -> tuple[list[str], list[str]]:
+    """The lines of a table's heads, and of its rows, in so many cells, as far as they find room.
+
+    Names, numbers and times of day are never broken, for they are there to be copied and
+    compared. Where there is no room, heads fold, empty columns go, texts of several words fold
+    between their words, the longest first, and moments between day and hour. What finds none
+    then is as wide as it is.
+    """
+    cells = [[_cell(each, now) for each in row] for row in rows]
+    columns = [
+        _Column.of(
+            head,
+            [row[i] for row in cells],
+            moments=any(isinstance(row[i], datetime) for row in rows),
+        )
+        for i, head in enumerate(heads)
+    ]
+    shown = list(range(len(columns)))
+    widths, gap = [each.whole for each in columns], _GAP
+
+    def wide() -> int:
+        return sum(widths[i] for i in shown) + gap * (len(shown) - 1)
+
+    if wide() > room:
+        widths = [each.natural for each in columns]
+    if wide() > room:
+        shown = [i for i, each in enumerate(columns) if not each.empty]
+    if wide() > room:
+        saved = sum(columns[i].natural - columns[i].least for i in shown)
+        gap = _GAP if wide() - saved <= room else 1
+        while wide() > room >= wide() - saved:
+            widest = max(shown, key=lambda i: (widths[i] > columns[i].least, widths[i]))
+            widths[widest] -= 1
+            saved -= 1
+
+    def lines(row: Sequence[str]) -> list[str]:
+        parts = [_folded(row[i], widths[i]) for i in shown]
+        padded = [[f"{line}{' ' * (widths[i] - cell_len(line))}" for line in part]
+                  for i, part in zip(shown, parts, strict=True)]  # fmt: skip
+        blank = [" " * widths[i] for i in shown]
+        return [
+            (" " * gap)
+            .join(
+                part[line] if line < len(part) else none
+                for part, none in zip(padded, blank, strict=True)
+            )
+            .rstrip()
+            for line in range(max(map(len, padded)))
+        ]
+
+    return lines(heads), [line for row in cells for line in lines(row)]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """A text in lines of at most so many cells, folded between words."""
+    if cell_len(text) <= width and "\n" not in text:
+        return [text]
+    return [line.plain.rstrip() for line in Text(text).wrap(Console(), max(1, width))]
+
+
+class _Column(NamedTuple):
+    """How wide a column may be.
+
+    Attributes:
+        whole: with its head on one line.
+        natural: with its cells on one line, and its head's words below each other.
+        least: with its cells folded, where they may be.
+        empty: it has nothing in any row.
+    """
+
+    whole: int
+    natural: int
+    least: int
+    empty: bool
+
+    @classmethod
+    def of(cls, head: str, cells: Sequence[str], *, moments: bool) -> _Column:
+        """As its cells have it."""
+        lines = [line for cell in cells for line in cell.splitlines()]
+        longest = max(map(cell_len, lines), default=0)
+        word = max((cell_len(word) for each in (*lines, head) for word in each.split()), default=0)
+        natural = max(longest, *map(cell_len, head.split()), 0)
+        least = max(word, min(natural, _DAY if moments else _TEXT))
+        return cls(max(longest, cell_len(head)), natural, least, not any(cells))
+
+
+def _cell(value: object, now: datetime | None = None) -> str:
+    """What stands in a cell; a moment in full, or as short as it can be seen from now."""
+    if value is None:
+        return ""
+    if not isinstance(value, datetime):
+        return str(value)
+    if now is None:
+        return when(value)
+    local = value.astimezone()
+    if local.date() == now.astimezone().date():
+        return f"{local:%H:%M}"
+    if abs(value - now) < _LONG_AGO:
+        return f"{local:%d %b %H:%M}"
+    return f"{local:%Y-%m-%d %H:%M}"
 
 
 def when(moment: datetime | None) -> str:

@@ -79,8 +79,8 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
                 _expected(seen.etas.get(each.order_id), now, seen.zone),
                 each.courier or "",
                 each.stop or "",
-                when(each.placed_at),
-                when(each.promised_at),
+                each.placed_at,
+                each.promised_at,
             )
             for each in found
         ),
@@ -282,17 +282,17 @@ def report(
     else:
         show_table(
             (
-                *("order", "status", "placed", "promised", "courier there", "at the door"),
+                *("order", "status", "placed", "promised", "courier there", "at door"),
                 *("late min", "off min"),
             ),
             (
                 (
                     each.number,
                     each.status,
-                    when(each.placed_at),
-                    when(each.promised_at),
-                    when(each.arrived_at),
-                    when(each.door_at),
+                    each.placed_at,
+                    each.promised_at,
+                    each.arrived_at,
+                    each.door_at,
                     _minutes(each.late_s),
                     _minutes(each.error_s),
                 )

@@ -96,7 +96,7 @@ def list_(
                 each.number,
                 each.status.value,
                 each.kind.value,
-                when(each.placed_at),
+                each.placed_at,
                 each.table,
                 each.reference,
                 sum(not line.voided for line in each.lines),

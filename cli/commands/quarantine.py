@@ -18,8 +18,6 @@ from cli.printing import say, show_json, show_table, when
 from services.runtime.database import Database
 from services.runtime.tables import QUARANTINE
 
-SHOWN = 60
-
 
 @click.group(cls=Group)
 def quarantine() -> None:
@@ -60,10 +58,10 @@ def list_(app: Application, *, tenant: str | None, limit: int, as_json: bool) ->
             (
                 row["entry_id"],
                 row["tenant"],
-                when(row["received_at"]),
+                row["received_at"],
                 row["topic"],
                 len(row["payload"]),
-                row["reason"][:SHOWN],
+                row["reason"],
             )
             for row in found
         ),

@@ -140,13 +140,13 @@ async def _delivers(database: Database) -> None:
 
 def _tell(figures: dict[str, Any]) -> None:
     show_table(
-        ("ORDER", "COURIER", "PLACED", "READY", "PICKED UP", "PROMISED", "REAL", "LATE MIN"),
+        ("order", "courier", "placed", "ready", "picked up", "promised", "real", "late min"),
         [
             (
                 each["number"],
                 each["courier"],
                 *(
-                    "" if each[name] is None else f"{each[name]:%H:%M:%S}"
+                    "" if each[name] is None else f"{each[name]:%H:%M}"
                     for name in ("placed_at", "ready_at", "picked_up_at", "promised_at", "real_at")
                 ),
                 each["late_min"],

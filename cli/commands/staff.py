@@ -126,7 +126,7 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
         return
     show_table(
         ("person", "station", "since", "tickets"),
-        ((each.person, each.station, when(each.since), len(each.tickets) or "") for each in duties),
+        ((each.person, each.station, each.since, len(each.tickets) or "") for each in duties),
         empty=f"nobody is on duty: heard staff on NAME --tenant {tenant}",
     )
 

@@ -60,7 +60,7 @@ def test_an_order_that_nobody_hears_or_that_is_refused_fails_in_one_line(
     assert refused.code == 1
     assert "caviar" in refused.complaint
     nobody = embedded("order", "place", "--tenant", "nobody", "burger")
-    assert "heard tenant add nobody" in nobody.complaint
+    assert "there is no tenant nobody: heard tenant list" in nobody.complaint
 
 
 def test_who_only_looks_is_not_taken_for_the_kitchen(embedded: Heard, tmp_path: Path) -> None:
