@@ -54,7 +54,7 @@ from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
 
-TENANT: Final = "demo"
+TENANT: Final = demo_couriers.TENANT
 CURRENCY: Final = "GBP"
 TAX_PPM: Final = 200_000
 """In millionths; the prices of the menu include it."""
@@ -284,7 +284,9 @@ class Demo:
         self.storekeeper: Final = SimulatedStorekeeper(
             self.tablet, demo_book().items, brought_after_s=BROUGHT_AFTER_S
         )
-        self.couriers: Final = demo_couriers.DemoCouriers(admitted, outboxes, seed=seed)
+        self.couriers: Final = demo_couriers.DemoCouriers(
+            admitted, outboxes, app.run(demo_couriers.last_seen), seed=seed
+        )
         each = rate_per_minute / len(self.tills)
         menu = {item.item: item for item in demo_menu()}
         self._guests: Final[list[SimulatedGuests | demo_couriers.GuestsAtHome]] = [

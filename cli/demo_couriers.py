@@ -1,4 +1,4 @@
-"""The demonstration's couriers: two phones that ride, a desk that sends them, guests at home."""
+"""The demonstration's couriers: phones that ride, a desk that sends them, guests at home."""
 
 from __future__ import annotations
 
@@ -22,14 +22,26 @@ from schemas.delivery_rules import DeliveryRules
 from schemas.menu import MenuItem
 from schemas.orders import Guest, LineRequest, OrderKind
 from schemas.positions import Place, TravelMode
+from services.runtime.database import Database
+from services.tracking.whereabouts import StoredWhereabouts
 
+TENANT: Final = "demo"
 HOUSE: Final = Place(lat=60.1675, lon=24.9540)
 """Where the demonstration's restaurant stands: by the harbour."""
 RULES: Final = DeliveryRules(place=HOUSE)
 DESK: Final = "desk"
-COURIERS: Final = {"anna": "courier-1", "bo": "courier-2"}
-"""Each with the phone that they carry."""
-EVERY_S: Final = 45.0
+COURIERS: Final = {
+    "anna": "courier-1",
+    "bo": "courier-2",
+    "cleo": "courier-3",
+    "dina": "courier-4",
+    "emil": "courier-5",
+}
+"""Each with the phone that they carry.
+
+One is on the road for some four minutes with an order: so many have a third of their time left.
+"""
+EVERY_S: Final = 75.0
 """So often, on average, somebody orders from home."""
 _NEAR_M: Final = 250.0
 _FAR_M: Final = 700.0
@@ -80,17 +92,32 @@ class GuestsAtHome(Simulated):
         self.orders += 1
 
 
+async def last_seen(database: Database) -> dict[str, Place]:
+    """Where the couriers' phones were last, by their names."""
+    async with database.read() as connection:
+        phones = [(TENANT, device) for device in COURIERS.values()]
+        found = await StoredWhereabouts().of(connection, phones)
+    return {device: Place(lat=each.lat, lon=each.lon) for (_, device), each in found.items()}
+
+
 class DemoCouriers:
     """Couriers and their desk.
 
     Args:
         admitted: the devices, by name.
         outboxes: the folder of what they have to say still.
+        last_seen: where each phone was when the demonstration ended, by its name: whoever had
+            food at a door is there again.
         seed: the same seed brings the same rides.
     """
 
     def __init__(
-        self, admitted: Mapping[str, Admitted], outboxes: Path, *, seed: int | None
+        self,
+        admitted: Mapping[str, Admitted],
+        outboxes: Path,
+        last_seen: Mapping[str, Place],
+        *,
+        seed: int | None,
     ) -> None:
         where = admitted[DESK].address
         self._desk: Final = Desk(where.host, where.port, **admitted[DESK].options())
@@ -106,7 +133,13 @@ class DemoCouriers:
         }
         town = Town(HOUSE)
         people = {
-            name: SimulatedCourier(phone, town, (seed or 0) + number, every_s=1.0)
+            name: SimulatedCourier(
+                phone,
+                town,
+                (seed or 0) + number,
+                every_s=1.0,
+                begins_at=last_seen.get(phone.device),
+            )
             for number, (name, phone) in enumerate(self._phones.items())
         }
         self._riding: Final = SimulatedCouriers(people, lambda: datetime.now(UTC))

@@ -53,6 +53,18 @@ def fitting(texts: Sequence[Text], height: int) -> list[Text]:
     return shown
 
 
+def side_by_side(facts: Sequence[str], width: int) -> Text:
+    """As many of them as find room on one line, whole and apart, the first of them first."""
+    line = Text()
+    for fact in facts:
+        shown = Text.from_markup(fact)
+        longer = Text("   ").join([line, shown]) if line else shown
+        if longer.cell_len > width:
+            break
+        line = longer
+    return line
+
+
 def station_panel(display: KitchenDisplay, *, height: int, width: int) -> Panel:
     """One station: its freshness and its oldest tickets, in a panel of this size."""
     tickets = display.tickets
@@ -86,19 +98,17 @@ class DemoView:
         tally = self._demo.tally
         online = sum(device.online for device in self._demo.devices)
         heard = tally.median_ms()
-        facts = Table.grid(expand=True)
-        for _ in range(6):
-            facts.add_column(justify="center")
-        facts.add_row(
+        taken = to_text(self._demo.waiter.taken_minor, CURRENCY)
+        facts = [
+            f"{age(time.monotonic() - self._began)} · {self._address}",
             f"[bold green]{tally.placed}[/] orders",
             f"[bold]{tally.per_minute()}[/] in the last minute",
-            f"[bold]{self._demo.waiter.closed}[/] closed, "
-            f"[bold]{to_text(self._demo.waiter.taken_minor, CURRENCY)}[/] taken",
             f"heard after [bold]{'-' if heard is None else f'{heard:.0f} ms'}[/]",
             f"[bold]{online}[/]/{counted(len(self._demo.devices), 'device')} online",
-            f"{age(time.monotonic() - self._began)} · {self._address}",
-        )
-        return Panel(facts, title="[bold]heard[/] - the demo diner", border_style="blue")
+            f"[bold]{self._demo.waiter.closed}[/] closed, [bold]{taken}[/] taken",
+        ]
+        line = side_by_side(facts, self._console.size.width - 4)
+        return Panel(line, title="[bold]heard[/] - the demo diner", border_style="blue")
 
     def _stations(self) -> RenderableType:
         displays = sorted(self._demo.displays, key=_by_interest)

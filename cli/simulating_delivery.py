@@ -38,7 +38,7 @@ from schemas.envelope import envelope_of
 from schemas.etas import EtaState
 from schemas.orders import Guest, OrderKind
 from schemas.positions import Place, TravelMode
-from schemas.replies import OrderReceipt
+from schemas.replies import DeliveryReceipt, OrderReceipt
 from services.delivery.tables import DELIVERIES
 from services.people.limits import UNLIMITED
 from services.runtime.database import Database
@@ -111,12 +111,16 @@ class DeskClerk(threading.Thread):
         self._desk = desk
         self._couriers = couriers
         self._town = town
-        self._given: dict[UUID, str] = {}
+        self._given: dict[UUID, tuple[str, Pending[DeliveryReceipt]]] = {}
         self._stopped = threading.Event()
 
     def run(self) -> None:
         """Look until stopped."""
         while not self._stopped.wait(0.05):
+            # What was refused is given again; else its courier would stand reserved for ever.
+            refused = [order for order, (_, asked) in self._given.items() if _is_refused(asked)]
+            for order_id in refused:
+                del self._given[order_id]
             for each in sorted(self._desk.open.copy().values(), key=lambda one: one.placed_at):
                 if each.status is DeliveryStatus.WAITING and each.order_id not in self._given:
                     self._give(each)
@@ -129,8 +133,9 @@ class DeskClerk(threading.Thread):
     def _give(self, delivery: Delivery) -> None:
         has: dict[str, list[Delivery]] = {name: [] for name in self._couriers}
         for each in self._desk.open.copy().values():
-            courier = each.courier or self._given.get(each.order_id)
-            if courier is not None:
+            given, _ = self._given.get(each.order_id, (None, None))
+            courier = each.courier or given
+            if courier in has:  # somebody else may have couriers here too
                 has[courier].append(each)
         door = self._town.point(delivery.place)
         for name, stops in has.items():
@@ -145,8 +150,12 @@ class DeskClerk(threading.Thread):
             self._assign(delivery, min(free))
 
     def _assign(self, delivery: Delivery, courier: str) -> None:
-        self._given[delivery.order_id] = courier
-        self._desk.assign_delivery(delivery.order_id, courier)
+        asked = self._desk.assign_delivery(delivery.order_id, courier)
+        self._given[delivery.order_id] = courier, asked
+
+
+def _is_refused(asked: Pending[DeliveryReceipt]) -> bool:
+    return asked.done and asked.error is not None
 
 
 def doors(count: int, seed: int) -> list[Place]:

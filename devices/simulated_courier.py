@@ -65,12 +65,14 @@ class SimulatedCourier:
         town: where all of it is.
         seed: of all that is drawn.
         every_s: seconds between two positions.
+        begins_at: where they are in the beginning; None is around the restaurant.
     """
 
     phone: CourierPhone
     town: Town
     seed: int
     every_s: float = 5.0
+    begins_at: Place | None = None
     handed_over: dict[UUID, datetime] = field(default_factory=dict)
     """When each guest really had their food."""
     _rng: random.Random = field(init=False)
@@ -91,7 +93,8 @@ class SimulatedCourier:
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)  # noqa: S311 - legs, not secrets
         self._mps = 4.6 * self._rng.lognormvariate(0.0, 0.12)
-        self._at = (self._rng.uniform(-40, 40), self._rng.uniform(-40, 40))
+        around = (self._rng.uniform(-40, 40), self._rng.uniform(-40, 40))
+        self._at = around if self.begins_at is None else self.town.point(self.begins_at)
 
     def live(self, now: datetime) -> None:
         """Do what is done until now."""

@@ -113,7 +113,7 @@ def test_an_export_that_cannot_be_written_leaves_what_stood_there(
     nobody = embedded("order", "history", "--tenant", "nobody", "--export", "csv")
     assert nobody.code == 1
     assert nobody.out == ""
-    assert "heard tenant add nobody" in nobody.complaint
+    assert "there is no tenant nobody: heard tenant list" in nobody.complaint
 
 
 def test_pages_are_read_one_after_the_other(

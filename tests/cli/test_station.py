@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(known_house: Heard, tmp_path
     file.write_bytes(b"\xff")
     assert "no UTF-8" in known_house("station", "import", str(file), *AT).complaint
     nobody = known_house("station", "list", "--tenant", "nobody")
-    assert "heard tenant add nobody" in nobody.complaint
+    assert "there is no tenant nobody: heard tenant list" in nobody.complaint
 
 
 @pytest.mark.parametrize(

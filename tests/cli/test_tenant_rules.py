@@ -43,7 +43,7 @@ def test_rules_are_set_shown_and_audited(embedded: Heard) -> None:
     assert noted[0]["details"]["payment"] == "before-closing"
     assert noted[1]["details"] == {"taxes.food": ""}
     nobody = embedded("tenant", "rules", "show", "--tenant", "nobody")
-    assert "heard tenant add nobody" in nobody.complaint
+    assert "there is no tenant nobody: heard tenant list" in nobody.complaint
 
 
 @pytest.mark.parametrize(
