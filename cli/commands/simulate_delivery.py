@@ -14,7 +14,7 @@ from cli.commands.simulate import TENANT, Crew, Day, day_of, set_up
 from cli.failures import Failure
 from cli.grammar import Command, json_option
 from cli.order_files import kind_of, read_orders
-from cli.printing import counted, note, say, show_json, show_table
+from cli.printing import age, counted, note, say, show_json, show_table
 from cli.progress import progress_bar
 from cli.simulating import FastClock
 from cli.span import SPEED
@@ -89,14 +89,18 @@ def delivery(
     if not orders:
         raise Failure(f"no order was placed after {from_hour}:00 on that day: --from-hour 12")
     first, last = orders[0].placed_at, orders[-1].placed_at
-    lasts_min = (last - first).total_seconds() / 60 / speed
+    lasts = age((last - first).total_seconds() / speed)
     note(
         f"{counted(len(orders), 'order')} of {first:%Y-%m-%d}, placed from {first:%H:%M} to "
-        f"{last:%H:%M}: at {speed:g}x that is {lasts_min:.0f} min, and the last ones' way"
+        f"{last:%H:%M}: at {speed:g}x that takes {lasts}, and longer until the last are brought"
     )
     one_day = Day(source, orders, kind, currency, speed, USUALLY_VARIES, seed, system_clock())
     crew = Crew(hands, prep_s, split=False, expo=False, together=False)
-    figures = _run(one_day, crew, couriers, quiet=not sys.stderr.isatty())
+    try:
+        figures = _run(one_day, crew, couriers, quiet=not sys.stderr.isatty())
+    except KeyboardInterrupt:
+        note("ended before all was brought: there is nothing to report")
+        raise
     if as_json:
         show_json(figures)
     else:
@@ -155,9 +159,10 @@ def _tell(figures: dict[str, Any]) -> None:
         ],
         empty="nothing was brought",
     )
+    rode = len({each["courier"] for each in figures["deliveries"]})
     say(
         f"{counted(figures['orders'], 'order')}, {figures['refused']} refused, "
-        f"{figures['delivered']} delivered by {counted(figures['couriers'], 'courier')}; "
+        f"{figures['delivered']} delivered by {rode} of {counted(figures['couriers'], 'courier')}; "
         f"promises kept: {figures['promises_kept']:.0%}"
     )
     say(
@@ -166,9 +171,9 @@ def _tell(figures: dict[str, Any]) -> None:
         f"half way {figures['half_way_mae_min']}"
     )
     say(
-        f"guests looked {counted(figures['link_looks'], 'time')} at their links, and saw a courier "
-        f"{counted(figures['links_with_courier'], 'time')}, exactly "
-        f"{counted(figures['links_exact'], 'time')}: {figures['links_wrong']} wrong"
+        f"guests looked {counted(figures['link_looks'], 'time')} at their links: a courier was "
+        f"shown {counted(figures['links_with_courier'], 'time')}, {figures['links_exact']} of them "
+        f"exactly; {counted(figures['links_wrong'], 'look')} showed what they may not"
     )
     for line in figures["wrong"]:
         note(line)
