@@ -25,7 +25,7 @@ async def check_station(connection: AsyncConnection, tenant: str, station: str) 
     known = {*book.stations, *(each.station for each in await menu_of(connection, tenant))}
     known |= {now.station for _, now in await heads(connection, tenant)}
     if station not in known:
-        only = ", ".join(sorted(known)) or "none yet: heard menu import, or heard station set"
+        only = ", ".join(sorted(known)) or f"none yet: heard station set NAME --tenant {tenant}"
         raise Failure(f"{tenant} has no station {station}, only {only}")
 
 

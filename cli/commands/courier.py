@@ -111,7 +111,7 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
             )
             for each in found
         ),
-        empty="no couriers yet: heard courier add",
+        empty=f"no couriers yet: heard courier add NAME --device DEVICE --tenant {tenant}",
     )
 
 

@@ -73,7 +73,8 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
     show_table(
         ("station", "kind", "group", "fallback", "hands", "late", "open", "work", "displays", ""),
         (_row(standing, name) for name in standing.names),
-        empty=f"{tenant} has no station yet: a menu, or heard station set, names them",
+        empty=f"{tenant} has no station yet: a menu names them, or "
+        f"heard station set NAME --tenant {tenant}",
     )
 
 

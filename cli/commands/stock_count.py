@@ -112,7 +112,9 @@ def _explain(app: Application, tenant: str, name: str, *, as_json: bool) -> None
 
     found, units = app.run(read)
     if not found:
-        raise Failure(f"{tenant} has no count {name}: heard stock ledger ITEM --kind count")
+        raise Failure(
+            f"{tenant} has no count {name}: heard stock ledger ITEM --kind count --tenant {tenant}"
+        )
     if as_json:
         show_json([_document(each) for each in found])
         return

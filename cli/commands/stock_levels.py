@@ -59,7 +59,10 @@ def show(
     found, left = app.run(lambda database: _read(database, tenant, items, with_lots=lots))
     unknown = sorted(set(items) - {each.item.item for each in found})
     if unknown:
-        raise Failure(f"the book of {tenant} has no item {', '.join(unknown)}: heard stock sheet")
+        raise Failure(
+            f"the book of {tenant} has no item {', '.join(unknown)}: "
+            f"heard stock sheet --tenant {tenant}"
+        )
     found = [each for each in found if _wanted(each, place, low=low)]
     if as_json:
         show_json([_document(each, left) for each in found])
@@ -69,7 +72,9 @@ def show(
         show_table(
             ("item", "on hand", "reserved", "damaged", "available", "planned", "", "where"),
             (_row(each) for each in found),
-            empty="nothing is low" if low else "no stock is kept: heard recipe import",
+            empty="nothing is low"
+            if low
+            else f"no stock is kept: heard recipe import FILE --tenant {tenant}",
         )
 
 
@@ -168,7 +173,7 @@ def sheet(app: Application, *, tenant: str, place: str | None, as_json: bool) ->
             (each.item, each.name, ", ".join(each.places), ", ".join(each.units[:4]), "")
             for each in found
         ),
-        empty="there is nothing to count: heard recipe import",
+        empty=f"there is nothing to count: heard recipe import FILE --tenant {tenant}",
     )
 
 
@@ -226,7 +231,9 @@ def ledger(
 
     found, entries, numbers = app.run(read)
     if not found:
-        raise Failure(f"the book of {tenant} has no item {item}: heard stock sheet")
+        raise Failure(
+            f"the book of {tenant} has no item {item}: heard stock sheet --tenant {tenant}"
+        )
     # With some kinds left out, what stands between two movements is not known here.
     held = None if kinds else _held_after(found[0].level.on_hand, entries)
     if as_json:

@@ -189,7 +189,8 @@ def list_(app: Application, *, tenant: str, open_only: bool, as_json: bool) -> N
             )
             for each in found
         ],
-        empty="there is no purchase order: heard stock suggest says what to buy",
+        empty="there is no purchase order: "
+        f"`heard stock suggest --tenant {tenant}` says what to buy",
     )
 
 
@@ -277,7 +278,9 @@ def one_purchase(app: Application, tenant: str, number: str) -> _Found:
     """
     found = _read(app, tenant, number.strip().upper())
     if not found:
-        raise Failure(f"{tenant} has no purchase order {number}: heard stock purchase list")
+        raise Failure(
+            f"{tenant} has no purchase order {number}: heard stock purchase list --tenant {tenant}"
+        )
     if len(found) > 1:
         some = ", ".join(each.purchase.number for each in found[:5])
         raise Failure(f"{number} is the end of several: {some}")

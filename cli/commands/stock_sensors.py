@@ -186,7 +186,8 @@ def list_(app: Application, *, tenant: str, as_json: bool) -> None:
     show_table(
         ("sensor", "name", "reads", "ago", "status", "for", "limits", "speaks", "ignored"),
         (_row(name, each, states.get(name), now) for name, each in sorted(rules.items())),
-        empty="no thermometers: heard stock sensors set NAME --device DEVICE --most 5",
+        empty="no thermometers: heard stock sensors set NAME --device DEVICE --most 5 "
+        f"--tenant {tenant}",
     )
 
 
