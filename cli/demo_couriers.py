@@ -39,9 +39,9 @@ COURIERS: Final = {
 }
 """Each with the phone that they carry.
 
-One is on the road for some four minutes with an order: so many have a third of their time left.
+One is on the road for some five minutes with an order: so many have time left.
 """
-EVERY_S: Final = 75.0
+EVERY_S: Final = 90.0
 """So often, on average, somebody orders from home."""
 _NEAR_M: Final = 250.0
 _FAR_M: Final = 700.0
