@@ -98,17 +98,18 @@ def explain(app: Application, *, order: str, tenant: str, as_json: bool) -> None
         raise Failure(f"ETAs of {tenant} fail, by a fault of Heard's own: {known.fault}")
     if eta is None:
         raise app.run(lambda database: _why_not(database, tenant, order, order_id))
+    old = eta.stale
     if not known.served:  # whatever has happened since is in no row
         eta = eta.model_copy(update={"stale": True, "confidence": Confidence.LOW})
     if as_json:
         show_json(eta.model_dump(mode="json"))
         return
-    _tell(order, eta, known.zone, now)
+    _tell(order, eta, known.zone, now, old=old)
     if not known.served:
         note(f"nothing hears of couriers or kitchen at the moment: {app.serves_with}")
 
 
-def _tell(order: str, eta: EtaState, zone: tzinfo, now: datetime) -> None:
+def _tell(order: str, eta: EtaState, zone: tzinfo, now: datetime, *, old: bool) -> None:
     p50, p90 = (on_screen(at, now, zone) for at in (eta.p50_at, eta.p90_at))
     say(f"{order} is expected about {p50}, nine times of ten by {p90}; "
         f"confidence: {eta.confidence}")  # fmt: skip
@@ -117,9 +118,8 @@ def _tell(order: str, eta: EtaState, zone: tzinfo, now: datetime) -> None:
         say(f"promised by {on_screen(eta.promised_at, now, zone)}: likely {likely}")
     if eta.fix_at is not None:
         since = age((eta.as_of - eta.fix_at).total_seconds())
-        old = ": too old" if eta.stale else ""
-        say(f"it rests on a position from {since} ago{old}")
-    elif eta.stale:
+        say(f"it rests on a position from {since} ago{': too old' if old else ''}")
+    elif old:
         say("nobody knows where its courier is")
     rows = [
         (each.part, f"{each.p50_s / 60:.1f}", f"{each.p90_s / 60:.1f}", each.text)
