@@ -18,7 +18,8 @@ from services.migrations.upgrade import upgrade
 from services.runtime import house_rules
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
-from tests.cli.conftest import Heard
+from tests.cli.conftest import Heard, until
+from tests.cli.restaurant import AT, open_restaurant
 from tests.services.eta_world import HOUSE, EtaWorld, north
 from tests.webhook_server import Answer, webhook_server
 
@@ -126,6 +127,26 @@ def test_what_has_no_eta_says_why(heard: Heard, house: tuple[str, UUID]) -> None
     assert "has no order 01890a5d" in nobody.complaint
     nothing = heard("eta", "explain", str(order), *at[:1], "nix", *at[2:])
     assert nothing.complaint == "there is no tenant nix: heard tenant list"
+
+
+def test_an_order_that_nobody_brings_says_what_it_is(embedded: Heard, tmp_path: Path) -> None:
+    roma = open_restaurant(embedded, tmp_path)
+    door = "60.1719,24.9414"
+    to_home = ("--kind", "delivery", "--place", door, "--address", "Yrjönkatu 1", "--name", "Ada")
+    eaten_here = roma.place("burger+rare=2")["number"]
+    at_home = roma.place("burger+rare=2", *to_home)["number"]
+
+    def why_not(number: str) -> str:
+        return embedded("eta", "explain", number, *AT).complaint
+
+    assert "is dine-in, nobody brings it: heard order show" in why_not(eaten_here)
+    nowhere = why_not(at_home)
+    assert "nobody has said where roma is: heard delivery rules set place=" in nowhere
+    embedded.done("delivery", "rules", "set", "place=60.1699,24.9384", *AT)
+    embedded.done("delivery", "place", at_home, door, *AT)
+    assert "is expected about" in embedded.done("eta", "explain", at_home, *AT).out
+    embedded.done("order", "cancel", at_home, "--reason", "too late", *AT)
+    until(lambda: "is cancelled, and not waited for" in why_not(at_home), "it is cancelled")
 
 
 def test_an_eta_is_explained_with_what_the_routing_engine_says(
