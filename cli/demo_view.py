@@ -102,9 +102,9 @@ class DemoView:
         facts = [
             f"{age(time.monotonic() - self._began)} · {self._address}",
             f"[bold green]{tally.placed}[/] orders",
-            f"[bold]{tally.per_minute()}[/] in the last minute",
+            f"[bold]{online}[/]/{len(self._demo.devices)} online",
             f"heard after [bold]{'-' if heard is None else f'{heard:.0f} ms'}[/]",
-            f"[bold]{online}[/]/{counted(len(self._demo.devices), 'device')} online",
+            f"[bold]{tally.per_minute()}[/] in the last minute",
             f"[bold]{self._demo.waiter.closed}[/] closed, [bold]{taken}[/] taken",
         ]
         line = side_by_side(facts, self._console.size.width - 4)
