@@ -187,7 +187,7 @@ def test_who_cannot_be_found_is_said(embedded: Heard, tmp_path: Path) -> None:
         ended = embedded("guest", "forget", whom, *AT)
         assert ended.code == 1
         assert whom in ended.complaint
-    assert "heard tenant add" in embedded("guest", "forget", "x@y", "--tenant", "nobody").complaint
+    assert "heard tenant list" in embedded("guest", "forget", "x@y", "--tenant", "nobody").complaint
 
 
 @pytest.mark.parametrize(

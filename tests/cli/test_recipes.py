@@ -129,7 +129,7 @@ def test_a_file_that_is_no_book_is_refused_in_one_line(
 def test_what_is_not_there_is_said_to_be_missing(roma: Heard) -> None:
     assert "heard recipe list --tenant roma" in roma("recipe", "show", "pie", *AT).complaint
     assert "heard recipe list --tenant roma" in roma("recipe", "cost", "pie", *AT).complaint
-    assert "heard tenant add" in roma("recipe", "list", "--tenant", "nowhere").complaint
+    assert "heard tenant list" in roma("recipe", "list", "--tenant", "nowhere").complaint
 
 
 def test_a_dish_costs_what_its_parts_cost_and_leaves_the_rest_of_its_price(

@@ -86,4 +86,4 @@ def test_how_a_house_keeps_its_stock_is_shown_and_changed(house: Heard) -> None:
 def test_where_nothing_is_wrong_it_is_said(house: Heard) -> None:
     assert "nothing is wrong with the stock" in house.done("stock", "alerts", *AT).err
     assert house.done("stock", "alerts", *AT, "--json").json == []
-    assert "heard tenant add" in house("stock", "alerts", "--tenant", "nobody").complaint
+    assert "heard tenant list" in house("stock", "alerts", "--tenant", "nobody").complaint

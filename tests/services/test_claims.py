@@ -167,7 +167,7 @@ async def test_while_the_broker_is_away_a_code_stays_good(
 
 
 async def test_nobody_is_invited_to_a_tenant_that_is_not_there(office: Claims) -> None:
-    with pytest.raises(Unknown, match="heard tenant add milano"):
+    with pytest.raises(Unknown, match="no tenant milano: heard tenant list"):
         await office.invite("milano", "pos-1", Role.POS)
 
 
