@@ -31,7 +31,7 @@ async def live_etas(database: Database, tenant: str) -> dict[UUID, EtaState]:
                 told[eta.order_id] = eta
 
     async with database.read() as connection:
-        seen = await _seen(connection, tenant)
+        seen = await last_seen(connection, tenant)
     book = EtaBook(database, ready_times, system_clock, keeps=False, only=tenant)
     book.begin(hear)
     book.moved(seen)
@@ -39,7 +39,7 @@ async def live_etas(database: Database, tenant: str) -> dict[UUID, EtaState]:
     return told
 
 
-async def _seen(connection: AsyncConnection, tenant: str) -> Positions:
+async def last_seen(connection: AsyncConnection, tenant: str) -> Positions:
     """Where the house's vehicles were last, as their rows say."""
     of = VEHICLES.c
     query = select(of.vehicle, of.at, of.lat, of.lon, of.moving).where(

@@ -11,9 +11,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import click
-import numpy as np
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.application import Application, pass_application
 from cli.delivering import which_order
@@ -21,6 +18,7 @@ from cli.failures import Failure
 from cli.grammar import Command, json_option, tenant_option
 from cli.house_clock import on_screen
 from cli.known_houses import the_house
+from cli.live_etas import last_seen
 from cli.ordering import find_order
 from cli.printing import age, note, say, show_json, show_table
 from schemas.envelope import envelope_of
@@ -35,8 +33,6 @@ from services.runtime.context import Outgoing
 from services.runtime.database import Database
 from services.runtime.lease import is_held
 from services.runtime.moment import system_clock
-from services.runtime.positions import Positions
-from services.tracking.tables import VEHICLES
 
 
 class _Known(NamedTuple):
@@ -82,7 +78,7 @@ def explain(app: Application, *, order: str, tenant: str, as_json: bool) -> None
     async def reckon(database: Database) -> _Known:
         async with database.read() as connection:
             zone = await the_house(connection, tenant)
-            seen = await _seen(connection, tenant)
+            seen = await last_seen(connection, tenant)
         ways = EngineWays()
         book = EtaBook(database, ready_times, system_clock, ways=ways, keeps=False, only=tenant)
         book.begin(hear)
@@ -153,24 +149,3 @@ async def _ask_the_engine(ways: EngineWays) -> None:
             await ways.settle()
     asking.cancel()
     await asyncio.wait({asking})
-
-
-async def _seen(connection: AsyncConnection, tenant: str) -> Positions:
-    """Where the house's vehicles were last, as their rows say."""
-    of = VEHICLES.c
-    query = select(of.vehicle, of.at, of.lat, of.lon, of.moving).where(
-        of.tenant == tenant, of.at.is_not(None)
-    )
-    rows = list(await connection.execute(query))
-    count = len(rows)
-    return Positions(
-        keys=[(tenant, row.vehicle) for row in rows],
-        number=np.arange(count, dtype=np.int32),
-        at=np.array([row.at.timestamp() for row in rows], dtype=np.float64),
-        lat=np.array([row.lat for row in rows], dtype=np.float64),
-        lon=np.array([row.lon for row in rows], dtype=np.float64),
-        spread_m=np.zeros(count),
-        speed_mps=np.zeros(count),
-        heading_deg=np.full(count, np.nan),
-        moving=np.array([row.moving for row in rows], dtype=np.bool_),
-    )
