@@ -6,9 +6,10 @@ import json
 
 from broker_config.settings import BrokerAddress, BrokerLogin
 from schemas.devices import Heartbeat
+from schemas.orders import PlaceOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import Reply
-from tests.cli.conftest import Heard
+from tests.cli.conftest import Heard, until
 from tests.mqtt_client import MqttClient
 from tests.spoken import read_reply
 
@@ -23,6 +24,13 @@ def test_a_device_that_is_read_more_slowly_is_told_why(embedded: Heard) -> None:
     login = BrokerLogin(username=told["username"], secret=told["secret"])
     with MqttClient(BrokerAddress(port=run["port"]), login) as device:
         device.subscribe(Reply.route.topic(**where))
+
+        def is_answered() -> bool:
+            device.publish_unanswered(PlaceOrder.route.topic(**where), b"{}", qos=0)
+            return bool(device.messages)
+
+        # What the broker says before anybody serves, nobody hears.
+        until(is_answered, "the services to answer what is unfit")
         for _ in range(5_000):
             device.publish_unanswered(Heartbeat.route.topic(**where), b"{}", qos=0)
         reply = read_reply(device.next_message())
