@@ -18,7 +18,7 @@ from schemas.alerts import Alert
 from schemas.deliveries import CourierState, DeliveryState
 from schemas.etas import EtaState
 from schemas.positions import VehicleState
-from services.runtime.moment import system_clock
+from services.runtime.moment import Clock, system_clock
 
 _KMH: Final = 3.6
 _LEAST_MAP: Final = 8
@@ -36,15 +36,19 @@ class Screen:
         scene: what is known.
         only: these vehicles alone; none named is all.
         zone: the house's.
+        clock: the time.
     """
 
-    def __init__(self, scene: Scene, only: tuple[str, ...], zone: ZoneInfo) -> None:
+    def __init__(
+        self, scene: Scene, only: tuple[str, ...], zone: ZoneInfo, clock: Clock = system_clock
+    ) -> None:
         self.scene: Final = scene
         self.connected = False
         self.trouble = ""
         """Why there is no connection, and what to do."""
         self._only: Final = only
         self._zone: Final = zone
+        self._now: Final = clock
 
     def shows(self, vehicle: str) -> bool:
         """Whether a vehicle is wanted."""
@@ -52,7 +56,7 @@ class Screen:
 
     def rendered(self, width: int, height: int) -> RenderableType:
         """Head and map above, legend and table below, in so many characters."""
-        now = system_clock()
+        now = self._now()
         names = [each for each in self.scene.on_the_road() if self.shows(each)]
         head = self._head(len(names), now, width)
         marks, legend = self._drawn(width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,9 +19,8 @@ from schemas.message import State
 from schemas.positions import Place, VehicleState
 from services.runtime.bus import Delivery as Arrival
 from services.runtime.context import outgoing
-from services.runtime.moment import system_clock
 
-NOW = system_clock()
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=ZoneInfo("UTC"))
 UTC = ZoneInfo("UTC")
 MINUTE = timedelta(minutes=1)
 
@@ -62,7 +61,7 @@ def taken(device: str, stop: int = 1) -> dict[str, Any]:
 
 
 def shown(scene: Scene, width: int = 80, height: int = 24) -> str:
-    screen = Screen(scene, (), UTC)
+    screen = Screen(scene, (), UTC, lambda: NOW)
     screen.connected = True
     console = Console(width=width, height=height, color_system=None)
     with console.capture() as captured:
@@ -156,7 +155,7 @@ def test_what_does_not_fit_is_counted() -> None:
 
 def test_a_line_names_orders_by_their_number_also_when_they_are_over() -> None:
     scene = Scene()
-    screen = Screen(scene, (), UTC)
+    screen = Screen(scene, (), UTC, lambda: NOW)
     order_id = order(scene, "J7TH")
     expected = EtaState(order_id=order_id, p50_at=NOW + MINUTE, p90_at=NOW + 2 * MINUTE,
                         as_of=NOW, confidence=Confidence.HIGH)  # fmt: skip
@@ -183,7 +182,7 @@ def test_what_went_while_nobody_listened_is_not_shown_for_ever() -> None:
 
 
 def test_a_screen_without_a_connection_says_so_and_why_at_any_width() -> None:
-    screen = Screen(Scene(), (), UTC)
+    screen = Screen(Scene(), (), UTC, lambda: NOW)
     screen.trouble = "no broker runs here: start `heard up` in another terminal"
     console = Console(width=45, height=20, color_system=None)
     with console.capture() as captured:
