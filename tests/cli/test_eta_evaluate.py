@@ -120,7 +120,7 @@ def test_what_is_told_for_people_stands_beside_the_baselines(heard: Heard, tmp_p
     file = write(tmp_path / "town.csv", rows_of_a_town())
     shown = heard.done("eta", "evaluate", str(file), "--from", "2026-03-10")
     lines = [line.split("\t") for line in shown.out.splitlines()]
-    assert lines[0] == ["minutes", "mean absolute error", "P90", "bias", "p90 holds"]
+    assert lines[0] == ["minutes", "mean absolute error", "p90 error", "bias", "p90 holds"]
     assert [line[0] for line in lines[1:7]] == [
         "heard",
         "heard, from the days before alone",
