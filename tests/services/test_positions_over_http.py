@@ -158,9 +158,9 @@ def test_what_traccar_forwards_is_kept_before_it_is_answered(start_house: Start)
         (b"[]", "no JSON object"),
         ({"position": {}}, "forward.type"),
         (forwarded(moment(), ""), "uniqueId"),
-        (forwarded(moment(), latitude=None), "no position in it has a latitude"),
-        (forwarded(moment(), latitude=91.0), "no position in it has a latitude"),
-        (forwarded(moment(), fixTime="yesterday"), "no position in it has a latitude"),
+        (forwarded(moment(), latitude=None), "no latitude in it"),
+        (forwarded(moment(), latitude=91.0), "there is no latitude 91"),
+        (forwarded(moment(), fixTime="yesterday"), "no time in it"),
     ):
         answer = vans.post(TRACCAR, told)
         assert problem(answer, 400) == ProblemCode.INVALID
