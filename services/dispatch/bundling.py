@@ -1,0 +1,124 @@
+"""Which open orders of one restaurant should go together. Pure.
+
+Bundles are grown from single orders: of all ways to join two bundles of a restaurant the one that
+saves most is taken, until none saves anything. Joining saves a courier the second ride to the
+restaurant and the service there; it costs guests the wait for the later food and the detour to the
+other doors. Both are counted by the objective, so that bundles grow as couriers get scarce.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from services.dispatch.board import Board
+from services.dispatch.situation import Floats
+from services.dispatch.trips import Bundles, bundle
+
+
+def bundles_of(board: Board, orders: list[int], approach_s: Floats) -> list[tuple[int, ...]]:
+    """Bundles of the given orders; each order is in exactly one.
+
+    Args:
+        board: all that is known.
+        orders: those to bundle.
+        approach_s: for each order of the board, how long couriers ride to its restaurant, about.
+    """
+    of_kitchen: dict[int, list[int]] = {}
+    for i in orders:
+        of_kitchen.setdefault(int(board.kitchen[i]), []).append(i)
+    found: list[tuple[int, ...]] = []
+    for each in of_kitchen.values():
+        each.sort(key=lambda i: (board.ready[i], i))
+        found += _grown(board, each, approach_s) if len(each) > 1 else [(each[0],)]
+    return found
+
+
+def _grown(board: Board, orders: list[int], approach_s: Floats) -> list[tuple[int, ...]]:
+    groups: list[tuple[int, ...]] = [(i,) for i in orders]
+    cost = dict(zip(groups, _alone(board, bundle(board, groups), approach_s), strict=True))
+    saved: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[float, tuple[int, ...]]] = {}
+    while len(groups) > 1:
+        pairs = [pair for pair in combinations(groups, 2) if pair not in saved]
+        saved |= _joined(board, pairs, cost, approach_s)
+        best = max(
+            (pair for pair in combinations(groups, 2)),
+            key=lambda pair: saved[pair][0],
+        )
+        saving, together = saved[best]
+        if saving <= 0:
+            break
+        groups = [group for group in groups if group not in best]
+        groups.append(together)
+        cost[together] = cost[best[0]] + cost[best[1]] - saving
+    return groups
+
+
+def _joined(
+    board: Board,
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]],
+    cost: dict[tuple[int, ...], float],
+    approach_s: Floats,
+) -> dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[float, tuple[int, ...]]]:
+    """For each pair what joining it saves, and the best sequence of the doors then."""
+    tried: list[tuple[int, ...]] = []
+    whose: list[int] = []
+    for number, (one, other) in enumerate(pairs):
+        for sequence in _sequences(board, one, other):
+            tried.append(sequence)
+            whose.append(number)
+    found = {pair: (-np.inf, pair[0]) for pair in pairs}
+    if not tried:
+        return found
+    made = bundle(board, tried)
+    costs = _alone(board, made, approach_s)
+    for sequence, number, one_cost in zip(tried, whose, costs.tolist(), strict=True):
+        pair = pairs[number]
+        saving = cost[pair[0]] + cost[pair[1]] - one_cost
+        if saving > found[pair][0]:
+            found[pair] = (saving, sequence)
+    return found
+
+
+def _sequences(board: Board, one: tuple[int, ...], other: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Sequences of the doors of both: the smaller bundle's doors are put in where they fit best."""
+    weights = board.weights
+    big, small = (one, other) if len(one) >= len(other) else (other, one)
+    ready = board.ready[[*big, *small]]
+    if len(big) + len(small) > weights.most_in_bundle:
+        return []
+    if ready.max() - ready.min() > weights.ready_apart_s:
+        return []
+    if not board.allowed[[*big, *small]].all(axis=0).any():
+        return []
+    found = [big]
+    for order in small:
+        found = [(*each[:at], order, *each[at:]) for each in found for at in range(len(each) + 1)]
+    return found
+
+
+def _alone(board: Board, bundles: Bundles, approach_s: Floats) -> Floats:
+    """What each bundle costs with a courier like any other, who is there when the food is."""
+    weights = board.weights
+    first = bundles.order[:, 0]
+    earliest = board.now_s + approach_s[first] + board.half_pickup
+    pickup = np.maximum(bundles.ready, earliest)
+    after = bundles.after.mean(axis=0)
+    total = np.zeros(len(bundles.orders))
+    for j in range(bundles.order.shape[1]):
+        on = bundles.there[:, j]
+        order = bundles.order[:, j]
+        at = pickup + board.half_pickup + after[:, j]
+        late = np.maximum(0.0, at - board.promised[order])
+        cold = np.maximum(0.0, pickup - np.maximum(board.ready[order], earliest))
+        total += on * (
+            weights.wait * (at - board.now_s) + weights.late * late + weights.cold * cold
+        )
+    detour = bundles.detour.mean(axis=0)
+    total += weights.detour * detour
+    back = approach_s[first]
+    busy = 2 * board.half_pickup + after.max(axis=1, initial=0.0) + board.half_drop + back
+    total += board.price * busy
+    total[detour > weights.detour_most_s * (bundles.count - 1)] = np.inf
+    return np.where(np.isfinite(total), total, np.inf)
