@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from services.dispatch.weights import Weights
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Spread = TypeVar("Spread", float, Floats)
 
 _LOGIT_90: Final = math.log(9.0)
 """By so many scales is the p90 of a logistic distribution beyond its p50."""
+_LEAST_ODDS: Final = 1e-3
 _LONGEST_S: Final = 12 * 3_600.0
 """Nobody rides for longer: a way that takes so long is none."""
 
@@ -79,7 +81,7 @@ class Board:
     price: float
     weights: Weights
 
-    def early(self, spread: Floats) -> Floats:
+    def early(self, spread: Spread) -> Spread:
         """How much later than the p50 of its being ready a courier should be there.
 
         A courier who is there too soon waits at `price`, food that is ready waits for a guest: it
@@ -87,7 +89,8 @@ class Board:
         of inventory theory). Of a logistic distribution that moment is its p50 and the logarithm of
         the odds times its scale.
         """
-        return spread * math.log(max(self.price, 1e-3) / self.weights.wait)
+        odds = max(self.price, _LEAST_ODDS) / max(self.weights.wait, _LEAST_ODDS)
+        return spread * math.log(odds)
 
 
 def lay_out(situation: Situation, travel: Travel, weights: Weights) -> tuple[Board, dict[str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from services.dispatch.board import Board, lay_out
+from services.dispatch.improving import Improver
 from services.dispatch.reasons import reason_of, why_nobody
 from services.dispatch.rounds import draft
 from services.dispatch.situation import (
@@ -36,6 +37,7 @@ def plan(situation: Situation, travel: Travel, weights: Weights | None = None) -
     weights = weights or Weights()
     board, left_out = lay_out(situation, travel, weights)
     found = draft(board)
+    Improver(board, found).improve()
     routes: dict[str, list[Trip]] = {}
     for trip in situation.told:
         routes.setdefault(trip.courier, []).append(trip)
