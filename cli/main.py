@@ -47,6 +47,7 @@ def _places() -> dict[str, Place]:
         "stock": at("stock", "See what is on the shelves, and say what comes, goes and is lost."),
         "station": at("station", "Say how a house's stations work, and close and open them."),
         "printer": at("printer", "Print a station's tickets."),
+        "dispatch": at("dispatch", "Plan who brings what, timed to the food; measure how well."),
         "eta": at("eta", "Learn how long orders take to the door, and measure how well."),
         "alert": at("alert", "See what is wrong in a house, and say that somebody sees to it."),
         "staff": at("staff", "Say who is on duty, give them work, and tell them things."),

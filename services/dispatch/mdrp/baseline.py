@@ -7,6 +7,9 @@ near ones, to the one who has been free for longest, then by name. They are told
 at the restaurant where the food is not ready. An order for which nobody is free waits its turn,
 and is first to be asked for, before later ones, whenever somebody is free again. It never bundles
 and never waits for a courier who will be free soon.
+
+`CalledWhenReady` is the same, but that orders are taken one by one as they become ready, as where a
+kitchen calls a courier when the food stands there.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ class GreedyNearest:
         """Each order to the free courier who is there first."""
         free = seen.free()
         instructions = []
-        for order in seen.orders.values():
+        for order in self._called(seen):
             if not free:
                 break
             nearest = min(
@@ -38,9 +41,28 @@ class GreedyNearest:
                 instructions.append(Instruction(nearest.courier.name, (order.name,)))
         return Decision(instructions)
 
+    def _called(self, seen: Seen) -> list[PlacedOrder]:
+        return list(seen.orders.values())
+
     def _ride(self, each: Standing, order: PlacedOrder) -> float:
         return self._instance.ride_min(each.place, self._instance.restaurants[order.restaurant])
 
     def _can(self, each: Standing, order: PlacedOrder, now: float) -> bool:
         there = now + self._ride(each, order) + self._instance.parameters.pickup_min / 2
         return max(there, order.ready_min) <= each.courier.off_min
+
+
+class CalledWhenReady(GreedyNearest):
+    """See the module."""
+
+    def decide(self, seen: Seen) -> Decision:
+        """Each order that is ready to the free courier who is there first."""
+        again = min(
+            (each.ready_min for each in seen.orders.values() if each.ready_min > seen.now_min),
+            default=None,
+        )
+        return Decision(super().decide(seen).instructions, again)
+
+    def _called(self, seen: Seen) -> list[PlacedOrder]:
+        ready = [order for order in seen.orders.values() if order.ready_min <= seen.now_min]
+        return sorted(ready, key=lambda order: order.ready_min)

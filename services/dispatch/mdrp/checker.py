@@ -160,6 +160,23 @@ def measure(instance: Instance, solution: Solution) -> Metrics:
     )
 
 
+def bound_min(instance: Instance) -> float | None:
+    """Below this no policy can bring the mean click-to-door, were there a courier at every counter.
+
+    An order is at its door no sooner than when it is ready, half a pickup service, the ride from
+    the restaurant and half a drop-off service later. None where there are no orders.
+    """
+    services = (instance.parameters.pickup_min + instance.parameters.dropoff_min) / 2
+    least = [
+        order.ready_min
+        - order.placed_min
+        + services
+        + instance.ride_min(instance.restaurants[order.restaurant], order.door)
+        for order in instance.orders.values()
+    ]
+    return float(np.mean(least)) if least else None
+
+
 def _of(each: Assignment, code: Broken, words: str) -> Violation:
     return Violation(code, each.courier, f"courier {each.courier}: {words}")
 
