@@ -22,6 +22,10 @@ Spread = TypeVar("Spread", float, Floats)
 
 _LOGIT_90: Final = math.log(9.0)
 """By so many scales is the p90 of a logistic distribution beyond its p50."""
+_NO_WAY_S: Final = 1e9
+"""What stands for a way that nobody knows: sums of it stay numbers."""
+NEVER_S: Final = 1e8
+"""What ends so much later than now, never does."""
 _LEAST_ODDS: Final = 1e-3
 _LONGEST_S: Final = 12 * 3_600.0
 """Nobody rides for longer: a way that takes so long is none."""
@@ -42,7 +46,7 @@ class Board:
         size: what it takes of a capacity (n).
         pickup: the place where it is cooked (n).
         door: the guest's place (n).
-        kitchen: which restaurant it is of (n).
+        kitchen: which restaurant it is of, by name and place (n).
         start: where each courier is free next, a place (m).
         free: when, not before now (m).
         end: when the shift ends (m).
@@ -50,7 +54,7 @@ class Board:
         mode: how each travels, the first index of `ride` (m).
         had: orders today above the mean of all couriers (m).
         allowed: who may bring what (n x m).
-        ride: seconds from place to place (modes x places x places); infinite where nobody knows.
+        ride: seconds from place to place (modes x places x places); see `known`.
         half_pickup: half the service at a restaurant.
         half_drop: half the service at a door.
         price: what a courier's second costs now, guest seconds.
@@ -81,6 +85,10 @@ class Board:
     price: float
     weights: Weights
 
+    def known(self, ride: Floats) -> Flags:
+        """Of which rides, or sums of them, the way is known."""
+        return ride < NEVER_S
+
     def early(self, spread: Spread) -> Spread:
         """How much later than the p50 of its being ready a courier should be there.
 
@@ -107,24 +115,27 @@ def lay_out(situation: Situation, travel: Travel, weights: Weights) -> tuple[Boa
     pickup = numbered(order.pickup for order in orders)
     door = numbered(order.door for order in orders)
     modes = sorted({courier.mode for courier in couriers})
-    kitchens: dict[str, int] = {}
+    kitchens: dict[tuple[str, Place], int] = {}
     ready = _array(order.ready_p50_s for order in orders)
-    p90 = _array(order.ready_p90_s for order in orders)
+    later = _array(order.ready_p90_s for order in orders) - ready
     promised = _array(order.promised_s for order in orders)
-    had = _array(courier.had for courier in couriers)
+    had = _array(courier.had if math.isfinite(courier.had) else 0.0 for courier in couriers)
     board = Board(
         now_s=situation.now_s,
         orders=orders,
         couriers=couriers,
         placed=_array(order.placed_s for order in orders),
         ready=ready,
-        spread=np.where(p90 > ready, p90 - ready, 0.0) / _LOGIT_90,
-        promised=np.where(np.isnan(promised), np.inf, promised),
+        spread=np.where((later > 0) & np.isfinite(later), later, 0.0) / _LOGIT_90,
+        promised=np.where(np.isfinite(promised), promised, np.inf),
         size=_array(order.size for order in orders),
         pickup=pickup,
         door=door,
         kitchen=np.array(
-            [kitchens.setdefault(order.restaurant, len(kitchens)) for order in orders],
+            [
+                kitchens.setdefault((order.restaurant, order.pickup), len(kitchens))
+                for order in orders
+            ],
             dtype=np.int64,
         ),
         start=start,
@@ -195,12 +206,12 @@ def _allowed(orders: tuple[OpenOrder, ...], couriers: tuple[Courier, ...]) -> Fl
 
 def _rides(places: list[Place], modes: list[str], travel: Travel) -> Floats:
     count = len(places)
-    ride = np.full((len(modes), count, count), np.inf)
+    ride = np.full((len(modes), count, count), _NO_WAY_S)
     at = np.array(places, dtype=np.float64).reshape(count, 2)
     for number, mode in enumerate(modes):
         said = np.asarray(travel(at, mode), dtype=np.float64)
         if said.shape == (count, count):
-            ride[number] = np.where((said >= 0) & (said <= _LONGEST_S), said, np.inf)
+            ride[number] = np.where((said >= 0) & (said <= _LONGEST_S), said, _NO_WAY_S)
     return ride
 
 

@@ -65,6 +65,8 @@ def _joined(
     tried: list[tuple[int, ...]] = []
     whose: list[int] = []
     for number, (one, other) in enumerate(pairs):
+        if cost[one] + cost[other] == np.inf:
+            continue  # who cannot be brought alone is left alone: somebody must say why
         for sequence in _sequences(board, one, other):
             tried.append(sequence)
             whose.append(number)
@@ -121,4 +123,4 @@ def _alone(board: Board, bundles: Bundles, approach_s: Floats) -> Floats:
     busy = 2 * board.half_pickup + after.max(axis=1, initial=0.0) + board.half_drop + back
     total += board.price * busy
     total[detour > weights.detour_most_s * (bundles.count - 1)] = np.inf
-    return np.where(np.isfinite(total), total, np.inf)
+    return np.where(board.known(after).all(axis=1) & board.known(back), total, np.inf)

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.dispatch.board import Board
+from services.dispatch.board import NEVER_S, Board
 
 Group = tuple[int, ...]
 """Orders of one trip, in the sequence of their doors."""
@@ -122,7 +122,7 @@ class Days:
             return None
         departed = pickup + half
         done = departed + known.after[-1] + board.half_drop
-        if done == math.inf:
+        if done > board.now_s + NEVER_S:
             return None
         count = len(group)
         cost = weights.wait * (count * (departed - board.now_s) + sum(known.after))
@@ -153,7 +153,7 @@ class Days:
         for i in group:
             door = int(board.door[i])
             at = since + ride[here][door] + board.half_drop
-            if math.isfinite(at):
+            if at < NEVER_S:
                 detour += at - ride[pickup][door] - board.half_drop
             after.append(at)
             here, since = door, at + board.half_drop

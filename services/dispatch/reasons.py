@@ -57,9 +57,9 @@ def why_nobody(board: Board, situation: Situation, i: int) -> str:  # noqa: PLR0
     who = np.flatnonzero(board.allowed[i])
     there = board.ride[board.mode[who], board.start[who], board.pickup[i]]
     onward = board.ride[board.mode[who], board.pickup[i], board.door[i]]
-    if not np.isfinite(onward).any():
+    if not board.known(onward).any():
         return "nobody knows a way from its restaurant to its door"
-    if not np.isfinite(there).any():
+    if not board.known(there).any():
         return "nobody knows a way to its restaurant for any courier"
     return "every courier's shift ends before it could be picked up"
 

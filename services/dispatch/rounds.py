@@ -18,8 +18,6 @@ from services.dispatch.situation import Floats
 from services.dispatch.trips import Bundles, Trips, bundle, go
 
 _MOST_ROUNDS = 50
-_NEAR = 3
-"""Among so many of the nearest couriers the one who comes to a restaurant is found, about."""
 
 
 @dataclass(slots=True)
@@ -31,12 +29,12 @@ class Draft:
 
 
 def approach(board: Board) -> Floats:
-    """For each order, how long couriers ride to its restaurant, about: the nearest few of them."""
+    """For each order, how long couriers ride to its restaurant, about: the nearest one."""
     if not board.couriers:
         return np.zeros(len(board.orders))
     ride = board.ride[board.mode[:, None], board.start[:, None], board.pickup[None, :]]
-    near = np.sort(ride, axis=0)[:_NEAR]
-    return np.where(np.isfinite(near).any(axis=0), near.min(axis=0, initial=np.inf), 0.0)
+    nearest: Floats = ride.min(axis=0)
+    return nearest
 
 
 def draft(board: Board) -> Draft:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.dispatch.board import Board, Flags, Integers
+from services.dispatch.board import NEVER_S, Board, Flags, Integers
 from services.dispatch.situation import Floats
 
 
@@ -62,8 +62,7 @@ def bundle(board: Board, orders: Sequence[tuple[int, ...]]) -> Bundles:
         at = since + board.ride[:, here, door] + board.half_drop
         after[:, :, j] = np.where(on, at, 0.0)
         direct = board.ride[:, pickup, door] + board.half_drop
-        with np.errstate(invalid="ignore"):  # of no way at all there is no detour
-            detour += np.where(on & np.isfinite(at), at - direct, 0.0)
+        detour += np.where(on & board.known(at), at - direct, 0.0)
         here = np.where(on, door, here)
         since = np.where(on, at + board.half_drop, since)
     return Bundles(
@@ -137,7 +136,8 @@ def go(board: Board, bundles: Bundles, start: Integers, free: Floats, which: Int
     cannot = pickup > board.end[which][None, :]
     cannot |= bundles.size[:, None] > board.capacity[which][None, :]
     cannot |= ~_may(board, bundles, which)
-    cost[cannot | ~np.isfinite(cost)] = np.inf
+    cannot |= done > board.now_s + NEVER_S
+    cost[cannot] = np.inf
     return Trips(leave, arrive, pickup, done, cost)
 
 
@@ -148,8 +148,7 @@ def expected_pickup(there: Floats, ready: Floats, spread: Floats) -> Floats:
     ``ready + spread * log(1 + exp((there - ready) / spread))``.
     """
     scale = np.where(spread > 0, spread, 1.0)
-    with np.errstate(invalid="ignore"):
-        soft = ready + scale * np.logaddexp(0.0, (there - ready) / scale)
+    soft = ready + scale * np.logaddexp(0.0, (there - ready) / scale)
     return np.where(spread > 0, soft, np.maximum(there, ready))
 
 

@@ -27,7 +27,8 @@ class Weights:
             of two guests.
         overtime: a second of a courier's work after the shift has ended.
         fairness: for each order that a courier had more than the others had in the mean, when
-            one more is given to them.
+            one more is given to them. It also spares those who stand where most is ordered, for
+            the order that nobody knows of yet.
         stranded: an order that nobody brings, beside all that it would have waited.
         put_off_s: how long an order waits, about, that is not brought on the next trip; it says
             whom to bring first where there are more orders than couriers.
@@ -45,7 +46,7 @@ class Weights:
     courier: float = 0.05
     courier_when_busy: float = 0.5
     overtime: float = 0.1
-    fairness: float = 10.0
+    fairness: float = 100.0
     stranded: float = 14_400.0
     put_off_s: float = 1_200.0
     most_in_bundle: int = 4
