@@ -216,7 +216,7 @@ def _rides(places: list[Place], modes: list[str], travel: Travel) -> Floats:
 
 
 def _price(count: int, couriers: tuple[Courier, ...], now: float, weights: Weights) -> float:
-    """What a courier's second costs: the more, the more orders come on each courier at work."""
+    """What a courier's second costs: the more, the more orders there are beyond one for each."""
     at_work = sum(1 for courier in couriers if courier.free_s <= now + weights.put_off_s)
-    crowd = count / max(1, at_work)
+    crowd = max(0.0, count / max(1, at_work) - 1.0)
     return weights.courier + weights.courier_when_busy * crowd

@@ -20,11 +20,10 @@ class Weights:
         cold: a second for which food stands ready and nobody has it, on top of `wait`.
         detour: a second that a guest's food rides to other doors first, on top of `wait`: the last
             guest of a bundle shall not pay for it.
-        courier: what a courier's second costs when nobody else waits for one. It keeps couriers
-            from long rides that save a guest a moment.
-        courier_when_busy: what a courier's second costs more for each open order that comes on
-            each courier at work: where twenty wait and ten ride, a second of a courier is a second
-            of two guests.
+        courier: what a courier's second costs while there are no more orders than couriers: so
+            little that it decides between equals alone, and the shorter ride is taken.
+        courier_when_busy: what it costs more for each open order on each courier at work, beyond
+            the first: where twenty wait and ten ride, a second of a courier is one of others' too.
         overtime: a second of a courier's work after the shift has ended.
         fairness: for each order that a courier had more than the others had in the mean, when
             one more is given to them. It also spares those who stand where most is ordered, for
@@ -43,8 +42,8 @@ class Weights:
     late: float = 0.5
     cold: float = 0.1
     detour: float = 0.2
-    courier: float = 0.05
-    courier_when_busy: float = 0.5
+    courier: float = 0.01
+    courier_when_busy: float = 0.2
     overtime: float = 0.1
     fairness: float = 100.0
     stranded: float = 14_400.0
