@@ -122,5 +122,5 @@ def _alone(board: Board, bundles: Bundles, approach_s: Floats) -> Floats:
     back = approach_s[first]
     busy = 2 * board.half_pickup + after.max(axis=1, initial=0.0) + board.half_drop + back
     total += board.price * busy
-    total[detour > weights.detour_most_s * (bundles.count - 1)] = np.inf
+    total[bundles.farthest.max(axis=0) > weights.detour_most_s] = np.inf
     return np.where(board.known(after).all(axis=1) & board.known(back), total, np.inf)

@@ -35,6 +35,7 @@ class _Bundle(NamedTuple):
     early: float
     after: list[float]
     detour: float
+    farthest: float
     promised: list[float] | None
     last: int
     size: float
@@ -120,6 +121,8 @@ class Days:
             pickup = ready
         if not pickup <= end or known.size > self._capacity[k] or not self._may(k, group):
             return None
+        if known.farthest > weights.detour_most_s:
+            return None
         departed = pickup + half
         done = departed + known.after[-1] + board.half_drop
         if done > board.now_s + NEVER_S:
@@ -149,12 +152,13 @@ class Days:
             return known
         board, ride = self.board, self._ride[mode]
         pickup = here = int(board.pickup[group[0]])
-        since, detour, after = 0.0, 0.0, []
+        since, detour, farthest, after = 0.0, 0.0, 0.0, []
         for i in group:
             door = int(board.door[i])
             at = since + ride[here][door] + board.half_drop
             if at < NEVER_S:
-                detour += at - ride[pickup][door] - board.half_drop
+                about = at - ride[pickup][door] - board.half_drop
+                detour, farthest = detour + about, max(farthest, about)
             after.append(at)
             here, since = door, at + board.half_drop
         spread = max(float(board.spread[i]) for i in group)
@@ -166,6 +170,7 @@ class Days:
             early=board.early(spread),
             after=after,
             detour=detour,
+            farthest=farthest,
             promised=promised if min(promised) < math.inf else None,
             last=here,
             size=sum(float(board.size[i]) for i in group),

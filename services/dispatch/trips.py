@@ -26,6 +26,7 @@ class Bundles:
         after: seconds from leaving the restaurant until each guest has it (modes x b x most).
         last: the place of the last door (b).
         detour: what guests ride about, all together (modes x b).
+        farthest: what the guest rides about whose detour is longest (modes x b).
         size: what it takes of a capacity (b).
     """
 
@@ -39,6 +40,7 @@ class Bundles:
     after: Floats
     last: Integers
     detour: Floats
+    farthest: Floats
     size: Floats
 
 
@@ -55,6 +57,7 @@ def bundle(board: Board, orders: Sequence[tuple[int, ...]]) -> Bundles:
     pickup = board.pickup[first]
     after = np.zeros((board.ride.shape[0], *shape))
     detour = np.zeros(after.shape[:2])
+    farthest = np.zeros(after.shape[:2])
     here, since = pickup, np.zeros(after.shape[:2])
     for j in range(most):
         on = there[:, j]
@@ -62,7 +65,9 @@ def bundle(board: Board, orders: Sequence[tuple[int, ...]]) -> Bundles:
         at = since + board.ride[:, here, door] + board.half_drop
         after[:, :, j] = np.where(on, at, 0.0)
         direct = board.ride[:, pickup, door] + board.half_drop
-        detour += np.where(on & board.known(at), at - direct, 0.0)
+        about = np.where(on & board.known(at), at - direct, 0.0)
+        detour += about
+        farthest = np.maximum(farthest, about)
         here = np.where(on, door, here)
         since = np.where(on, at + board.half_drop, since)
     return Bundles(
@@ -76,6 +81,7 @@ def bundle(board: Board, orders: Sequence[tuple[int, ...]]) -> Bundles:
         after=after,
         last=here,
         detour=detour,
+        farthest=farthest,
         size=np.where(there, board.size[order], 0.0).sum(axis=1),
     )
 
@@ -135,6 +141,7 @@ def go(board: Board, bundles: Bundles, start: Integers, free: Floats, which: Int
     cost += weights.fairness * bundles.count[:, None] * np.maximum(0.0, board.had[which])[None, :]
     cannot = pickup > board.end[which][None, :]
     cannot |= bundles.size[:, None] > board.capacity[which][None, :]
+    cannot |= weights.detour_most_s < bundles.farthest[mode].T
     cannot |= ~_may(board, bundles, which)
     cannot |= done > board.now_s + NEVER_S
     cost[cannot] = np.inf

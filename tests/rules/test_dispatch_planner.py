@@ -158,6 +158,20 @@ def test_orders_that_crowd_go_together_and_the_last_guest_does_not_pay() -> None
     assert [len(trip.orders) for trip in trips_of(found)] == [1, 1]
 
 
+def test_no_guest_rides_further_about_than_is_said_however_scarce_couriers_are() -> None:
+    ring = [(3_000.0, 0.0), (0.0, 3_000.0), (-3_000.0, 0.0), (0.0, -3_000.0)]
+    situation = Situation(
+        NOW_S,
+        tuple(order(f"o{n}", door=door) for n, door in enumerate(ring)),
+        (courier("c"),),
+        dropoff_s=0.0,
+    )
+    for most in (0.0, 400.0, 900.0, 1_800.0):
+        for trip in trips_of(plan(situation, straight, Weights(detour_most_s=most))):
+            direct = trip.pickup_s + situation.pickup_s / 2 + 3_000 / 5
+            assert all(door.at_s - direct <= most + 1e-6 for door in trip.doors)
+
+
 def test_who_had_less_today_is_chosen_of_equals() -> None:
     tired, fresh = courier("a-tired", had=9), courier("b-fresh", had=1)
     found = plan(Situation(NOW_S, (order("a"),), (tired, fresh)), straight)
