@@ -21,7 +21,7 @@ from services.dispatch.rounds import Draft
 _LEAST_SAVING: Final = 1.0
 _NEAREST: Final = 12
 """A trip is tried with so many couriers who would be there first."""
-_TRIES: Final = 20_000
+_TRIES: Final = 12_000
 
 
 @dataclass(slots=True)
