@@ -36,10 +36,10 @@ def house(tmp_path: Path) -> tuple[str, UUID]:
         for hour in range(80):
             await world.deliver(
                 north(1_000), status="delivered", courier="anna",
-                placed_at=-4_000.0 * hour - 9_000, accepted_at=-4_000.0 * hour - 8_800,
-                at_restaurant_at=-4_000.0 * hour - 8_000, ready_at=-4_000.0 * hour - 8_000,
-                picked_up_at=-4_000.0 * hour - 7_700, set_out_at=-4_000.0 * hour - 7_700,
-                arrived_at=-4_000.0 * hour - 7_400, ended_at=-4_000.0 * hour - 7_340,
+                placed_at=-16_000.0 * hour - 9_000, accepted_at=-16_000.0 * hour - 8_800,
+                at_restaurant_at=-16_000.0 * hour - 8_000, ready_at=-16_000.0 * hour - 8_000,
+                picked_up_at=-16_000.0 * hour - 7_700, set_out_at=-16_000.0 * hour - 7_700,
+                arrived_at=-16_000.0 * hour - 7_400, ended_at=-16_000.0 * hour - 7_340,
             )  # fmt: skip
         order = await world.deliver(
             north(2_000), status="en-route", courier="anna", ready_at=0.0, picked_up_at=60.0,
