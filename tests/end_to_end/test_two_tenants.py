@@ -57,11 +57,11 @@ def two(system: RunningSystem) -> Iterator[Two]:
 
 
 def everything(tenant: RunningTenant) -> dict[str, list[dict[str, Any]]]:
-    """All that is kept of a tenant, but what is on its way."""
+    """All that is kept of a tenant, but what is on its way or reckoned as time goes by."""
     return {
         table.name: tenant.rows(table)
         for table in METADATA.sorted_tables
-        if table.name not in {"outbox", "presence"}
+        if table.name not in {"outbox", "presence", "station_metrics"}
     }
 
 
