@@ -9,11 +9,12 @@ from typing import Any, Final
 from schemas.gateway import BrokerPlace, ClaimedDevice, EnterParty, ProblemCode
 from services.people.admission import Admission
 from services.people.claims import SecretTooWeak
+from services.people.entrance import Tries, let_in
 from services.people.guests import Guests, PartyRefused
 from services.people.seal import Seal
 from services.runtime.gateway import Call, Denied, Offer
 from services.runtime.party_door import PartyDoor
-from services.runtime.ratelimit import Bucket, Buckets, Rate
+from services.runtime.ratelimit import Rate
 
 _EACH: Final = Rate(per_s=1 / 15, burst=20)
 """Wrong codes from one address, behind which all guests of a restaurant may sit."""
@@ -45,9 +46,7 @@ class GuestRoutes:
         self._seal: Final = seal
         self._door: Final = door
         self._place: Final = place
-        self._monotonic: Final = monotonic
-        self._each: Final = Buckets(_EACH)
-        self._in_all: Final = Bucket(_IN_ALL)
+        self._tries: Final = Tries(_EACH, _IN_ALL, monotonic)
 
     @property
     def offers(self) -> tuple[Offer[Any], ...]:
@@ -56,12 +55,7 @@ class GuestRoutes:
 
     async def join(self, call: Call, asked: EnterParty) -> ClaimedDevice:
         """Let a guest's phone in that knows the code of an open party."""
-        now = self._monotonic()
-        wait = self._each.take(call.source, now) or self._in_all.take(now)
-        if wait:
-            raise Denied(
-                429, ProblemCode.RATE_LIMITED, "too many attempts: wait", retry_after_s=wait
-            )
+        self._tries.take(call)
         guests = Guests(self._admission(f"address:{call.source}"), self._seal, self._door)
         try:
             account = await guests.join(
@@ -74,16 +68,5 @@ class GuestRoutes:
             raise Denied(403, ProblemCode.PARTY_REFUSED, str(refused)) from None
         except SecretTooWeak as weak:
             raise Denied(400, ProblemCode.INVALID, str(weak)) from None
-        self._each.give_back(call.source)
-        self._in_all.give_back()
-        identity = account.identity
-        call.who = identity.client_id
-        return ClaimedDevice(
-            tenant=identity.tenant,
-            device=identity.device,
-            role=identity.role,
-            station=None,
-            username=account.username,
-            client_id=identity.client_id,
-            broker=self._place,
-        )
+        self._tries.give_back(call)
+        return let_in(call, account, self._place)

@@ -29,6 +29,7 @@ from schemas.gateway import (
 from schemas.people import Permission
 from services.people import store
 from services.people.claims import ClaimRefused, Claims, SecretTooWeak
+from services.people.entrance import Tries, let_in
 from services.people.login import Opened, Screens
 from services.people.permissions import STANDINGS
 from services.people.seal import Seal
@@ -37,7 +38,7 @@ from services.people.store import Taken, Unknown
 from services.runtime import audit
 from services.runtime.database import Database
 from services.runtime.gateway import Call, Denied, Offer
-from services.runtime.ratelimit import Bucket, Buckets, Rate
+from services.runtime.ratelimit import Rate
 
 log = structlog.get_logger(__name__)
 
@@ -72,9 +73,7 @@ class PeopleRoutes:
         self._seal: Final = seal
         self._place: Final = place
         self._admission: Final = screens.admission
-        self._monotonic: Final = monotonic
-        self._claims_each: Final = Buckets(_CLAIMS_EACH)
-        self._claims_in_all: Final = Bucket(_CLAIMS_IN_ALL)
+        self._claims: Final = Tries(_CLAIMS_EACH, _CLAIMS_IN_ALL, monotonic)
 
     @property
     def offers(self) -> tuple[Offer[Any], ...]:
@@ -132,12 +131,7 @@ class PeopleRoutes:
 
     async def claim(self, call: Call, asked: ClaimDevice) -> ClaimedDevice:
         """Let a device in that knows its code."""
-        now = self._monotonic()
-        wait = self._claims_each.take(call.source, now) or self._claims_in_all.take(now)
-        if wait:
-            raise Denied(
-                429, ProblemCode.RATE_LIMITED, "too many attempts: wait", retry_after_s=wait
-            )
+        self._claims.take(call)
         claims = Claims(self._admission(f"address:{call.source}"), self._seal)
         try:
             account = await claims.claim(
@@ -147,21 +141,11 @@ class PeopleRoutes:
             raise Denied(403, ProblemCode.CLAIM_REFUSED, str(refused)) from None
         except SecretTooWeak as weak:
             raise Denied(400, ProblemCode.INVALID, str(weak)) from None
-        self._claims_each.give_back(call.source)
-        self._claims_in_all.give_back()
+        self._claims.give_back(call)
         identity = account.identity
-        call.who = identity.client_id
         async with self._database.read() as connection:
             device = await store.find_device(connection, identity.tenant, identity.device)
-        return ClaimedDevice(
-            tenant=identity.tenant,
-            device=identity.device,
-            role=identity.role,
-            station=device.station,
-            username=account.username,
-            client_id=identity.client_id,
-            broker=self._place,
-        )
+        return let_in(call, account, self._place, station=device.station)
 
     async def invite(self, call: Call, asked: InviteDevice) -> Invitation:
         """Expect a device."""

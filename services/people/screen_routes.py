@@ -9,11 +9,12 @@ from typing import Any, Final
 from schemas.gateway import BrokerPlace, ClaimedDevice, OpenScreen, ProblemCode
 from services.people.admission import Admission
 from services.people.claims import SecretTooWeak
+from services.people.entrance import Tries, let_in
 from services.people.guest_screens import MOST_SCREENS, GuestScreens, LinkFull, LinkRefused
 from services.people.seal import Seal
 from services.runtime.gateway import Call, Denied, Offer
 from services.runtime.link_door import LinkDoor
-from services.runtime.ratelimit import Bucket, Buckets, Rate
+from services.runtime.ratelimit import Buckets, Rate
 
 _EACH: Final = Rate(per_s=1 / 15, burst=20)
 """Wrong links from one address."""
@@ -47,10 +48,8 @@ class ScreenRoutes:
         self._seal: Final = seal
         self._door: Final = door
         self._place: Final = place
-        self._monotonic: Final = monotonic
-        self._each: Final = Buckets(_EACH)
+        self._tries: Final = Tries(_EACH, _IN_ALL, monotonic)
         self._of_a_link: Final = Buckets(_OF_A_LINK)
-        self._in_all: Final = Bucket(_IN_ALL)
 
     @property
     def offers(self) -> tuple[Offer[Any], ...]:
@@ -59,16 +58,9 @@ class ScreenRoutes:
 
     async def open(self, call: Call, asked: OpenScreen) -> ClaimedDevice:
         """Let a guest's screen in that shows the link of an open delivery."""
-        now, token = self._monotonic(), call.path["token"]
-        wait = (
-            self._each.take(call.source, now)
-            or self._of_a_link.take(hash(token), now)  # which may be long
-            or self._in_all.take(now)
-        )
-        if wait:
-            raise Denied(
-                429, ProblemCode.RATE_LIMITED, "too many attempts: wait", retry_after_s=wait
-            )
+        token = call.path["token"]
+        link = hash(token)  # which may be long
+        self._tries.take(call, lambda now: self._of_a_link.take(link, now))
         screens = GuestScreens(self._admission(f"address:{call.source}"), self._seal, self._door)
         try:
             account = await screens.enter(token, asked.secret.get_secret_value(), call.source)
@@ -78,16 +70,5 @@ class ScreenRoutes:
             raise Denied(403, ProblemCode.NOT_ALLOWED, str(full)) from None
         except SecretTooWeak as weak:
             raise Denied(400, ProblemCode.INVALID, str(weak)) from None
-        self._each.give_back(call.source)
-        self._in_all.give_back()
-        identity = account.identity
-        call.who = identity.client_id
-        return ClaimedDevice(
-            tenant=identity.tenant,
-            device=identity.device,
-            role=identity.role,
-            station=None,
-            username=account.username,
-            client_id=identity.client_id,
-            broker=self._place,
-        )
+        self._tries.give_back(call)
+        return let_in(call, account, self._place)
