@@ -184,7 +184,7 @@ def test_what_the_broker_did_not_confirm_is_told_again(
 ) -> None:
     with Link(broker.port) as link:
         linked = SimpleNamespace(port=link.port)
-        with tracker(linked, backlog=tmp_path / "b") as bike:  # type: ignore[arg-type]
+        with tracker(linked, backlog=tmp_path / "b") as bike:  # type: ignore[arg-type]  # a link that can be cut
             assert bike.wait_online(PATIENCE_S)
             link.hold(there=there, back=True)
             bike.report_many([fix(second) for second in range(250)])

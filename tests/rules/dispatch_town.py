@@ -32,7 +32,7 @@ def order(name: str, *, ready_min: float = 0.0, **changed: object) -> OpenOrder:
         "pickup": (0.0, 0.0),
         "door": (1_000.0, 0.0),
     }
-    return OpenOrder(name, **(given | changed))  # type: ignore[arg-type]
+    return OpenOrder(name, **(given | changed))  # type: ignore[arg-type]  # fields of many kinds
 
 
 def courier(name: str, *, away_m: float = 500.0, **changed: object) -> Courier:
@@ -42,7 +42,7 @@ def courier(name: str, *, away_m: float = 500.0, **changed: object) -> Courier:
         "free_s": NOW_S,
         "shift_end_s": NOW_S + 4 * 3_600,
     }
-    return Courier(name, **(given | changed))  # type: ignore[arg-type]
+    return Courier(name, **(given | changed))  # type: ignore[arg-type]  # fields of many kinds
 
 
 _NUMBERS = st.one_of(

@@ -19,7 +19,7 @@ def _moved(drop: Drop, by: float) -> Drop:
 
 
 def _first(**changed: object) -> Solution:
-    return Solution((replace(first_trip(), **changed), second_trip()))  # type: ignore[arg-type]
+    return Solution((replace(first_trip(), **changed), second_trip()))  # type: ignore[arg-type]  # the same
 
 
 def _second(each: Assignment) -> Solution:

@@ -35,7 +35,7 @@ def trips_of(found: Plan) -> list[Trip]:
 def test_every_order_is_in_one_trip_or_left_out_with_a_reason(
     situation: Situation, travel: object
 ) -> None:
-    found = plan(situation, travel)  # type: ignore[arg-type]
+    found = plan(situation, travel)  # type: ignore[arg-type]  # what callers may get wrong
     brought = Counter(name for trip in trips_of(found) for name in trip.orders)
     left_out = Counter(each.order for each in found.left_out)
     known = {each.name for each in situation.orders}

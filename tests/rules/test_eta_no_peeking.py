@@ -135,7 +135,7 @@ def test_the_check_finds_a_model_that_looks_who_orders_next(
 
     def with_the_next(orders: Orders, since: int, *rest: object) -> Floats:
         following = np.append(orders.distance_m[1:], 0.0)[since:]
-        return honest(orders, since, *rest) + following * 1e-9  # type: ignore[arg-type]
+        return honest(orders, since, *rest) + following * 1e-9  # type: ignore[arg-type]  # its own arguments, passed on
 
     monkeypatch.setattr("services.delivery.learning.parameters.rushes", with_the_next)
     assert peeks(TOWN, _at_the_busiest_moment(), 5)

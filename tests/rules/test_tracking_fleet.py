@@ -54,7 +54,7 @@ def test_how_fixes_are_shared_out_into_batches_is_no_matter(
     for begin, end in itertools.pairwise(bounds):
         batch = join(way.batch(slice(begin, end), vehicle=n) for n, way in enumerate(ways))
         order = list(range(len(batch)))
-        random.shuffle(order)  # type: ignore[attr-defined]
+        random.shuffle(order)  # type: ignore[attr-defined]  # hypothesis's own Random
         parts.take(batch.some(np.array(order)))
     assert same(whole, parts)
 

@@ -65,7 +65,7 @@ BY_HAND: dict[str, Callable[[UUID], Request]] = {
     ),
     "fail": lambda id_: FailDelivery(order_id=id_, reason="nobody opened"),
     "return": lambda id_: ReturnDelivery(order_id=id_),
-    **{each.value: lambda id_, s=each: StepDelivery(order_id=id_, step=s) for each in ByHand},  # type: ignore[misc]
+    **{each.value: lambda id_, s=each: StepDelivery(order_id=id_, step=s) for each in ByHand},  # type: ignore[misc]  # s is bound as it is now
 }
 ON = ("accept", "pick-up", "deliver", "show", "fail", "return")
 """What moves one on most often."""

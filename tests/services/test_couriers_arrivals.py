@@ -46,7 +46,7 @@ class Evening:
     def __init__(self, house: DeliveryWorld) -> None:
         self.house = house
         self.asks = FailsFor(house)
-        self.arrivals = Arrivals(house.database, self.asks, StoredCrossings())  # type: ignore[arg-type]
+        self.arrivals = Arrivals(house.database, self.asks, StoredCrossings())  # type: ignore[arg-type]  # asks as its port does
 
     async def crossed(
         self, vehicle: str, fence: str, what: CrossingKind, at: datetime | None = None

@@ -45,7 +45,7 @@ class Evening:
         self.house = house
         self.told: list[EtaState] = []
         self.asked = AskedOfOurselves(house)
-        self.timer = LateTimer(house.database, self.asked)  # type: ignore[arg-type]
+        self.timer = LateTimer(house.database, self.asked)  # type: ignore[arg-type]  # asks as its port does
         self.book = self.new_book()
 
     def new_book(self) -> EtaBook:
@@ -272,7 +272,7 @@ async def test_a_finding_that_fails_holds_up_no_other(
     await evening.book.look()
     asked = Picky(house)
     asked.poison = min(orders)  # the first of what was found at one time
-    timer = LateTimer(house.database, asked)  # type: ignore[arg-type]
+    timer = LateTimer(house.database, asked)  # type: ignore[arg-type]  # asks as its port does
     for _ in range(2):
         with pytest.raises(NotServing):
             await timer.look()
