@@ -14,6 +14,7 @@ from cli.admission import Admitted
 from cli.simulating_delivery import Desk, DeskClerk
 from devices.client import DeviceClient
 from devices.courier import CourierPhone
+from devices.pending import Pending
 from devices.pos import PointOfSale
 from devices.simulated_courier import SimulatedCourier, SimulatedCouriers, Town
 from devices.simulator import Simulated
@@ -22,6 +23,7 @@ from schemas.delivery_rules import DeliveryRules
 from schemas.menu import MenuItem
 from schemas.orders import Guest, LineRequest, OrderKind
 from schemas.positions import Place, TravelMode
+from schemas.replies import OrderReceipt
 from services.runtime.database import Database
 from services.tracking.whereabouts import StoredWhereabouts
 
@@ -66,14 +68,20 @@ class GuestsAtHome(Simulated):
         self._rng: Final = random.Random(seed)  # noqa: S311 - guests, not secrets
 
     def _run(self) -> None:
-        pause = self._rng.uniform(2.0, 6.0)  # a visitor should not wait for the first of them
-        while not self._stopped.wait(pause):
-            pause = self._rng.expovariate(1 / EVERY_S)
+        taken: Pending[OrderReceipt] | None = None
+        while True:
+            # A visitor should not wait for the first of them, nor longer where it was refused.
+            begun = taken is not None and taken.done and taken.error is None
+            pause = self._rng.expovariate(1 / EVERY_S) if begun else self._rng.uniform(2.0, 6.0)
+            if self._stopped.wait(pause):
+                return
+            if taken is not None and not taken.done:
+                continue
             # A closed till takes no orders: its owner is about to stop us.
             with contextlib.suppress(RuntimeError):
-                self._order()
+                taken = self._order()
 
-    def _order(self) -> None:
+    def _order(self) -> Pending[OrderReceipt]:
         rng = self._rng
         lines = [
             LineRequest(item=item, quantity=rng.choice((1, 1, 2)))
@@ -88,8 +96,8 @@ class GuestsAtHome(Simulated):
             address=f"{number} Harbour Street",
             place=self._town.place((east, north)),
         )
-        self._pos.place_order(lines, kind=OrderKind.DELIVERY, guest=guest)
         self.orders += 1
+        return self._pos.place_order(lines, kind=OrderKind.DELIVERY, guest=guest)
 
 
 async def last_seen(database: Database) -> dict[str, Place]:

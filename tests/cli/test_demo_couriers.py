@@ -18,6 +18,7 @@ from services.runtime.database import Database
 from services.runtime.moment import system_clock
 from services.tracking.tables import VEHICLES
 from tests.cli.conftest import Heard, until, up
+from tests.patience import PATIENCE_S
 
 
 def test_a_visitor_sees_couriers_ride_and_fetch_orders(heard: Heard) -> None:
@@ -25,16 +26,19 @@ def test_a_visitor_sees_couriers_ride_and_fetch_orders(heard: Heard) -> None:
         ended = heard(*command, "--tenant", "demo", "--json")
         return ended.json if ended.code == 0 else []  # it opens a moment after it is up
 
+    # A whole house opens, orders and rides beside other tests: it takes as long as it takes.
     with up(heard, "--demo"):
         until(
             lambda: any(each["courier"] for each in told("delivery", "list")),
             "an order that a courier has",
+            within=2 * PATIENCE_S,
         )
         until(
             lambda: (
                 {"courier-1", "courier-2"} <= {each["vehicle"] for each in told("track", "show")}
             ),
             "couriers on the map",
+            within=2 * PATIENCE_S,
         )
 
 
