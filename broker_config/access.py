@@ -141,6 +141,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "couriers/#",
         "deliveries/#",
         "etas/#",
+        "dispatch/#",
         "positions/#",
     ),
     *_rule({Role.POS}, Verb.SUBSCRIBE, Plane.EVENT, "delivery/#", "fences/#"),

@@ -40,7 +40,10 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from cli.position_line import position_line
 from schemas.topics import Plane, plane_filter
 from services.delivery.arrivals import Arrivals
+from services.delivery.dispatching.dispatcher import Dispatcher
+from services.delivery.dispatching.reading import Sources
 from services.delivery.lateness import LateTimer
+from services.delivery.routing.engines import EngineWays
 from services.delivery.trainer import Trainer as EtaTrainer
 from services.inventory.all_portions import PortionsWatch
 from services.inventory.expiry_watch import ExpiryWatch
@@ -56,6 +59,7 @@ from services.kitchen.intake_timer import IntakeTimer
 from services.kitchen.learning import Learner, LearntPace
 from services.kitchen.metrics import MetricsBook
 from services.kitchen.port import StoredKitchen
+from services.kitchen.ready_times import ready_times
 from services.kitchen.timers import KitchenTimer
 from services.kitchen.watching import StationWatch
 from services.menu.handlers import router as menu_router
@@ -91,6 +95,7 @@ from services.tracking.crossing_rows import StoredCrossings
 from services.tracking.crossing_telling import CrossingTeller
 from services.tracking.finding_timers import FindingTimers
 from services.tracking.line import PositionLine
+from services.tracking.whereabouts import StoredWhereabouts
 
 if TYPE_CHECKING:
     from services.notices.sender import Sender, SenderSettings
@@ -260,6 +265,15 @@ def assemble(
             partial(sensors.watch, intake),
             LevelTeller(database, relay, clock).run,
             LateTimer(database, intake).run,
+            Dispatcher(
+                database,
+                intake,
+                relay.say,
+                Sources(ready_times, StoredWhereabouts()),
+                clock,
+                ways=EngineWays(),
+                look_every_s=look_every_s,
+            ).run,
             Arrivals(
                 database,
                 intake,

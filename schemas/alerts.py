@@ -38,6 +38,8 @@ class AlertKind(StrEnum):
     """A courier goes away from the door that they bring food to."""
     LATE_DELIVERY = "late-delivery"
     """A guest will not have their food by when they were told."""
+    NOBODY_BRINGS = "nobody-brings"
+    """An order waits, and no courier can be asked to bring it."""
     LONG_DWELL = "long-dwell"
     """A courier with food in the bag stands where no guest is."""
     LOW_BATTERY = "low-battery"

@@ -13,6 +13,7 @@ from schemas.delivery_requests import (
     CompleteDelivery,
     DeclineDelivery,
     FailDelivery,
+    PinDelivery,
     PlaceDelivery,
     PutCourier,
     ReadCouriers,
@@ -20,11 +21,13 @@ from schemas.delivery_requests import (
     RemoveCourier,
     ReturnDelivery,
     SequenceStops,
+    SetDuty,
     ShareDelivery,
     StepDelivery,
     UnassignDelivery,
 )
 from schemas.devices import DevicePresence, DeviceState, Heartbeat
+from schemas.dispatch import DispatchState
 from schemas.etas import EtaState
 from schemas.fences import FenceCrossed
 from schemas.foreign_positions import (
@@ -239,6 +242,8 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     FailDelivery,
     ReturnDelivery,
     SequenceStops,
+    PinDelivery,
+    SetDuty,
     ShareDelivery,
     ReadDeliveries,
     ReadCouriers,
@@ -247,6 +252,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     DeliveryState,
     DeliveryChanged,
     EtaState,
+    DispatchState,
     TrackingState,
     TemperatureReading,
     TasmotaReading,

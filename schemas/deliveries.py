@@ -129,6 +129,8 @@ class Courier(Part):
     device: Slug
     """The tracker that they carry: where it is, they are."""
     mode: TravelMode = TravelMode.BICYCLE
+    carries: Annotated[int, Field(ge=1, le=MAX_STOPS)] = 4
+    """So many orders at once, where the dispatcher gives them out."""
 
 
 class CourierState(
@@ -140,6 +142,10 @@ class CourierState(
     courier: Courier
     stops: tuple[UUID, ...] = ()
     """The orders that they have to bring, in this sequence."""
+    on_duty: bool = True
+    """Whether the dispatcher may ask them."""
+    until: AwareDatetime | None = None
+    """When their shift ends: after this they pick up nothing; None is until they say."""
 
 
 class Delivery(Part):
@@ -158,6 +164,11 @@ class Delivery(Part):
     stop: Annotated[int, Field(ge=1)] | None = None
     """Which of the courier's stops it is, counted from one."""
     declined_by: tuple[Slug, ...] = ()
+    """Who will not, or was asked and did not answer; the dispatcher asks them last."""
+    pinned: Slug | None = None
+    """The courier whom alone the dispatcher may ask; None for any."""
+    why: Line120 | None = None
+    """Why this courier, in the dispatcher's words; None where somebody said so."""
     placed_at: AwareDatetime
     due_at: AwareDatetime | None = None
     promised_at: AwareDatetime | None = None

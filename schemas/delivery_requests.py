@@ -131,6 +131,29 @@ class ReturnDelivery(Request, type="heard.delivery.return.v1", topic="delivery/r
     at: Happened = None
 
 
+class PinDelivery(Request, type="heard.delivery.pin.v1", topic="delivery/pin"):
+    """This courier alone is to be asked by the dispatcher; or, unpinned, whoever is best.
+
+    Who has it to bring keeps it: to take it from them, assign it.
+    """
+
+    order_id: UUID
+    courier: Slug | None = None
+    """None unpins it."""
+
+
+class SetDuty(Request, type="heard.courier.duty.v1", topic="delivery/duty"):
+    """A courier may be asked from now on, or not any more: theirs to say, or the house's.
+
+    What they have to bring stays theirs.
+    """
+
+    courier: Slug
+    on_duty: bool
+    until: AwareDatetime | None = None
+    """When the shift ends; None is until they say."""
+
+
 class SequenceStops(Request, type="heard.delivery.sequence.v1", topic="delivery/sequence"):
     """In which sequence a courier brings what they have: all of it, in another order."""
 

@@ -85,6 +85,23 @@ class DeliveryRules(Part):
     thin_after_days: Annotated[int, Field(ge=1, le=3_650)] = 7
     thin_to_s: Annotated[int, Field(ge=1, le=3_600)] = 15
     """After `thin_after_days` one fix in so many seconds is kept."""
+    automatic: bool = False
+    """The dispatcher asks couriers by itself; else somebody says who brings what."""
+    fleet: Slug | None = None
+    """Houses that name the same fleet share the couriers who are called the same in each of them:
+    who brings food of one is not free for another."""
+    answer_within_s: Annotated[int, Field(ge=10, le=3_600)] = 60
+    """A courier who was asked and has not answered for so long is not waited for."""
+    ask_ahead_s: Annotated[int, Field(ge=0, le=3_600)] = 90
+    """Couriers are asked so long before they have to leave."""
+    ask_again_s: Annotated[int, Field(ge=60, le=86_400)] = 600
+    """Where all couriers have declined, they are asked again after so long."""
+    lost_after_s: Annotated[int, Field(ge=60, le=86_400)] = 600
+    """Who has fetched nothing yet and was not seen for so long loses it to another."""
+    let_go_after_s: Annotated[int, Field(ge=300, le=86_400)] = 2_400
+    """A courier does not wait for food that takes longer than this still."""
+    together_most: Annotated[int, Field(ge=1, le=8)] = 4
+    """So many orders of the dispatcher's go with one courier at once."""
     fastest_s: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
     """How often a tracker near its stop is asked to tell where it is."""
     slowest_s: Annotated[float, Field(ge=1, le=3_600)] = 60.0

@@ -269,6 +269,8 @@ class CourierReceipt(Part):
     kind: Literal["courier"] = "courier"
     courier: Courier
     stops: tuple[UUID, ...] = ()
+    on_duty: bool = True
+    until: AwareDatetime | None = None
 
 
 class CourierPage(Part):

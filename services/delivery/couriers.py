@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,7 +36,11 @@ NOBODY: Final = "no courier is called {}: `heard courier list --tenant {}` says 
 def courier_of(row: Row) -> Courier:
     """Read who a row is about."""
     return Courier(
-        courier=row["courier"], name=row["name"], device=row["device"], mode=TravelMode(row["mode"])
+        courier=row["courier"],
+        name=row["name"],
+        device=row["device"],
+        mode=TravelMode(row["mode"]),
+        carries=row["carries"],
     )
 
 
@@ -46,7 +51,24 @@ def stops_of(row: Row) -> tuple[UUID, ...]:
 
 def receipt(row: Row) -> CourierReceipt:
     """What the sender of a request is told of a courier."""
-    return CourierReceipt(courier=courier_of(row), stops=stops_of(row))
+    return CourierReceipt(
+        courier=courier_of(row),
+        stops=stops_of(row),
+        on_duty=row["on_duty"],
+        until=row["until"],
+    )
+
+
+def state_of(row: Row) -> CourierState:
+    """What stands retained of a courier."""
+    courier = courier_of(row)
+    return CourierState(
+        courier_id=courier.courier,
+        courier=courier,
+        stops=stops_of(row),
+        on_duty=row["on_duty"],
+        until=row["until"],
+    )
 
 
 async def seek(context: Context, courier: str) -> Row | None:
@@ -67,9 +89,26 @@ async def load(context: Context, courier: str) -> Row:
     return row
 
 
-async def put(context: Context, courier: Courier, stops: Sequence[UUID] = ()) -> Row:
-    """Keep and show a courier, with what they have to bring."""
+async def put(
+    context: Context,
+    courier: Courier,
+    stops: Sequence[UUID] = (),
+    *,
+    duty: tuple[bool, datetime | None] | None = None,
+) -> Row:
+    """Keep and show a courier, with what they have to bring.
+
+    Args:
+        context: of the decision.
+        courier: who.
+        stops: what they have to bring.
+        duty: whether they may be asked, and until when; None is as before, at first always.
+    """
     before = await context.draft.get(COURIERS, context.tenant, courier.courier)
+    if duty is None:
+        gone = before is None or before["device"] is None
+        duty = (True, None) if before is None or gone else (before["on_duty"], before["until"])
+    on_duty, until = duty
     row: dict[str, Any] = {
         "tenant": context.tenant,
         "courier": courier.courier,
@@ -78,10 +117,12 @@ async def put(context: Context, courier: Courier, stops: Sequence[UUID] = ()) ->
         "device": courier.device,
         "mode": courier.mode.value,
         "stops": [str(each) for each in stops],
+        "carries": courier.carries,
+        "on_duty": on_duty,
+        "until": until,
     }
     context.draft.put(COURIERS, row)
-    state = CourierState(courier_id=courier.courier, courier=courier, stops=tuple(stops))
-    await show(context, state)
+    await show(context, state_of(row))
     return row
 
 

@@ -40,6 +40,7 @@ from services.delivery import (
     store,
 )
 from services.delivery.asking import Asker, check_house, who_asks
+from services.delivery.dispatching import handlers as dispatching
 from services.delivery.kept import Kept
 from services.delivery.tables import COURIERS
 from services.runtime import house_rules
@@ -262,5 +263,5 @@ async def _holder_of(context: Context, device: str) -> str | None:
     return min(holders, default=None)
 
 
-for _room in (by_courier, following, reading):
+for _room in (by_courier, following, reading, dispatching):
     router.include(_room.router)

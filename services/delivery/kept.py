@@ -25,6 +25,8 @@ class Beside(Part):
     link: str = ""
     """Under what the guest's links are signed; erased, none of them is good any more."""
     failed_at: AwareDatetime | None = None
+    declined_at: AwareDatetime | None = None
+    """When somebody would not bring it last, or did not answer."""
 
 
 @dataclass(frozen=True, slots=True)

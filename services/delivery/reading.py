@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.deliveries import CourierState, DeliveryState
+from schemas.deliveries import DeliveryState
 from schemas.delivery_requests import (
     MAX_DELIVERY_PAGE,
     ReadCouriers,
@@ -89,10 +89,9 @@ async def open_deliveries(
         for id_, each in kept.items()
     ]
     for row in await couriers.every(connection, tenant):
-        courier, stops = couriers.courier_of(row), couriers.stops_of(row)
-        state = CourierState(courier_id=courier.courier, courier=courier, stops=stops)
-        run = couriers.run_of(courier, [kept[each] for each in stops if each in kept])
-        found += [outgoing(each, tenant=tenant, now=now) for each in (state, run)]
+        stops = [kept[each] for each in couriers.stops_of(row) if each in kept]
+        run = couriers.run_of(couriers.courier_of(row), stops)
+        found += [outgoing(each, tenant=tenant, now=now) for each in (couriers.state_of(row), run)]
     return found
 
 

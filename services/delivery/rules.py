@@ -45,6 +45,7 @@ _NOBODY: Final[dict[str, Any]] = {
     "courier": None,
     "device": None,
     "stop": None,
+    "why": None,
     "assigned_at": None,
     "accepted_at": None,
     "at_restaurant_at": None,
@@ -209,6 +210,8 @@ def step(
     beside = kept.beside
     if following is DeliveryStatus.FAILED:
         beside = beside.model_copy(update={"failed_at": happened})
+    elif what is DeliveryStep.DECLINE:
+        beside = beside.model_copy(update={"declined_at": happened})
     return replace(kept, delivery=delivery.model_copy(update=changes), beside=beside)
 
 

@@ -40,6 +40,8 @@ def to_kept(row: Row) -> Kept:
         status=DeliveryStatus(row["status"]),
         place=Place(lat=row["lat"], lon=row["lon"]),
         declined_by=tuple(document.get("declined_by", ())),
+        pinned=document.get("pinned"),
+        why=document.get("why"),
         proof=None if proof is None else Proof.model_validate(proof),
         reason=document.get("reason"),
         **{name: row[name] for name in _PLAIN},
@@ -58,8 +60,9 @@ def to_row(tenant: str, kept: Kept) -> Record:
     }
     if delivery.proof is not None:
         document["proof"] = delivery.proof.model_dump(mode="json")
-    if delivery.reason is not None:
-        document["reason"] = delivery.reason
+    for name in ("reason", "pinned", "why"):
+        if (said := getattr(delivery, name)) is not None:
+            document[name] = said
     row = Record(
         {name: getattr(delivery, name) for name in _PLAIN},
         tenant=tenant,

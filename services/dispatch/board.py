@@ -197,7 +197,10 @@ def _allowed(orders: tuple[OpenOrder, ...], couriers: tuple[Courier, ...]) -> Fl
             allowed[i] = False
             if order.pinned in names:
                 allowed[i, names[order.pinned]] = True
-        for name in order.declined_by & names.keys():
+        barred = set(order.declined_by)
+        if order.only is not None:
+            barred |= names.keys() - order.only
+        for name in barred & names.keys():
             allowed[i, names[name]] = False
     sizes = _array(order.size for order in orders)
     carries = _array(courier.capacity for courier in couriers)

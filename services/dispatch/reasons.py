@@ -49,7 +49,10 @@ def why_nobody(board: Board, situation: Situation, i: int) -> str:  # noqa: PLR0
     if order.pinned is not None and order.pinned not in names:
         return f"it is pinned to {order.pinned}, who is not at work"
     if not board.allowed[i].any():
-        if names <= order.declined_by:
+        theirs = names if order.only is None else names & order.only
+        if not theirs:
+            return f"no courier of {order.restaurant} is on shift, with a place that is not too old"
+        if theirs <= order.declined_by:
             return "every courier has declined it"
         if order.pinned is not None:
             return f"it is pinned to {order.pinned}, who declined it or cannot carry so much"

@@ -39,6 +39,7 @@ class OpenOrder:
         size: how much of a courier's capacity it takes.
         pinned: the courier who alone may bring it; None for any.
         declined_by: couriers who will not.
+        only: the couriers of its house; None where any may bring it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class OpenOrder:
     size: float = 1.0
     pinned: str | None = None
     declined_by: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The live dispatcher: it plans with `services.dispatch`, and asks couriers."""

@@ -1,0 +1,170 @@
+"""What the dispatcher plans with, from the rows: houses, their open deliveries, their couriers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.delivery_rules import DeliveryRules
+from schemas.positions import TravelMode
+from services.delivery import couriers, store
+from services.delivery.dispatching.situating import Employed, HouseNow, Stop
+from services.delivery.kept import Kept
+from services.delivery.legs import LegKind, Legs
+from services.delivery.models import LEGS, read_model
+from services.delivery.open_orders import seconds
+from services.delivery.tables import DELIVERIES
+from services.runtime.house_rules import HOUSE_RULES, delivery_of
+from services.runtime.ready_times import OrderKey, ReadyTime, ReadyTimes
+from services.runtime.whereabouts import WhereaboutsBook
+
+_SOON_S: Final = 60.0
+"""Food that should be ready and is not, takes so much longer, about."""
+_A_SHIFT: Final = timedelta(hours=12)
+"""Work longer ago than this was another day's."""
+
+Fleets = dict[str, list[str]]
+"""The houses of each fleet, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Who knows what the deliveries' own rows do not say.
+
+    Attributes:
+        ready_times: when the kitchen will have an order.
+        whereabouts: where couriers are.
+    """
+
+    ready_times: ReadyTimes
+    whereabouts: WhereaboutsBook
+
+
+async def read_rules(connection: AsyncConnection) -> dict[str, DeliveryRules]:
+    """How each house delivers that has said where it is."""
+    of = HOUSE_RULES.c
+    query = select(of.tenant, of.delivery).where(of.delivery.is_not(None))
+    found = {row.tenant: delivery_of(row.delivery) for row in await connection.execute(query)}
+    return {tenant: rules for tenant, rules in found.items() if rules.place is not None}
+
+
+def fleets_of(houses: Mapping[str, DeliveryRules]) -> Fleets:
+    """Who plans together; a house by itself is a fleet of its own."""
+    found: Fleets = {}
+    for tenant, rules in sorted(houses.items()):
+        # No house is called like this: what it names itself is no fleet of others.
+        name = f"fleet {rules.fleet}" if rules.fleet is not None else tenant
+        found.setdefault(name, []).append(tenant)
+    return found
+
+
+async def read_houses(
+    connection: AsyncConnection,
+    rules: Mapping[str, DeliveryRules],
+    sources: Sources,
+    now: datetime,
+) -> list[HouseNow]:
+    """Read these houses as they are now."""
+    open_ones = {tenant: await store.open_ones(connection, tenant) for tenant in rules}
+    wanted = [
+        (tenant, each.delivery.order_id)
+        for tenant, kept in open_ones.items()
+        for each in kept
+        if each.ready_at is None
+    ]
+    ready = await sources.ready_times(connection, wanted) if wanted else {}
+    found = []
+    for tenant, house in rules.items():
+        model = await read_model(connection, tenant, LEGS)
+        legs = Legs() if model is None else Legs.of_document(model[1])
+        stops = [_stop(tenant, each, ready, legs, now) for each in open_ones[tenant]]
+        employed = await _couriers(connection, tenant, sources.whereabouts, now)
+        found.append(HouseNow(tenant, house, legs, stops, employed))
+    return found
+
+
+async def _couriers(
+    connection: AsyncConnection, tenant: str, whereabouts: WhereaboutsBook, now: datetime
+) -> Sequence[Employed]:
+    rows = await couriers.every(connection, tenant)
+    seen = await whereabouts.of(connection, [(tenant, row["device"]) for row in rows])
+    of = DELIVERIES.c
+    had = await connection.execute(
+        select(of.courier, func.count())
+        .where(of.tenant == tenant, of.ended_at > now - _A_SHIFT, of.courier.is_not(None))
+        .group_by(of.courier)
+    )
+    counts: dict[str, int] = {row[0]: row[1] for row in had}
+    found = []
+    for row in rows:
+        at = seen.get((tenant, row["device"]))
+        found.append(
+            Employed(
+                tenant=tenant,
+                courier=row["courier"],
+                version=row["version"],
+                mode=TravelMode(row["mode"]),
+                carries=row["carries"],
+                on_duty=row["on_duty"],
+                until_s=math.inf if row["until"] is None else row["until"].timestamp(),
+                place=None if at is None else (at.lat, at.lon),
+                seen_s=-math.inf if at is None else at.at.timestamp(),
+                had=counts.get(row["courier"], 0),
+            )
+        )
+    return found
+
+
+def _stop(
+    tenant: str, kept: Kept, ready: Mapping[OrderKey, ReadyTime], legs: Legs, now: datetime
+) -> Stop:
+    delivery = kept.delivery
+    p50, p90 = _ready(kept, ready.get((tenant, delivery.order_id)), legs, now.timestamp())
+    return Stop(
+        tenant=tenant,
+        order_id=delivery.order_id,
+        number=delivery.number,
+        version=delivery.version,
+        status=delivery.status,
+        place=(delivery.place.lat, delivery.place.lon),
+        placed_s=delivery.placed_at.timestamp(),
+        ready_p50_s=p50,
+        ready_p90_s=p90,
+        courier=delivery.courier,
+        stop=delivery.stop or 0,
+        items=kept.items,
+        due_s=seconds(delivery.due_at),
+        promised_s=seconds(delivery.promised_at),
+        assigned_s=seconds(delivery.assigned_at),
+        arrived_s=seconds(delivery.arrived_at),
+        declined_by=delivery.declined_by,
+        declined_s=seconds(kept.beside.declined_at),
+        pinned=delivery.pinned,
+    )
+
+
+def _ready(kept: Kept, said: ReadyTime | None, legs: Legs, now_s: float) -> tuple[float, float]:
+    """When the food is ready, p50 and p90; NaN where its kitchen does not say.
+
+    A house whose kitchen works without tickets is taken to be as quick as usual.
+    """
+    if kept.ready_at is not None:
+        at = kept.ready_at.timestamp()
+        return at, at
+    if said is None:
+        cooking = legs.parts[LegKind.COOKING]
+        begun = (kept.begun_at or kept.delivery.placed_at).timestamp()
+        p50, p90 = begun + cooking.p50_s, begun + cooking.p90_s
+    else:
+        p50 = seconds(said.p50_at)
+        p90 = seconds(said.p90_at or said.p50_at)
+    if math.isnan(p50):
+        return p50, p50
+    p50 = max(p50, now_s + _SOON_S)
+    return p50, max(p50, p90)

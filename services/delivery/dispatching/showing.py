@@ -1,0 +1,68 @@
+"""A plan as people see it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.dispatch import MAX_SHOWN, DispatchState, PlannedDoor, PlannedTrip, Unplanned
+from services.delivery.dispatching.situating import Stop
+from services.dispatch.situation import Plan, Situation, Trip
+
+LONGEST_WHY: Final = 120
+
+
+def state_of(
+    tenant: str, plan: Plan, situation: Situation, stops: Mapping[str, Stop]
+) -> DispatchState:
+    """What of a fleet's plan concerns one house.
+
+    Args:
+        tenant: the house.
+        plan: the fleet's.
+        situation: what it was made for.
+        stops: open deliveries by the names that the plan calls them.
+    """
+    trips = [t for route in plan.routes for t in route.trips if t.restaurant == tenant]
+    trips.sort(key=lambda trip: (trip.leave_s, trip.courier))
+    left = [each for each in plan.left_out if stops[each.order].tenant == tenant]
+    left.sort(key=lambda each: (stops[each.order].placed_s, each.order))
+    return DispatchState(
+        planned_at=_at(situation.now_s),
+        couriers=len(situation.couriers),
+        trips=tuple(_trip(each, stops) for each in trips[:MAX_SHOWN]),
+        left_out=tuple(
+            Unplanned(
+                order_id=stops[each.order].order_id,
+                number=stops[each.order].number,
+                why=each.why[:LONGEST_WHY],
+            )
+            for each in left[:MAX_SHOWN]
+        ),
+        more=max(0, len(trips) - MAX_SHOWN) + max(0, len(left) - MAX_SHOWN),
+    )
+
+
+def _trip(trip: Trip, stops: Mapping[str, Stop]) -> PlannedTrip:
+    return PlannedTrip(
+        courier=trip.courier,
+        leave_at=_at(trip.leave_s),
+        arrive_at=_at(trip.arrive_s),
+        pickup_at=_at(trip.pickup_s),
+        doors=tuple(
+            PlannedDoor(
+                order_id=stops[door.order].order_id,
+                number=stops[door.order].number,
+                at=_at(door.at_s),
+            )
+            for door in trip.doors
+        ),
+        asked=trip.told,
+        why=trip.reason[:LONGEST_WHY],
+    )
+
+
+def _at(seconds: float) -> datetime:
+    # To the second: what differs by less is the same plan.
+    return datetime.fromtimestamp(round(seconds), UTC)
