@@ -1,20 +1,22 @@
-"""The demonstration's couriers: phones that ride, a desk that sends them, guests at home."""
+"""The demonstration's couriers: phones that ride, a desk that lets them in, guests at home.
+
+The dispatcher says who brings what, as in any house that lets it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import random
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cli.admission import Admitted
-from cli.simulating_delivery import Desk, DeskClerk
 from devices.client import DeviceClient
 from devices.courier import CourierPhone
-from devices.pending import Pending
+from devices.delivery_requests import Dispatcher
+from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
 from devices.simulated_courier import SimulatedCourier, SimulatedCouriers, Town
 from devices.simulator import Simulated
@@ -30,7 +32,7 @@ from services.tracking.whereabouts import StoredWhereabouts
 TENANT: Final = "demo"
 HOUSE: Final = Place(lat=60.1675, lon=24.9540)
 """Where the demonstration's restaurant stands: by the harbour."""
-RULES: Final = DeliveryRules(place=HOUSE)
+RULES: Final = DeliveryRules(place=HOUSE, automatic=True)
 DESK: Final = "desk"
 COURIERS: Final = {
     "anna": "courier-1",
@@ -45,6 +47,7 @@ One is on the road for some five minutes with an order: so many have time left.
 """
 EVERY_S: Final = 90.0
 """So often, on average, somebody orders from home."""
+_ANSWER_S: Final = 5.0
 _NEAR_M: Final = 250.0
 _FAR_M: Final = 700.0
 
@@ -68,18 +71,21 @@ class GuestsAtHome(Simulated):
         self._rng: Final = random.Random(seed)  # noqa: S311 - guests, not secrets
 
     def _run(self) -> None:
-        taken: Pending[OrderReceipt] | None = None
-        while True:
-            # A visitor should not wait for the first of them, nor longer where it was refused.
-            begun = taken is not None and taken.done and taken.error is None
-            pause = self._rng.expovariate(1 / EVERY_S) if begun else self._rng.uniform(2.0, 6.0)
-            if self._stopped.wait(pause):
-                return
-            if taken is not None and not taken.done:
-                continue
+        # A visitor should not wait for the first of them, nor longer where it was refused.
+        while not self._stopped.wait(self._rng.uniform(2.0, 6.0)):
+            if self._is_taken():
+                break
+        while not self._stopped.wait(self._rng.expovariate(1 / EVERY_S)):
             # A closed till takes no orders: its owner is about to stop us.
             with contextlib.suppress(RuntimeError):
-                taken = self._order()
+                self._order()
+
+    def _is_taken(self) -> bool:
+        """Order something, and tell whether it was accepted."""
+        with contextlib.suppress(RuntimeError, TimeoutError, Rejected):
+            self._order().result(_ANSWER_S)
+            return True
+        return False
 
     def _order(self) -> Pending[OrderReceipt]:
         rng = self._rng
@@ -109,7 +115,7 @@ async def last_seen(database: Database) -> dict[str, Place]:
 
 
 class DemoCouriers:
-    """Couriers and their desk.
+    """Couriers, and the desk that says who they are.
 
     Args:
         admitted: the devices, by name.
@@ -128,7 +134,7 @@ class DemoCouriers:
         seed: int | None,
     ) -> None:
         where = admitted[DESK].address
-        self._desk: Final = Desk(where.host, where.port, **admitted[DESK].options())
+        self._desk: Final = Dispatcher(where.host, where.port, **admitted[DESK].options())
         self._phones: Final = {
             name: CourierPhone(
                 where.host,
@@ -151,7 +157,6 @@ class DemoCouriers:
             for number, (name, phone) in enumerate(self._phones.items())
         }
         self._riding: Final = SimulatedCouriers(people, lambda: datetime.now(UTC))
-        self._clerk: Final = DeskClerk(self._desk, people, town)
 
     @property
     def devices(self) -> list[DeviceClient]:
@@ -165,14 +170,8 @@ class DemoCouriers:
                 courier=name, name=name.title(), device=device, mode=TravelMode.BICYCLE
             )
             self._desk.put_courier(courier)
-        with ExitStack() as begun:
-            self._riding.start()
-            begun.callback(self._riding.stop)
-            self._clerk.start()
-            begun.pop_all()
+        self._riding.start()
 
     def stop(self) -> None:
         """Ride no more."""
-        if self._clerk.is_alive():
-            self._clerk.stop()
         self._riding.stop()

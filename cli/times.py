@@ -39,6 +39,27 @@ def on_the_clock(text: str, zone: ZoneInfo, now: datetime) -> datetime:
     return there.astimezone(UTC)
 
 
+def coming(text: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """Read a moment to come: ``23:00`` is the next time that the clock shows it; or ISO.
+
+    Raises:
+        ValueError: it is no moment, or one that the house's clock skips.
+    """
+    at = on_the_clock(text, zone, now)
+    if at > now or not _is_time_of_day(text):
+        return at
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return on_the_clock(f"{tomorrow} {text.strip()}", zone, now)
+
+
+def _is_time_of_day(text: str) -> bool:
+    try:
+        time.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
+
+
 def _last(text: str, now: datetime) -> datetime | None:
     """When a clock on this machine's wall showed this last; None where it is no such time."""
     if not _CLOCK.fullmatch(text):

@@ -17,6 +17,7 @@ from schemas.delivery_requests import (
     CompleteDelivery,
     DeclineDelivery,
     FailDelivery,
+    PinDelivery,
     PlaceDelivery,
     PutCourier,
     ReadCouriers,
@@ -24,6 +25,7 @@ from schemas.delivery_requests import (
     RemoveCourier,
     ReturnDelivery,
     SequenceStops,
+    SetDuty,
     ShareDelivery,
     StepDelivery,
     UnassignDelivery,
@@ -113,6 +115,18 @@ class DeliveryRequests(DeviceClient):
         """Bring all that the courier has in this sequence."""
         return self._request(SequenceStops(courier=courier, stops=tuple(stops)), request_id)
 
+    def set_duty(
+        self,
+        courier: str,
+        *,
+        on_duty: bool,
+        until: datetime | None = None,
+        request_id: UUID | None = None,
+    ) -> Pending[CourierReceipt]:
+        """The dispatcher may ask them from now on, until their shift ends, or not any more."""
+        request = SetDuty(courier=courier, on_duty=on_duty, until=until)
+        return self._request(request, request_id)
+
     # -- what the house says ------------------------------------------------------------
 
     def put_courier(
@@ -156,6 +170,12 @@ class DeliveryRequests(DeviceClient):
     ) -> Pending[DeliveryReceipt]:
         """It waits for another courier."""
         return self._request(UnassignDelivery(order_id=order_id), request_id)
+
+    def pin_delivery(
+        self, order_id: UUID, courier: str | None, *, request_id: UUID | None = None
+    ) -> Pending[DeliveryReceipt]:
+        """The dispatcher may ask this courier alone; with None, whoever is best."""
+        return self._request(PinDelivery(order_id=order_id, courier=courier), request_id)
 
     # -- questions ----------------------------------------------------------------------
 

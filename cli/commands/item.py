@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from cli.names import NAME
 from cli.printing import say, show_json, show_table
 from cli.span import SPAN
 from cli.tickets import in_the_kitchen, kitchen_options, show_result
-from cli.times import on_the_clock
+from cli.times import coming
 from schemas.text import MAX_REMARK
 from services.menu.reading import HadNow, had_now
 from services.runtime.database import Database
@@ -175,18 +175,6 @@ def _back_at(until: str | None, for_s: float | None, zone: ZoneInfo | None) -> d
         text = "from elsewhere the house's clock is not known: say how long, as --for 40m"
         raise click.BadParameter(text, param_hint="--until")
     try:
-        at = on_the_clock(until, zone, now)
-        if at <= now and _is_time_of_day(until):
-            tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-            at = on_the_clock(f"{tomorrow} {until.strip()}", zone, now)
+        return coming(until, zone, now)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--until") from None
-    return at
-
-
-def _is_time_of_day(text: str) -> bool:
-    try:
-        time.fromisoformat(text.strip())
-    except ValueError:
-        return False
-    return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,9 +16,9 @@ from rich.live import Live
 from broker_config.settings import BrokerSettings
 from cli.admission import visiting
 from cli.application import Application, pass_application
-from cli.failures import Failure
 from cli.fleet_scene import TAILS, Scene, Told
 from cli.fleet_screen import Screen
+from cli.following import Following
 from cli.grammar import Command, json_option, tenant_option
 from cli.known_houses import the_house
 from cli.names import NAME
@@ -29,13 +28,11 @@ from schemas.devices import Role
 from schemas.positions import Place, VehicleState
 from schemas.topics import Plane, plane_filter
 from services.runtime import house_rules
-from services.runtime.bus import ConnectionLost, Session
+from services.runtime.bus import Delivery
 from services.runtime.database import Database
 from services.runtime.moment import system_clock
-from services.runtime.mqtt_bus import MqttBus
 
 _EVERY_S: Final = 0.5
-_AGAIN_S: Final = 1.0
 
 
 @click.command(cls=Command)
@@ -87,8 +84,8 @@ def watch(
         asyncio.run(_Watching(find, tenant, screen, live=live, as_json=as_json).run(seconds))
 
 
-class _Watching:
-    """Follows what the services publish, over as many connections as it takes.
+class _Watching(Following):
+    """Shows what comes.
 
     Args:
         find: where the broker is now, and who we are there.
@@ -107,69 +104,42 @@ class _Watching:
         live: bool,
         as_json: bool,
     ) -> None:
-        self._find: Final = find
-        self._filters: Final = [
-            plane_filter(Plane.STATE, tenant=tenant, tail=tail) for tail in TAILS
-        ]
+        super().__init__(
+            find, [plane_filter(Plane.STATE, tenant=tenant, tail=tail) for tail in TAILS]
+        )
         self._screen: Final = screen
         self._live: Final = live
         self._as_json: Final = as_json
-        self._held = False
 
-    async def run(self, seconds: float | None) -> None:
-        """Watch for so long, or until it is cancelled."""
-        tasks = [asyncio.ensure_future(self._stay())]
-        if self._live:
-            tasks.append(asyncio.ensure_future(self._show()))
-        try:
-            done, _ = await asyncio.wait(
-                tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.gather(*tasks, return_exceptions=True)
+    def beside(self) -> list[asyncio.Future[None]]:
+        """See `Following`."""
+        return [asyncio.ensure_future(self._show())] if self._live else []
 
-    async def _stay(self) -> None:
-        while True:
-            try:
-                bus = MqttBus(self._find(), self._filters, clean=True)
-                async with bus.session() as session:
-                    await self._take(session)
-            except Failure as error:  # nothing runs; it says what to do
-                self._lost(str(error))
-            except ConnectionLost as error:
-                # What tore an old connection says nothing to anybody; why there is no new one does.
-                why = "the connection is torn" if self._held else f"{error}: see `heard doctor`"
-                self._lost(why)
-            self._held = False
-            await asyncio.sleep(_AGAIN_S)
-
-    async def _take(self, session: Session) -> None:
+    def connected(self) -> None:
+        """See `Following`."""
         screen = self._screen
-        session.on_lost(lambda: setattr(screen, "connected", False))
         # What has gone meanwhile nobody clears for us; what stands is told anew.
         screen.scene.clear()
         if screen.trouble and not self._live:
             note("connected again")
-        self._held, screen.connected, screen.trouble = True, True, ""
-        while True:
-            batch = await session.receive(500)
-            session.acknowledge(batch)
-            for arrival in batch:
-                told = screen.scene.take(arrival)
-                if told is not None and not self._live:
-                    self._tell(told)
+        screen.connected, screen.trouble = True, ""
 
-    def _lost(self, why: str) -> None:
+    def torn(self) -> None:
+        """See `Following`."""
+        self._screen.connected = False
+
+    def take(self, arrival: Delivery) -> None:
+        """See `Following`."""
+        told = self._screen.scene.take(arrival)
+        if told is not None and not self._live:
+            self._tell(told)
+
+    def lost(self, why: str) -> None:
+        """See `Following`."""
         screen = self._screen
-        trouble = f"{why} (it is tried again by itself)"
-        if trouble != screen.trouble and not self._live:
-            note(f"no connection: {trouble}")
-        screen.connected, screen.trouble = False, trouble
+        if why != screen.trouble and not self._live:
+            note(f"no connection: {why}")
+        screen.connected, screen.trouble = False, why
 
     def _tell(self, told: Told) -> None:
         """Print one change, at once."""
