@@ -29,11 +29,13 @@ from schemas.delivery_requests import (
     CompleteDelivery,
     DeclineDelivery,
     FailDelivery,
+    PinDelivery,
     PlaceDelivery,
     PutCourier,
     RemoveCourier,
     ReturnDelivery,
     SequenceStops,
+    SetDuty,
     StepDelivery,
     UnassignDelivery,
 )
@@ -44,13 +46,14 @@ from schemas.orders import CancelOrder, OrderStatus
 from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome
+from services.delivery.dispatching.inside import AskAgain, AskCourier, Seen, TakeBack
 from services.delivery.store import to_kept
 from services.delivery.tables import COURIERS, DELIVERIES
 from services.orders.store import ORDERS, to_order
 from services.runtime.database import Database
 from services.runtime.tables import OUTBOX, QUARANTINE
 from tests.services.delivery_world import ANNA, BIKE, BO, CAR, DOOR, FAR, HERE, DeliveryWorld
-from tests.services.order_world import MANAGER, POINTS, TILL, Asked
+from tests.services.order_world import MANAGER, OURSELVES, POINTS, TILL, Asked
 
 nth = st.integers(0, 5)
 askers = st.sampled_from((BIKE, BIKE, CAR, TILL, MANAGER))
@@ -151,6 +154,51 @@ class DeliveryMachine(RuleBasedStateMachine):
             wanted = data.draw(st.permutations(stops))
             self.ask(device, SequenceStops(courier=courier, stops=tuple(wanted)))
 
+    @rule(which=nth, courier=st.sampled_from((None, ANNA, BO, "eve")), device=askers)
+    def pin(self, which: int, courier: str | None, device: str) -> None:
+        self.ask(device, PinDelivery(order_id=self.which(which), courier=courier))
+
+    @rule(courier=st.sampled_from((ANNA, BO)), on_duty=st.booleans(), device=askers)
+    def duty(self, courier: str, on_duty: bool, device: str) -> None:
+        until = self.world.now + timedelta(hours=1) if on_duty else None
+        self.ask(device, SetDuty(courier=courier, on_duty=on_duty, until=until))
+
+    @rule(
+        orders=st.lists(nth, min_size=1, max_size=3, unique=True),
+        courier=st.sampled_from((ANNA, BO, "eve")),
+        behind=st.sampled_from((0, 0, 0, 1)),
+    )
+    def dispatch(self, orders: list[int], courier: str, behind: int) -> None:
+        """The dispatcher asks for what it saw, which may be another by now."""
+        seen = tuple(dict.fromkeys(self.seen(each, behind) for each in orders))
+        (rows,) = self.runner.run(self.world.rows(COURIERS))
+        version = next((row["version"] for row in rows if row["courier"] == courier), 1)
+        request = AskCourier(courier=courier, courier_version=version, orders=seen, why="near")
+        before = {each.order_id: self.status(each.order_id) for each in seen}
+        done = self.ask(OURSELVES, request)
+        for each in seen:
+            now = self.status(each.order_id)
+            if done:
+                assert now is DeliveryStatus.ASSIGNED
+            else:
+                assert now is before[each.order_id], "all of a trip is asked for, or nothing"
+
+    @rule(
+        which=nth,
+        courier=st.sampled_from((ANNA, BO)),
+        declined=st.booleans(),
+        behind=st.sampled_from((0, 0, 1)),
+    )
+    def take_back(self, which: int, courier: str, declined: bool, behind: int) -> None:
+        seen = self.seen(which, behind)
+        request = TakeBack(seen=seen, courier=courier, declined=declined, why="no answer")
+        if self.ask(OURSELVES, request):
+            assert self.status(seen.order_id) is DeliveryStatus.WAITING
+
+    @rule(which=nth)
+    def ask_again(self, which: int) -> None:
+        self.ask(OURSELVES, AskAgain(seen=self.seen(which, 0)))
+
     @rule(courier=st.sampled_from((ANNA, BO)), device=st.sampled_from((BIKE, CAR)))
     def put_courier(self, courier: str, device: str) -> None:
         who = Courier(courier=courier, name=courier.title(), device=device)
@@ -184,7 +232,19 @@ class DeliveryMachine(RuleBasedStateMachine):
         (rows,) = self.runner.run(self.world.rows(COURIERS))
         return [UUID(each) for row in rows if row["courier"] == courier for each in row["stops"]]
 
-    def ask(self, device: str, message: Request) -> None:
+    def seen(self, which: int, behind: int) -> Seen:
+        """An order as the dispatcher saw it; so many versions ago."""
+        id_ = self.which(which)
+        (rows,) = self.runner.run(self.world.rows(DELIVERIES))
+        version = next((row["version"] for row in rows if row["order_id"] == id_), 1)
+        return Seen(order_id=id_, version=max(1, version - behind))
+
+    def status(self, order_id: UUID) -> DeliveryStatus | None:
+        (rows,) = self.runner.run(self.world.rows(DELIVERIES))
+        found = (row["status"] for row in rows if row["order_id"] == order_id)
+        return next(map(DeliveryStatus, found), None)
+
+    def ask(self, device: str, message: Request) -> bool:
         self.world.wait(timedelta(seconds=1))
         asked = Asked(device, message, at=self.world.now)
         (reply,) = self.runner.run(self.world.say(asked))
@@ -192,6 +252,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert reply.code is not RefusalCode.INTERNAL, reply
         done = reply.outcome is Outcome.ACCEPTED
         self.counts[f"{message.type_name} {'done' if done else reply.code}"] += 1
+        return done
 
     @invariant()
     def what_is_kept_agrees(self) -> None:

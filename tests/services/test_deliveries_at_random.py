@@ -49,3 +49,4 @@ def test_deliveries_agree_with_orders_and_couriers_whatever_is_asked_and_whateve
     )
     for name in ("assign", "accept", "step"):
         assert machine.counts[f"heard.delivery.{name}.v1 done"], f"no {name} was ever done"
+    assert machine.counts["heard.inside.ask-courier.v1 done"], "nobody was ever asked"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.alerts import Alert, AlertKind, Audience
-from schemas.deliveries import WITH_COURIER, DeliveryStep
+from schemas.deliveries import WITH_COURIER, DeliveryStatus, DeliveryStep
 from schemas.delivery_requests import PinDelivery, SetDuty
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryReceipt
@@ -89,7 +89,8 @@ async def ask_courier(request: AskCourier, context: Context) -> None:
     """Ask a courier to bring a trip's orders.
 
     Raises:
-        Refusal: `stale-version`, where anything is another than the plan saw it.
+        Refusal: `stale-version`, where anything is another than the plan saw it, or an order of
+            it is not to be brought by anybody.
     """
     row = await couriers.load(context, request.courier)
     if row["version"] != request.courier_version or not row["on_duty"]:
@@ -97,6 +98,11 @@ async def ask_courier(request: AskCourier, context: Context) -> None:
     stops = couriers.stops_of(row)
     for seen in request.orders:
         kept = await _as_seen(context, seen)
+        if kept.delivery.status is not DeliveryStatus.WAITING:
+            raise Refusal(
+                RefusalCode.STALE_VERSION,
+                f"{kept.delivery.number} is {kept.delivery.status}: it waits for nobody",
+            )
         stops = rules.with_stop(stops, seen.order_id, None)
         await moving.moved(
             context,

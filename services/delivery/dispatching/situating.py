@@ -174,6 +174,8 @@ def travel_of(houses: Sequence[HouseNow], length: Length = no_engine) -> Travel:
             if length is no_engine or (k := where.get(kitchen)) is None:
                 continue
             for i, place in enumerate(known):
+                if i == k:
+                    continue
                 out, back = length(tenant, by, kitchen, place), length(tenant, by, place, kitchen)
                 metres[k, i] = metres[k, i] if out is None else out
                 metres[i, k] = metres[i, k] if back is None else back

@@ -1,0 +1,124 @@
+"""Houses that share a fleet: one person, several houses, each of which knows only its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from schemas.deliveries import DeliveryStatus
+from schemas.delivery_requests import SetDuty
+from schemas.dispatch import DispatchState
+from schemas.envelope import envelope_of
+from schemas.message import Request
+from schemas.replies import Reply
+from services.delivery.dispatching.dispatcher import Dispatcher
+from services.delivery.dispatching.reading import Sources
+from services.kitchen.ready_times import ready_times
+from services.runtime.context import Outgoing
+from services.runtime.database import Database
+from services.tracking.whereabouts import StoredWhereabouts
+from tests.services.asked_of_ourselves import AskedOfOurselves
+from tests.services.delivery_world import ANNA, BO, CAR, DOOR
+from tests.services.dispatch_world import AUTOMATIC, AWAY, NEAR, DispatchWorld
+
+SHARED = AUTOMATIC.model_copy(update={"fleet": "harbour"})
+
+
+class Fleet:
+    """Two houses, and the dispatcher of both."""
+
+    def __init__(self, database: Database) -> None:
+        self.houses = [DispatchWorld(database, SHARED) for _ in range(2)]
+        self.plans: dict[str, DispatchState] = {}
+        self.dispatcher = Dispatcher(
+            database,
+            self,  # type: ignore[arg-type]  # asks as its port does
+            self._say,
+            Sources(ready_times, StoredWhereabouts()),
+            lambda: self.houses[0].now,
+            rest=0.0,
+        )
+        self._asks = {each.tenant: AskedOfOurselves(each) for each in self.houses}
+
+    async def ask_of_ourselves(self, tenant: str, message: Request, request_id: UUID) -> Reply:
+        return await self._asks[tenant].ask_of_ourselves(tenant, message, request_id)
+
+    async def settle(self) -> None:
+        self.wait(timedelta(seconds=30))
+        for _ in range(10):
+            if not await self.dispatcher.look():
+                return
+        raise AssertionError("the dispatcher asks and asks")
+
+    def wait(self, span: timedelta) -> None:
+        """Let time pass in both houses: they have one clock."""
+        later = max(each.now for each in self.houses) + span
+        for each in self.houses:
+            each.wait(later - each.now)
+
+    def _say(self, messages: Iterable[Outgoing]) -> None:
+        for each in messages:
+            if each.payload:
+                model = envelope_of(DispatchState)
+                self.plans[each.tenant] = model.model_validate_json(each.payload).data
+
+
+@pytest.fixture
+async def fleet(database: Database) -> Fleet:
+    made = Fleet(database)
+    for house in made.houses:
+        await house.open()
+    return made
+
+
+async def test_who_brings_food_of_one_house_is_not_free_for_the_other(fleet: Fleet) -> None:
+    one, other = fleet.houses
+    for house in fleet.houses:
+        await house.there((ANNA, NEAR), (BO, AWAY))
+    first = await one.place_order()
+    await fleet.settle()
+    assert await one.has(first) == ANNA
+    second = await other.place_order()
+    await fleet.settle()
+    assert await other.has(second) == BO, "anna has an order of the other house to bring"
+    assert await one.has(first) == ANNA
+
+
+async def test_a_house_sees_of_the_plan_what_concerns_it_alone(fleet: Fleet) -> None:
+    one, other = fleet.houses
+    orders = [await house.place_order(DOOR) for house in fleet.houses]
+    await fleet.settle()
+    for house, order_id in zip((one, other), orders, strict=True):
+        plan = fleet.plans[house.tenant]
+        assert [each.order_id for each in plan.left_out] == [order_id]
+        assert (
+            plan.left_out[0].why
+            == "no courier is on shift, with a place that is known and not too old"
+        )
+
+
+async def test_only_who_works_for_a_house_is_asked_by_it(fleet: Fleet) -> None:
+    one, other = fleet.houses
+    for house in fleet.houses:
+        await house.there((ANNA, NEAR), (BO, NEAR))
+    await other.do(CAR, SetDuty(courier=BO, on_duty=False))
+    orders = [await other.place_order() for _ in range(2)]
+    await fleet.settle()
+    assert {await other.has(each) for each in orders} == {ANNA, None}
+    mine = await one.place_order()
+    await fleet.settle()
+    assert await one.has(mine) == BO
+
+
+async def test_where_a_courier_is_counts_whichever_house_saw_them_last(fleet: Fleet) -> None:
+    one, other = fleet.houses
+    await one.there((ANNA, AWAY), (BO, AWAY))
+    fleet.wait(timedelta(seconds=60))
+    await other.there((BO, NEAR))
+    order_id = await one.place_order()
+    await fleet.settle()
+    delivery = await one.delivery(order_id)
+    assert (delivery.courier, delivery.status) == (BO, DeliveryStatus.ASSIGNED)
