@@ -12,7 +12,7 @@ from schemas.delivery_rules import DeliveryRules
 from schemas.dispatch import DispatchState
 from services.delivery.dispatching import showing
 from services.delivery.dispatching.dispatcher import Planned, plan_of
-from services.delivery.dispatching.reading import Sources, fleets_of, read_houses, read_rules
+from services.delivery.dispatching.reading import RulesRead, Sources, fleets_of, read_houses
 from services.kitchen.ready_times import ready_times
 from services.runtime import house_rules
 from services.runtime.database import Database
@@ -47,7 +47,7 @@ async def look(database: Database, tenant: str, now: datetime) -> Looked:
                 f"nobody has said where {tenant} is: heard delivery rules set --tenant {tenant} "
                 "place=LAT,LON"
             )
-        all_rules = await read_rules(connection)
+        all_rules = await RulesRead().now(connection)
         with_us = {t: rules for t, rules in all_rules.items() if rules.automatic or t == tenant}
         fleets = fleets_of(with_us)
         fleet = next(houses for houses in fleets.values() if tenant in houses)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -24,7 +25,7 @@ from cli.grammar import Command, json_option, tenant_option
 from cli.house_clock import on_screen, zone_of_house
 from cli.printing import json_line, note, say
 from cli.span import SPAN
-from schemas.deliveries import DeliveryChanged, DeliveryStatus, DeliveryStep
+from schemas.deliveries import DeliveryChanged, DeliveryStep
 from schemas.devices import Role
 from schemas.dispatch import DispatchState
 from schemas.envelope import envelope_of
@@ -56,23 +57,26 @@ def run(app: Application, *, tenant: str, off: bool, seconds: float | None, as_j
             f"nobody has said where {tenant} is: heard delivery rules set --tenant {tenant} "
             "place=LAT,LON"
         )
-    changed = BOOK.change(app, tenant, [f"automatic={'false' if off else 'true'}"])
     if off:
-        was = bool(changed.news)
+        was = bool(BOOK.change(app, tenant, ["automatic=false"]).news)
         said = "couriers are not asked by themselves any more" if was else "nobody was asked anyway"
         say(f"{said}: heard delivery assign says who brings what")
         return
-    note(
-        "couriers are asked by themselves from now on; "
-        f"heard dispatch run --tenant {tenant} --off ends that"
-    )
+
+    def switch_on() -> None:
+        BOOK.change(app, tenant, ["automatic=true"])
+        note(
+            "couriers are asked by themselves from now on; "
+            f"heard dispatch run --tenant {tenant} --off ends that"
+        )
+
     zone = zone_of_house(app, tenant)
     with visiting(app, tenant, Role.MANAGER) as (admitted,):
 
         def find() -> BrokerSettings:
             return replace(admitted, address=app.address()).settings()
 
-        asyncio.run(_Watching(find, tenant, zone, as_json=as_json).run(seconds))
+        asyncio.run(_Watching(find, tenant, zone, switch_on, as_json=as_json).run(seconds))
 
 
 class _Watching(Following):
@@ -82,11 +86,18 @@ class _Watching(Following):
         find: where the broker is now, and who we are there.
         tenant: whose dispatch.
         zone: of the house.
+        switch_on: has couriers asked; once we listen, to miss nothing of it.
         as_json: a document a line.
     """
 
     def __init__(
-        self, find: Callable[[], BrokerSettings], tenant: str, zone: ZoneInfo, *, as_json: bool
+        self,
+        find: Callable[[], BrokerSettings],
+        tenant: str,
+        zone: ZoneInfo,
+        switch_on: Callable[[], None],
+        *,
+        as_json: bool,
     ) -> None:
         filters = (
             plane_filter(Plane.STATE, tenant=tenant, tail="dispatch/plan"),
@@ -94,13 +105,27 @@ class _Watching(Following):
         )
         super().__init__(find, filters)
         self._zone: Final = zone
+        self._switch_on: Final = switch_on
+        self._listens: Final = asyncio.Event()
         self._as_json: Final = as_json
         self._trouble = ""
         self._left: dict[UUID, str] = {}
         """Why nobody brings what nobody brings, as it was printed."""
 
+    def beside(self) -> list[asyncio.Future[None]]:
+        """See `Following`."""
+        return [asyncio.ensure_future(self._begin())]
+
+    async def _begin(self) -> None:
+        # Where nothing runs it is switched on all the same: for when something does.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._listens.wait(), _LISTENS_S)
+        await asyncio.to_thread(self._switch_on)
+        await asyncio.Event().wait()
+
     def connected(self) -> None:
         """See `Following`."""
+        self._listens.set()
         if self._trouble:
             note("connected again")
         self._trouble = ""
@@ -145,8 +170,8 @@ class _Watching(Following):
             return
         words = _WORDS.get(step, step.value)
         who = delivery.courier or ""
-        why = delivery.reason if delivery.status is DeliveryStatus.WAITING else delivery.why
-        if step not in {DeliveryStep.ASSIGN, DeliveryStep.DECLINE, DeliveryStep.UNASSIGN}:
+        why = delivery.why if step is DeliveryStep.ASSIGN else None
+        if step in _WITH_REASON:
             why = delivery.reason
         told = " ".join(each for each in (delivery.number, words, who) if each)
         self._line(system_clock(), told if why is None else f"{told}: {why}")
@@ -155,6 +180,10 @@ class _Watching(Following):
         say(f"{on_screen(now, now, self._zone)}  {text}")
 
 
+_WITH_REASON: Final = frozenset(
+    {DeliveryStep.DECLINE, DeliveryStep.UNASSIGN, DeliveryStep.FAIL, DeliveryStep.CANCEL}
+)
+_LISTENS_S: Final = 3.0
 _WORDS: Final = {
     DeliveryStep.ASSIGN: "asked",
     DeliveryStep.UNASSIGN: "taken back",

@@ -89,6 +89,7 @@ def test_couriers_are_asked_once_dispatch_runs_and_the_next_one_when_one_decline
         said = watching.last_words()
         assert f"{number} asked anna: free now" in said
         assert f"{number} declined: a flat tyre" in said
+        assert f"{number} accepted by bo\n" in said, "what was said of somebody else is over"
         off = stack.done("dispatch", "run", "--off", *AT).out
         assert "not asked by themselves any more" in off
         assert "nobody was asked anyway" in stack.done("dispatch", "run", "--off", *AT).out
@@ -104,7 +105,7 @@ def test_people_pin_override_and_send_couriers_home(stack: Heard, roma: Restaura
     ):
         ended = stack.done("courier", "duty", "anna", "off", *AT)
         assert "is off duty" in ended.out
-        stack.done("dispatch", "run", "--for", "1s", *AT)
+        stack.done("delivery", "rules", "set", "automatic=true", *AT)
         placed = ordered(roma)
         order_id, number = UUID(placed["order_id"]), placed["number"]
         until(lambda: asked(away) == [order_id], "bo is asked, who alone is on duty")

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from schemas.deliveries import DeliveryStatus
 from schemas.delivery_requests import (
@@ -20,8 +21,8 @@ from schemas.orders import CancelOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import CourierReceipt
 from services.delivery.dispatching.inside import AskCourier, TakeBack
-from services.runtime import house_rules
 from services.runtime.database import Database
+from services.runtime.house_rules import HOUSE_RULES
 from tests.services.delivery_world import ANNA, BIKE, BO, CAR, DOOR, FAR
 from tests.services.dispatch_world import AUTOMATIC, AWAY, NEAR, DispatchWorld
 from tests.services.order_world import MANAGER, SCREEN, TILL
@@ -291,9 +292,13 @@ async def test_a_fault_in_one_house_leaves_the_others_their_dispatch(
     await well.there()
     order_id = await well.place_order()
     await broken.place_order()
+    rules = {**AUTOMATIC.model_dump(mode="json"), "answer_within_s": "of another release"}
     async with database.write() as connection:
-        rules = AUTOMATIC.model_copy(update={"place": None})
-        await house_rules.write(connection, broken.tenant, delivery=rules)
+        await connection.execute(
+            update(HOUSE_RULES)
+            .where(HOUSE_RULES.c.tenant == broken.tenant)
+            .values(delivery=rules, version=HOUSE_RULES.c.version + 1)
+        )
     await well.settle()
     assert await well.has(order_id) in {ANNA, BO}
 

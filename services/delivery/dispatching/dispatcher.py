@@ -29,7 +29,7 @@ from schemas.message import Request
 from services.delivery import open_orders
 from services.delivery.dispatching import showing, watching
 from services.delivery.dispatching.inside import AskCourier, NobodyBrings, Seen
-from services.delivery.dispatching.reading import Sources, fleets_of, read_houses, read_rules
+from services.delivery.dispatching.reading import RulesRead, Sources, fleets_of, read_houses
 from services.delivery.dispatching.situating import (
     HouseNow,
     Stop,
@@ -142,6 +142,7 @@ class Dispatcher:
         self._fleets: dict[str, _Fleet] = {}
         self._shown: dict[str, DispatchState] = {}
         self._known: set[str] = set()
+        self._rules = RulesRead()
         self.faults: Final[dict[str, str]] = {}
 
     async def run(self) -> None:
@@ -149,6 +150,7 @@ class Dispatcher:
         self._fleets.clear()
         self._shown.clear()
         self._known.clear()
+        self._rules = RulesRead()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(for_ever(self.look, self._look_every_s, "couriers are asked"))
             tasks.create_task(self._ways.run())
@@ -160,7 +162,7 @@ class Dispatcher:
             NotServing: this process does not serve; later, or elsewhere.
         """
         async with self._database.read() as connection:
-            houses = await read_rules(connection)
+            houses = await self._rules.now(connection)
             marks = await open_orders.read_marks(connection)
         self._forget(houses)
         automatic = {tenant: rules for tenant, rules in houses.items() if rules.automatic}

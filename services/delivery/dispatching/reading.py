@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,8 +23,11 @@ from services.delivery.models import LEGS, read_model
 from services.delivery.open_orders import seconds
 from services.delivery.tables import DELIVERIES
 from services.runtime.house_rules import HOUSE_RULES, delivery_of
+from services.runtime.house_versions import HouseVersions
 from services.runtime.ready_times import OrderKey, ReadyTime, ReadyTimes
 from services.runtime.whereabouts import WhereaboutsBook
+
+log = structlog.get_logger(__name__)
 
 _SOON_S: Final = 60.0
 """Food that should be ready and is not, takes so much longer, about."""
@@ -46,12 +51,28 @@ class Sources:
     whereabouts: WhereaboutsBook
 
 
-async def read_rules(connection: AsyncConnection) -> dict[str, DeliveryRules]:
-    """How each house delivers that has said where it is."""
-    of = HOUSE_RULES.c
-    query = select(of.tenant, of.delivery).where(of.delivery.is_not(None))
-    found = {row.tenant: delivery_of(row.delivery) for row in await connection.execute(query)}
-    return {tenant: rules for tenant, rules in found.items() if rules.place is not None}
+class RulesRead:
+    """How each house delivers that has said where it is; read anew where it is another."""
+
+    def __init__(self) -> None:
+        self._versions: Final = HouseVersions(HOUSE_RULES.c.delivery)
+        self._rules: Final[dict[str, DeliveryRules]] = {}
+
+    async def now(self, connection: AsyncConnection) -> dict[str, DeliveryRules]:
+        """As the rows say; a house whose rules cannot be read is dispatched by hand."""
+        changes = await self._versions.changes(connection)
+        for tenant in changes.gone:
+            self._rules.pop(tenant, None)
+        of = HOUSE_RULES.c
+        for tenant, version in changes.versions.items():
+            query = select(of.delivery).where(of.tenant == tenant)
+            self._rules.pop(tenant, None)
+            try:
+                self._rules[tenant] = delivery_of(await connection.scalar(query))
+            except ValidationError:
+                log.exception("a house's delivery rules cannot be read", tenant=tenant)
+            self._versions.saw(tenant, version)
+        return {t: rules for t, rules in self._rules.items() if rules.place is not None}
 
 
 def fleets_of(houses: Mapping[str, DeliveryRules]) -> Fleets:
