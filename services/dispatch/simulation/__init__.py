@@ -1,0 +1,1 @@
+"""An evening that never was: late kitchens, couriers who decline, policies side by side. Pure."""

@@ -1,0 +1,89 @@
+"""The policies that are compared: greedy nearest courier in two ways, and the planner. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from services.dispatch.planner import plan
+from services.dispatch.simulation.policy import Ask, Decision, Policy
+from services.dispatch.simulation.world import ride_s, rides
+from services.dispatch.situation import Courier, OpenOrder, Situation
+from services.dispatch.weights import Weights
+
+LEAD_S: Final = 60.0
+"""Couriers are asked so long before they have to leave: answering takes a while."""
+
+
+class AtPlacement:
+    """Greedy nearest courier: each order as it is placed, to the free courier who is there first.
+
+    The courier goes at once, and waits at the restaurant. Where nobody is free an order waits its
+    turn, before later ones. Never a bundle, and nobody is waited for.
+    """
+
+    def decide(self, situation: Situation) -> Decision:
+        """One free courier for each order, one order after the other."""
+        now, half = situation.now_s, situation.pickup_s / 2
+        free = [each for each in situation.couriers if each.free_s <= now]
+        asks = []
+        for order in self._called(situation):
+            can = [each for each in free if _can(each, order, now, half)]
+            if not can:
+                continue
+            nearest = min(can, key=lambda each: (_ride(each, order), each.free_s, each.name))
+            free.remove(nearest)
+            asks.append(Ask(nearest.name, (order.name,), now))
+        return Decision(asks)
+
+    def _called(self, situation: Situation) -> list[OpenOrder]:
+        return sorted(situation.orders, key=lambda order: order.placed_s)
+
+
+class WhenReady(AtPlacement):
+    """The same, but a courier is called when the food stands there."""
+
+    def _called(self, situation: Situation) -> list[OpenOrder]:
+        ready = [order for order in situation.orders if order.ready_p50_s <= situation.now_s]
+        return sorted(ready, key=lambda order: order.ready_p50_s)
+
+
+class Planned:
+    """The planner, asked again whenever something changed; see `services.dispatch.planner`."""
+
+    def __init__(self, weights: Weights | None = None) -> None:
+        self._weights = weights or Weights(lead_s=LEAD_S)
+
+    def decide(self, situation: Situation) -> Decision:
+        """What the plan says must be told now."""
+        found = plan(situation, rides, self._weights)
+        return Decision(
+            [Ask(trip.courier, trip.orders, trip.leave_s) for trip in found.to_tell(situation)],
+            again_s=found.again_s,
+            why={each.order: each.why for each in found.left_out},
+        )
+
+
+def _alone() -> Policy:
+    return Planned(replace(Weights(lead_s=LEAD_S), most_in_bundle=1))
+
+
+POLICIES: Final[Mapping[str, Callable[[], Policy]]] = {
+    "assign-at-placement": AtPlacement,
+    "called-when-ready": WhenReady,
+    "planned": Planned,
+    "planned-alone": _alone,
+}
+"""By their names, in the order in which they are shown."""
+
+
+def _ride(courier: Courier, order: OpenOrder) -> float:
+    return ride_s(courier.place, order.pickup, courier.mode)
+
+
+def _can(courier: Courier, order: OpenOrder, now: float, half_pickup: float) -> bool:
+    there = max(now + _ride(courier, order) + half_pickup, order.ready_p50_s)
+    declined = courier.name in order.declined_by
+    return not declined and math.isfinite(there) and there <= courier.shift_end_s
