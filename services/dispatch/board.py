@@ -92,12 +92,13 @@ class Board:
     def early(self, spread: Spread) -> Spread:
         """How much later than the p50 of its being ready a courier should be there.
 
-        A courier who is there too soon waits at `price`, food that is ready waits for a guest: it
-        costs least to be there when the food is ready with the odds of `price` to 1 (the newsvendor
-        of inventory theory). Of a logistic distribution that moment is its p50 and the logarithm of
-        the odds times its scale.
+        A courier who is there too soon waits at `price` and `counter`, food that is ready waits
+        for a guest: it costs least to be there when the food is ready with the odds of those two
+        (the newsvendor of inventory theory). Of a logistic distribution that moment is its p50 and
+        the logarithm of the odds times its scale.
         """
-        odds = max(self.price, _LEAST_ODDS) / max(self.weights.wait, _LEAST_ODDS)
+        waits = self.price + self.weights.counter
+        odds = max(waits, _LEAST_ODDS) / max(self.weights.wait, _LEAST_ODDS)
         return spread * math.log(odds)
 
 

@@ -130,6 +130,7 @@ class Days:
         count = len(group)
         cost = weights.wait * (count * (departed - board.now_s) + sum(known.after))
         cost += weights.detour * known.detour + self._unfair[k] * count
+        cost += weights.counter * (pickup - there)
         if pickup > ready:
             cost += weights.cold * count * (pickup - ready)
         if known.promised is not None:

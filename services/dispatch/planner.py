@@ -46,7 +46,7 @@ def plan(situation: Situation, travel: Travel, weights: Weights | None = None) -
         trips, costs = _timed(board, k, groups)
         cost += costs
         if trips and not trips[0].told:
-            again = min(again, max(trips[0].leave_s - weights.lead_s, board.free[k]))
+            again = min(again, trips[0].leave_s - weights.lead_s)
         if trips:
             routes.setdefault(board.couriers[k].name, []).extend(trips)
     for i in sorted(found.left):
@@ -93,6 +93,6 @@ def _timed(board: Board, k: int, groups: list[tuple[int, ...]]) -> tuple[list[Tr
 
 
 def _now(board: Board, k: int, times: Trips) -> bool:
-    """Whether the courier must be told now: they are free, and it is time to leave."""
-    free = board.couriers[k].free_s <= board.now_s
-    return free and bool(times.leave[0, 0] <= board.now_s + board.weights.lead_s)
+    """Whether the courier must be told now: within the lead they are free and have to leave."""
+    soon = board.now_s + board.weights.lead_s
+    return board.couriers[k].free_s <= soon and bool(times.leave[0, 0] <= soon)

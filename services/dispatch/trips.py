@@ -134,6 +134,7 @@ def go(board: Board, bundles: Bundles, start: Integers, free: Floats, which: Int
         late = np.maximum(0.0, at - board.promised[bundles.order[:, j]][:, None])
         cost += on[:, None] * (weights.wait * (at - board.now_s) + weights.late * late)
     cost += weights.cold * bundles.count[:, None] * np.maximum(0.0, pickup - ready)
+    cost += weights.counter * (pickup - arrive - half)
     cost += weights.detour * bundles.detour[mode].T
     end = np.maximum(board.end[which][None, :], leave)
     cost += board.price * (np.minimum(done, end) - leave)

@@ -24,6 +24,8 @@ class Weights:
             little that it decides between equals alone, and the shorter ride is taken.
         courier_when_busy: what it costs more for each open order on each courier at work, beyond
             the first: where twenty wait and ten ride, a second of a courier is one of others' too.
+        counter: what a courier's second costs more while they wait at a restaurant for food that
+            is late: it says how surely the food should be ready when they come.
         overtime: a second of a courier's work after the shift has ended.
         fairness: for each order that a courier had more than the others had in the mean, when
             one more is given to them. It also spares those who stand where most is ordered, for
@@ -44,6 +46,7 @@ class Weights:
     detour: float = 0.2
     courier: float = 0.01
     courier_when_busy: float = 0.2
+    counter: float = 0.3
     overtime: float = 0.1
     fairness: float = 100.0
     stranded: float = 14_400.0

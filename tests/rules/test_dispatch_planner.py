@@ -197,3 +197,70 @@ def test_an_order_pinned_to_somebody_goes_with_them() -> None:
     found = plan(Situation(NOW_S, (order("a", pinned="far"),), (courier("near"), far)), straight)
     assert [route.courier for route in found.routes] == ["far"]
     assert trips_of(found)[0].reason.startswith("pinned to them")
+
+
+# -- telling ahead -----------------------------------------------------------------------------
+
+
+def test_a_courier_is_told_the_lead_before_they_have_to_leave() -> None:
+    a, c = order("a", ready_min=20.0), courier("c", away_m=1_500.0)
+    leaves = NOW_S + 20 * 60 - 60 - 300
+    ahead, situation = Weights(lead_s=90.0), Situation(NOW_S, (a,), (c,), pickup_s=120.0)
+    early = plan(situation, straight, ahead)
+    assert early.to_tell(situation) == []
+    assert early.again_s == pytest.approx(leaves - 90)
+    later = replace(situation, now_s=early.again_s)
+    told = plan(later, straight, ahead).to_tell(later)
+    assert [trip.leave_s for trip in told] == [pytest.approx(leaves)]
+    assert plan(later, straight).to_tell(later) == []
+
+
+def test_a_courier_who_is_free_within_the_lead_is_told_on_their_way() -> None:
+    c = courier("c", free_s=NOW_S + 60)
+    situation = Situation(NOW_S, (order("a"),), (c,))
+    assert plan(situation, straight).to_tell(situation) == []
+    assert plan(situation, straight).again_s == c.free_s
+    told = plan(situation, straight, Weights(lead_s=60.0)).to_tell(situation)
+    assert [trip.leave_s for trip in told] == [c.free_s]
+    assert told[0].reason.startswith("free in 1 min")
+    shorter = plan(situation, straight, Weights(lead_s=45.0))
+    assert shorter.to_tell(situation) == []
+    assert shorter.again_s == c.free_s - 45
+
+
+def test_only_the_first_trip_of_a_courier_is_told_however_long_the_lead() -> None:
+    apart = (order("east", restaurant="e"), order("west", restaurant="w", pickup=(0.0, 900.0)))
+    situation = Situation(NOW_S, apart, (courier("c"),))
+    found = plan(situation, straight, Weights(lead_s=7_200.0))
+    assert [trip.told for trip in trips_of(found)] == [True, False]
+
+
+@settings(max_examples=60, deadline=None)
+@given(situations(), st.sampled_from([0.0, 60.0, 600.0]))
+def test_who_is_told_leaves_within_the_lead_and_who_is_not_is_asked_for_later(
+    situation: Situation, lead_s: float
+) -> None:
+    found = plan(situation, straight, Weights(lead_s=lead_s))
+    for trip in found.to_tell(situation):
+        assert trip.leave_s <= NOW_S + lead_s
+    assert found.again_s > NOW_S
+
+
+# -- how long couriers wait --------------------------------------------------------------------
+
+
+def test_the_dearer_a_wait_at_the_counter_the_later_couriers_come_for_food_that_is_not_sure() -> (
+    None
+):
+    unsure = order("a", ready_min=20.0, ready_p90_s=NOW_S + 35 * 60)
+    situation = Situation(NOW_S, (unsure,), (courier("c"),))
+    arrive = [
+        trips_of(plan(situation, straight, Weights(counter=counter)))[0].arrive_s
+        for counter in (0.0, 0.3, 0.9, 3.0)
+    ]
+    assert arrive == sorted(arrive)
+    assert arrive[0] < arrive[1] < NOW_S + 20 * 60 < arrive[3]
+    sure = replace(unsure, ready_p90_s=unsure.ready_p50_s)
+    for counter in (0.0, 3.0):
+        found = plan(replace(situation, orders=(sure,)), straight, Weights(counter=counter))
+        assert trips_of(found)[0].arrive_s == pytest.approx(NOW_S + 20 * 60 - 60)
