@@ -35,6 +35,11 @@ PLACES: dict[str, Place] = {
         "evaluate",
         "Run a day of Grubhub's delivery problem, and say how good the planner is.",
     ),
+    "simulate": Place(
+        "cli.commands.dispatch_simulate",
+        "simulate",
+        "Live through an evening with late kitchens, policies side by side.",
+    ),
 }
 
 

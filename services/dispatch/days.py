@@ -61,6 +61,7 @@ class Days:
     _mode: list[int] = field(init=False)
     _unfair: list[float] = field(init=False)
     _capacity: list[float] = field(init=False)
+    _may_bring: list[list[bool]] = field(init=False)
     _all_may: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +72,7 @@ class Days:
         self._start, self._mode = board.start.tolist(), board.mode.tolist()
         self._unfair = [board.weights.fairness * max(0.0, had) for had in board.had.tolist()]
         self._capacity = board.capacity.tolist()
+        self._may_bring = board.allowed.T.tolist()
         self._all_may = bool(board.allowed.all())
 
     def cost(self, k: int, trips: list[Group]) -> float:
@@ -145,7 +147,10 @@ class Days:
         return Step(cost, pickup, ready, known.last, done)
 
     def _may(self, k: int, group: Group) -> bool:
-        return self._all_may or all(bool(self.board.allowed[i, k]) for i in group)
+        if self._all_may:
+            return True
+        mine = self._may_bring[k]
+        return all(mine[i] for i in group)
 
     def _bundle(self, mode: int, group: Group) -> _Bundle:
         known = self._bundles.get((mode, group))

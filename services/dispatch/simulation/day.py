@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -95,6 +96,7 @@ class _Day:
     _open: dict[str, Placed] = field(default_factory=dict)
     _ended: dict[str, Ended] = field(default_factory=dict)
     _declined: dict[str, dict[str, float]] = field(default_factory=dict)
+    _refused: Counter[str] = field(default_factory=Counter)
     _why: dict[str, str] = field(default_factory=dict)
     _riders: dict[str, Riding] = field(default_factory=dict)
     _indexes: dict[str, int] = field(default_factory=dict)
@@ -123,7 +125,7 @@ class _Day:
             if self._changed and self.now <= self.world.setting.end_s:
                 self._decide()
         for name in list(self._open):
-            self._explain(name, self._why.get(name) or self._why_open(name))
+            self._explain(name, self._why_open(name))
         for riding in self._riders.values():
             riding.halt(self.now)
         return Evening(list(self._ended.values()), list(self._riders.values()), self._waited)
@@ -231,6 +233,7 @@ class _Day:
         each.declined += not lapsed
         for order in job.orders:
             self._declined.setdefault(order.name, {})[each.rider.name] = self.now + _FORGOTTEN_S
+            self._refused[order.name] += 1
         self._give_back(job.orders)
 
     def _accept(self, each: Riding, job: Job) -> None:
@@ -383,14 +386,14 @@ class _Day:
         self._open.pop(name, None)
 
     def _why_open(self, name: str) -> str:
-        """Why an order that a policy says nothing about never had a courier."""
+        """Why an order never had a courier until the evening was over."""
         if not self.world.riders:
             return "there are no couriers"
         if all(each.noticed for each in self._riders.values()):
             return "every courier was lost"
-        if self._declined.get(name):
-            return "every courier who was asked has declined it, or did not answer"
-        return "no courier was free before the end of the shifts"
+        if self._refused[name]:
+            return "every courier who was asked declined it, or did not answer"
+        return self._why.get(name) or "no courier was free before the end of the shifts"
 
     def _change(self) -> None:
         self._changed = True

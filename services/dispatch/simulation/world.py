@@ -50,7 +50,7 @@ class Setting:
 
     seed: int = 1
     orders: int = 200
-    couriers: int = 20
+    couriers: int = 24
     restaurants: int = 8
     late: float = 0.3
     bad_hours: float = 0.25

@@ -1,0 +1,43 @@
+"""`heard dispatch simulate`: policies side by side, as a table and as JSON."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.dispatch.simulation.policies import POLICIES
+from tests.cli.conftest import Heard
+
+SMALL: Final = ("--orders", "24", "--couriers", "6", "--restaurants", "3")
+
+
+def test_policies_meet_the_same_evening_and_the_seed_says_which(heard: Heard) -> None:
+    first = heard.done("dispatch", "simulate", *SMALL, "--json").json
+    assert list(first["policies"]) == list(POLICIES)
+    assert first == heard.done("dispatch", "simulate", *SMALL, "--json").json
+    for figures in first["policies"].values():
+        assert figures["orders"] == 24
+        assert figures["delivered"] + figures["explained"] == 24
+        assert sum(figures["why"].values()) == figures["explained"]
+    both = ("--policy", "planned", "--policy", "assign-at-placement", "--days", "2")
+    told = heard.done("dispatch", "simulate", *SMALL, *both, "--seed", "7", "--json").json
+    assert list(told["policies"]) == ["assign-at-placement", "planned"]
+    assert (told["setting"]["seed"], told["days"]) == (7, 2)
+
+
+def test_the_table_says_why_orders_were_not_brought(heard: Heard) -> None:
+    one = ("--policy", "called-when-ready")
+    shown = heard.done("dispatch", "simulate", *SMALL, *one, "--decline", "1")
+    lines = [line.split("\t") for line in shown.out.splitlines()]
+    assert lines[0][:3] == ["policy", "delivered", "click to door"]
+    assert lines[1][:3] == ["called-when-ready", "0 of 24", ""]
+    assert "called-when-ready: 24 not brought: every courier who was asked" in shown.err
+
+
+def test_an_evening_without_anybody_or_anything_is_told_like_any_other(heard: Heard) -> None:
+    nobody = heard.done("dispatch", "simulate", "--orders", "5", "--couriers", "0", "--json").json
+    for figures in nobody["policies"].values():
+        assert figures["why"] == {"there are no couriers": 5}
+        assert figures["click_to_door_mean"] is None
+    nothing = heard.done("dispatch", "simulate", "--orders", "0", "--json").json
+    assert {each["orders"] for each in nothing["policies"].values()} == {0}
+    assert "--decline" in heard("dispatch", "simulate", "--decline", "2").complaint
