@@ -34,6 +34,15 @@ _SHARE: Final = click.FloatRange(0, 1)
               show_default=True, help="So many have a shift.")  # fmt: skip
 @click.option("--restaurants", type=click.IntRange(1, 100), default=_USUAL.restaurants,
               show_default=True, help="So many cook.")  # fmt: skip
+@click.option(
+    "--prep",
+    "prep_min",
+    type=click.FloatRange(1, 120),
+    default=_USUAL.prep_min,
+    show_default=True,
+    metavar="MINUTES",
+    help="So long cooking takes, as kitchens say.",
+)
 @click.option("--late", type=click.FloatRange(0, 5), default=_USUAL.late, show_default=True,
               help="By this share cooking takes longer than kitchens say.")  # fmt: skip
 @click.option("--decline", type=_SHARE, default=_USUAL.decline, show_default=True,
@@ -56,6 +65,7 @@ def simulate(
     orders: int,
     couriers: int,
     restaurants: int,
+    prep_min: float,
     late: float,
     decline: float,
     silent: float,
@@ -74,7 +84,8 @@ def simulate(
 
     assign-at-placement sends the nearest free courier as an order is placed, to wait at the
     restaurant. called-when-ready calls them when the food stands there. planned is the planner,
-    timed to when food is predicted to be ready; planned-alone is that without bundles.
+    timed to when food is predicted to be ready; planned-alone is that without bundles, and
+    planned-preposition also sends who has nothing to do to where orders are expected.
 
     Times are minutes. Couriers' waiting at restaurants is counted for each order delivered; spread
     is the standard deviation of what couriers bring in an hour.
@@ -89,6 +100,7 @@ def simulate(
         orders=orders,
         couriers=couriers,
         restaurants=restaurants,
+        prep_min=prep_min,
         late=late,
         decline=decline,
         silent=silent,

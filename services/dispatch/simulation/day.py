@@ -134,8 +134,6 @@ class _Day:
 
     def _decide(self) -> None:
         self._changed = False
-        if not self._open:
-            return
         decision = self.policy.decide(self._situation())
         self._why |= decision.why
         self._carry_out(decision)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from services.dispatch.planner import plan
-from services.dispatch.simulation.policy import Ask, Decision, Policy
+from services.dispatch.prepositioning import Prepositioning, expected_of, preposition
+from services.dispatch.simulation.policy import Ask, Decision, Move, Policy
 from services.dispatch.simulation.world import ride_s, rides
-from services.dispatch.situation import Courier, OpenOrder, Situation
+from services.dispatch.situation import Courier, OpenOrder, Plan, Situation
 from services.dispatch.weights import Weights
 
 LEAD_S: Final = 60.0
@@ -51,23 +51,46 @@ class WhenReady(AtPlacement):
 
 
 class Planned:
-    """The planner, asked again whenever something changed; see `services.dispatch.planner`."""
+    """The planner, asked again whenever something changed; see `services.dispatch.planner`.
 
-    def __init__(self, weights: Weights | None = None) -> None:
+    Couriers of whom the plan says nothing may be sent to where orders are expected, as many as
+    came there in the last hour; see `services.dispatch.prepositioning`.
+    """
+
+    def __init__(
+        self, weights: Weights | None = None, prepositioning: Prepositioning | None = None
+    ) -> None:
         self._weights = weights or Weights(lead_s=LEAD_S)
+        self._prepositioning = prepositioning
+        self._seen: dict[str, OpenOrder] = {}
 
     def decide(self, situation: Situation) -> Decision:
         """What the plan says must be told now."""
+        self._seen |= {order.name: order for order in situation.orders}
         found = plan(situation, rides, self._weights)
         return Decision(
             [Ask(trip.courier, trip.orders, trip.leave_s) for trip in found.to_tell(situation)],
+            self._moves(situation, found),
             again_s=found.again_s,
             why={each.order: each.why for each in found.left_out},
         )
 
+    def _moves(self, situation: Situation, found: Plan) -> list[Move]:
+        if self._prepositioning is None:
+            return []
+        now, busy = situation.now_s, {route.courier for route in found.routes}
+        idle = [each for each in situation.couriers if each.free_s <= now and each.name not in busy]
+        expected = expected_of(self._seen.values(), now)
+        sent = preposition(idle, expected, rides, self._prepositioning)
+        return [Move(each.courier, each.place) for each in sent]
+
 
 def _alone() -> Policy:
-    return Planned(replace(Weights(lead_s=LEAD_S), most_in_bundle=1))
+    return Planned(Weights(lead_s=LEAD_S, most_in_bundle=1))
+
+
+def _prepositioned() -> Policy:
+    return Planned(prepositioning=Prepositioning())
 
 
 POLICIES: Final[Mapping[str, Callable[[], Policy]]] = {
@@ -75,6 +98,7 @@ POLICIES: Final[Mapping[str, Callable[[], Policy]]] = {
     "called-when-ready": WhenReady,
     "planned": Planned,
     "planned-alone": _alone,
+    "planned-preposition": _prepositioned,
 }
 """By their names, in the order in which they are shown."""
 

@@ -38,6 +38,7 @@ class Setting:
         orders: how many are placed.
         couriers: how many have a shift.
         restaurants: how many cook.
+        prep_min: minutes that cooking takes by what kitchens say, in the mean over kitchens.
         late: by what share cooking takes longer than kitchens say, in the mean over kitchens.
         bad_hours: the share of kitchens that have an hour in which all takes twice as long.
         stopped: the share of kitchens that from some moment on finish nothing.
@@ -52,6 +53,7 @@ class Setting:
     orders: int = 200
     couriers: int = 24
     restaurants: int = 8
+    prep_min: float = 13.0
     late: float = 0.3
     bad_hours: float = 0.25
     stopped: float = 0.0
@@ -169,7 +171,7 @@ def _kitchens(setting: Setting) -> tuple[tuple[Restaurant, ...], tuple[Placed, .
         Restaurant(f"r{number + 1}", _near(draw, (0.0, 0.0), _TOWN_M)) for number in range(count)
     )
     popular = draw.gamma(2.0, size=count)
-    usual_s = draw.uniform(8 * _MINUTE_S, 18 * _MINUTE_S, count)
+    usual_s = draw.uniform(0.6, 1.4, count) * setting.prep_min * _MINUTE_S
     slow = 1.0 + setting.late * draw.uniform(0.3, 1.7, count)
     bad_from = np.where(
         draw.uniform(size=count) < setting.bad_hours,

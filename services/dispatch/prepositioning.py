@@ -1,0 +1,154 @@
+"""Where couriers with nothing to do should be: near what is going to be ordered. Pure.
+
+How many orders a restaurant gets soon is about a Poisson distribution of what it is expected to
+get. The first courier beside it is worth the ride that somebody else would have had, as often as
+one order comes at least; the second as often as two do, and so on. Couriers and places beside
+restaurants are paired so that they gain most together, less what the way there costs. Nobody is
+sent who gains nothing, and who stands at their restaurant already stays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.special import gammainc
+
+from services.dispatch.matching import best_pairs
+from services.dispatch.situation import Courier, Floats, OpenOrder, Place, Travel
+
+_HOUR_S: Final = 3_600.0
+_MOST_AT_ONE: Final = 6
+"""No more couriers than these are sent to one restaurant."""
+_LONGEST_S: Final = 12 * _HOUR_S
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a restaurant is expected to get.
+
+    Attributes:
+        restaurant: its name.
+        place: where it is.
+        hourly: orders an hour.
+    """
+
+    restaurant: str
+    place: Place
+    hourly: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepositioning:
+    """How couriers are prepositioned.
+
+    Attributes:
+        soon_s: orders are looked for so far ahead; about how long a courier stays idle.
+        ride_price: what a second of the way there costs, in seconds that guests wait.
+        near_s: who is so near to a restaurant stands there.
+    """
+
+    soon_s: float = 900.0
+    ride_price: float = 0.2
+    near_s: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A courier with nothing to do should go to a restaurant.
+
+    Attributes:
+        courier: who.
+        restaurant: where to.
+        place: where that is.
+        why: in plain words.
+    """
+
+    courier: str
+    restaurant: str
+    place: Place
+    why: str
+
+
+def expected_of(
+    orders: Iterable[OpenOrder], now_s: float, window_s: float = _HOUR_S
+) -> list[Expected]:
+    """What restaurants are expected to get, if it goes on as in the last hour; by their names.
+
+    Args:
+        orders: what was placed, each once, also what is closed by now.
+        now_s: the moment.
+        window_s: how far is looked back.
+    """
+    places: dict[str, Place] = {}
+    times: Counter[str] = Counter()
+    for order in orders:
+        if now_s - window_s < order.placed_s <= now_s:
+            places[order.restaurant] = order.pickup
+            times[order.restaurant] += 1
+    hours = window_s / _HOUR_S
+    return [Expected(name, place, times[name] / hours) for name, place in sorted(places.items())]
+
+
+def preposition(
+    idle: Sequence[Courier],
+    expected: Sequence[Expected],
+    travel: Travel,
+    how: Prepositioning | None = None,
+) -> list[Sent]:
+    """Say who should go where; couriers who should stay are not in it.
+
+    Args:
+        idle: couriers with nothing to do, where they are now.
+        expected: what restaurants are expected to get.
+        travel: how long ways are; one that it does not know is not taken.
+        how: see `Prepositioning`; None for the usual.
+    """
+    how = how or Prepositioning()
+    couriers = [each for each in idle if all(map(math.isfinite, each.place))]
+    known = [
+        each
+        for each in expected
+        if all(map(math.isfinite, each.place)) and 0 < each.hourly < math.inf
+    ]
+    if not couriers or not known:
+        return []
+    ride = _rides(couriers, known, travel)
+    reached = np.isfinite(ride)
+    # What a courier beside a restaurant saves: the ride of one who is anywhere else.
+    saved = np.where(reached, ride, 0.0).sum(axis=0) / np.maximum(1, reached.sum(axis=0))
+    coming = np.array([each.hourly * how.soon_s / _HOUR_S for each in known])
+    gain = np.empty((len(couriers), len(known) * _MOST_AT_ONE))
+    for number in range(_MOST_AT_ONE):
+        # So likely more orders than `number` come: a Poisson distribution's tail.
+        likely = gammainc(number + 1, coming)
+        gain[:, number::_MOST_AT_ONE] = likely * saved - how.ride_price * ride
+    gain[~np.repeat(reached, _MOST_AT_ONE, axis=1)] = -np.inf
+    sent = []
+    for k, slot in best_pairs(gain):
+        to = known[slot // _MOST_AT_ONE]
+        away = float(ride[k, slot // _MOST_AT_ONE])
+        if away > how.near_s:
+            why = f"{to.hourly:.0f} orders an hour expected at {to.restaurant}"
+            why += f", {max(1, round(away / 60))} min away"
+            sent.append(Sent(couriers[k].name, to.restaurant, to.place, why))
+    return sorted(sent, key=lambda each: each.courier)
+
+
+def _rides(couriers: Sequence[Courier], known: Sequence[Expected], travel: Travel) -> Floats:
+    """Seconds from each courier to each restaurant; infinite where nobody knows a way."""
+    count = len(couriers)
+    points = [each.place for each in couriers] + [each.place for each in known]
+    places = np.array(points, dtype=np.float64)
+    ride = np.full((count, len(known)), np.inf)
+    for mode in sorted({each.mode for each in couriers}):
+        said = np.asarray(travel(places, mode), dtype=np.float64)
+        if said.shape != (len(places), len(places)):
+            continue
+        of_mode = [k for k, each in enumerate(couriers) if each.mode == mode]
+        ride[of_mode] = said[of_mode, count:]
+    return np.where((ride >= 0) & (ride <= _LONGEST_S), ride, np.inf)
