@@ -10,13 +10,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from cli.dispatch_plot import Drawn, plot
+from cli.failures import Failure
 from cli.grammar import Command, json_option
 from cli.printing import note, show_json, show_table
 from cli.progress import progress_bar
+from cli.whole_file import writing
 from services.dispatch.simulation.comparing import Lived, live
 from services.dispatch.simulation.metrics import Metrics, mean_of
 from services.dispatch.simulation.policies import POLICIES
@@ -59,6 +63,8 @@ _SHARE: Final = click.FloatRange(0, 1)
               help="Of all that is drawn.")  # fmt: skip
 @click.option("--days", type=click.IntRange(1, 1_000), default=1, show_default=True,
               help="Means over so many evenings, of this seed and the next ones.")  # fmt: skip
+@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path),
+              metavar="FILE.svg", help="Draw it, too.")  # fmt: skip
 @json_option
 def simulate(
     *,
@@ -74,6 +80,7 @@ def simulate(
     policies: Sequence[str],
     seed: int,
     days: int,
+    picture: Path | None,
     as_json: bool,
 ) -> None:
     """Live through an evening that never was, with several policies side by side.
@@ -93,8 +100,11 @@ def simulate(
     Examples:
       heard dispatch simulate
       heard dispatch simulate --late 0.6 --decline 0.3 --days 10
+      heard dispatch simulate --couriers 30 --plot evening.svg
       heard dispatch simulate --policy assign-at-placement --policy planned --json
     """
+    if picture is not None and picture.suffix != ".svg":
+        raise Failure(f"{picture}: the picture is an SVG, name it FILE.svg")
     setting = Setting(
         seed=seed,
         orders=orders,
@@ -116,6 +126,9 @@ def simulate(
         for number, each in enumerate(_lived(evenings)):
             lived[each.policy].append(each)
             progress(number + 1)
+    if picture is not None:
+        with writing(picture) as file:
+            file.write(plot([_drawn(lived[name]) for name in chosen], _subtitle(setting, days)))
     means = {name: mean_of([each.metrics for each in lived[name]]) for name in chosen}
     if as_json:
         show_json(
@@ -156,6 +169,25 @@ def _why(lived: Sequence[Lived]) -> dict[str, int]:
     for each in lived:
         found.update(each.why)
     return dict(sorted(found.items()))
+
+
+def _drawn(lived: Sequence[Lived]) -> Drawn:
+    means = mean_of([each.metrics for each in lived])
+    return Drawn(
+        policy=lived[0].policy,
+        food_waited=means.food_waited_mean,
+        couriers_waited=means.courier_waited_mean,
+        click_to_door=sorted(took for each in lived for took in each.click_to_door),
+        orders=sum(int(each.metrics.orders) for each in lived),
+    )
+
+
+def _subtitle(setting: Setting, days: int) -> str:
+    return (
+        f"{'One evening' if days == 1 else f'{days} evenings'} of {setting.orders} orders, "
+        f"{setting.couriers} couriers and {setting.restaurants} restaurants; "
+        f"cooking takes {setting.late:.0%} longer than said, {setting.decline:.0%} decline"
+    )
 
 
 def _document(metrics: Metrics) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree as ET
 
 from services.dispatch.simulation.policies import POLICIES
 from tests.cli.conftest import Heard
@@ -41,3 +43,19 @@ def test_an_evening_without_anybody_or_anything_is_told_like_any_other(heard: He
     nothing = heard.done("dispatch", "simulate", "--orders", "0", "--json").json
     assert {each["orders"] for each in nothing["policies"].values()} == {0}
     assert "--decline" in heard("dispatch", "simulate", "--decline", "2").complaint
+
+
+def test_the_picture_names_each_policy_and_draws_what_became_of_it(
+    heard: Heard, tmp_path: Path
+) -> None:
+    picture = tmp_path / "evening.svg"
+    heard.done("dispatch", "simulate", *SMALL, "--plot", str(picture))
+    svg = ET.fromstring(picture.read_text())  # noqa: S314 - our own picture
+    words = [each.text for each in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert all(words.count(name) == 2 for name in POLICIES)
+    lines = [each.get("points", "") for each in svg.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert sum(1 for each in lines if len(each.split()) > 100) == len(POLICIES)
+    assert picture.stat().st_size < 60_000
+    nobody = ("--orders", "0", "--couriers", "0")
+    heard.done("dispatch", "simulate", *nobody, "--plot", str(picture))
+    assert "name it FILE.svg" in heard("dispatch", "simulate", "--plot", "a.png").complaint
