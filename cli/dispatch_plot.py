@@ -1,6 +1,7 @@
 """Policies of a simulated evening as a picture: who waited, and when guests had their food.
 
-It is an SVG of a few kilobytes, which browsers and Markdown pages show as it is.
+It is an SVG of a few kilobytes, which browsers and Markdown pages show as it is. In a terminal bars
+of blocks show who waited.
 """
 
 from __future__ import annotations
@@ -41,6 +42,27 @@ class Drawn:
     couriers_waited: float
     click_to_door: Sequence[float]
     orders: int
+
+
+def bars(drawn: Sequence[Drawn], room: int) -> list[str]:
+    """Who waited, as lines of a terminal.
+
+    Args:
+        drawn: the policies, at least one.
+        room: how many cells a line may have.
+    """
+    waits = [value for each in drawn for value in (each.food_waited, each.couriers_waited)]
+    most = max([1.0, *(value for value in waits if math.isfinite(value))])
+    names = max(len(each.policy) for each in drawn)
+    longest = max(10, room - names - len("  couriers   999.9"))
+    found = []
+    for each in drawn:
+        lines = ((each.policy, "food", each.food_waited), ("", "couriers", each.couriers_waited))
+        for name, word, value in lines:
+            long = round(value / most * longest) if math.isfinite(value) else 0
+            said = f"{value:.1f}" if math.isfinite(value) else ""
+            found.append(f"{name:{names}}  {word:8}  {'█' * long} {said}".rstrip())
+    return found
 
 
 def plot(drawn: Sequence[Drawn], subtitle: str) -> str:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from rich.console import Console
 
-from cli.dispatch_plot import Drawn, plot
+from cli.dispatch_plot import Drawn, bars, plot
 from cli.failures import Failure
 from cli.grammar import Command, json_option
-from cli.printing import note, show_json, show_table
+from cli.printing import note, say, show_json, show_table
 from cli.progress import progress_bar
 from cli.whole_file import writing
 from services.dispatch.simulation.comparing import Lived, live
@@ -28,6 +29,8 @@ from services.dispatch.simulation.world import Setting
 
 _USUAL: Final = Setting()
 _DIGITS: Final = 4
+_WORTH_WORKERS: Final = 400
+"""For fewer orders than these in all, workers would take longer to start than to work."""
 _SHARE: Final = click.FloatRange(0, 1)
 
 
@@ -126,10 +129,11 @@ def simulate(
         for number, each in enumerate(_lived(evenings)):
             lived[each.policy].append(each)
             progress(number + 1)
+    means = {name: mean_of([each.metrics for each in lived[name]]) for name in chosen}
+    drawn = [_drawn(lived[name], means[name]) for name in chosen]
     if picture is not None:
         with writing(picture) as file:
-            file.write(plot([_drawn(lived[name]) for name in chosen], _subtitle(setting, days)))
-    means = {name: mean_of([each.metrics for each in lived[name]]) for name in chosen}
+            file.write(plot(drawn, _subtitle(setting, days)))
     if as_json:
         show_json(
             {
@@ -142,6 +146,10 @@ def simulate(
         )
         return
     show_table(_HEADS, [(name, *_cells(means[name])) for name in chosen], empty="")
+    if sys.stdout.isatty():
+        say("\nMinutes of waiting for each order:")
+        for line in bars(drawn, Console().width):
+            say(line)
     for name in chosen:
         for why, times in _why(lived[name]).items():
             note(f"{name}: {times} not brought: {why}")
@@ -154,9 +162,9 @@ _HEADS: Final = (
 
 
 def _lived(evenings: list[tuple[Setting, str]]) -> Iterator[Lived]:
-    """Each evening by its policy, in this sequence; several at once where there are processors."""
+    """Each evening by its policy, in this sequence; several at once where it is worth it."""
     workers = min(len(evenings), os.cpu_count() or 1)
-    if workers < 2:
+    if workers < 2 or sum(setting.orders for setting, _ in evenings) < _WORTH_WORKERS:
         yield from (live(setting, policy) for setting, policy in evenings)
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
@@ -171,8 +179,7 @@ def _why(lived: Sequence[Lived]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _drawn(lived: Sequence[Lived]) -> Drawn:
-    means = mean_of([each.metrics for each in lived])
+def _drawn(lived: Sequence[Lived], means: Metrics) -> Drawn:
     return Drawn(
         policy=lived[0].policy,
         food_waited=means.food_waited_mean,

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+import pytest
+
+from cli.dispatch_plot import Drawn, bars
+from services.dispatch.simulation.comparing import live
 from services.dispatch.simulation.policies import POLICIES
+from services.dispatch.simulation.world import Setting
 from tests.cli.conftest import Heard
 
 SMALL: Final = ("--orders", "24", "--couriers", "6", "--restaurants", "3")
@@ -24,6 +29,15 @@ def test_policies_meet_the_same_evening_and_the_seed_says_which(heard: Heard) ->
     told = heard.done("dispatch", "simulate", *SMALL, *both, "--seed", "7", "--json").json
     assert list(told["policies"]) == ["assign-at-placement", "planned"]
     assert (told["setting"]["seed"], told["days"]) == (7, 2)
+
+
+def test_many_orders_are_shared_among_processes_and_come_out_the_same(heard: Heard) -> None:
+    greedy = ("--policy", "assign-at-placement", "--policy", "called-when-ready")
+    told = heard.done("dispatch", "simulate", "--orders", "300", *greedy, "--json").json
+    for name, figures in told["policies"].items():
+        alone = live(Setting(orders=300), name).metrics
+        assert figures["click_to_door_mean"] == pytest.approx(alone.click_to_door_mean, abs=1e-3)
+        assert figures["kilometers"] == pytest.approx(alone.kilometers, abs=1e-3)
 
 
 def test_the_table_says_why_orders_were_not_brought(heard: Heard) -> None:
@@ -59,3 +73,11 @@ def test_the_picture_names_each_policy_and_draws_what_became_of_it(
     nobody = ("--orders", "0", "--couriers", "0")
     heard.done("dispatch", "simulate", *nobody, "--plot", str(picture))
     assert "name it FILE.svg" in heard("dispatch", "simulate", "--plot", "a.png").complaint
+
+
+def test_bars_are_as_long_as_the_waiting_they_stand_for() -> None:
+    nothing = float("nan")
+    lines = bars([Drawn("one", 8.0, 2.0, [], 0), Drawn("other", nothing, 0.0, [], 0)], 60)
+    assert [line.count("█") for line in lines] == [37, 9, 0, 0]
+    assert [line.split()[-1] for line in lines] == ["8.0", "2.0", "food", "0.0"]
+    assert max(map(len, lines)) <= 60
