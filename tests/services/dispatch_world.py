@@ -30,8 +30,9 @@ NEAR: Final = Place(lat=60.171, lon=24.941)
 """Around the corner of the restaurant."""
 AWAY: Final = Place(lat=60.20, lon=24.98)
 """Some four kilometres from it."""
-AUTOMATIC: Final = DeliveryRules(place=HERE, automatic=True, ask_ahead_s=3_600)
-"""Couriers are asked as soon as there is an order: what is asked when has tests of its own."""
+AUTOMATIC: Final = DeliveryRules(place=HERE, automatic=True, ask_ahead_s=1_200)
+"""Couriers are asked as soon as there is an order, and not yet for the trip after: what is asked when
+has tests of its own."""
 
 
 class DispatchWorld(DeliveryWorld):
