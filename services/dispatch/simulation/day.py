@@ -283,6 +283,8 @@ class _Day:
         if each.gone or job not in each.jobs or job.in_bag:
             return
         since = job.there_s + PICKUP_S / 2
+        if self.now < since:
+            return  # they have just come in, and look for themselves in a moment
         missing = [order for order in job.orders if order.ready_s > self.now]
         if missing and self.now < since + _WAITS_MOST_S:
             ready = max(order.ready_s for order in missing)
