@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.dispatch.simulation.comparing import live
@@ -45,8 +45,16 @@ def brought(evening: Evening) -> int:
 # -- every order ends ------------------------------------------------------------------------------
 
 
+# An order was given up between a courier's coming in and their asking for it.
+_GIVEN_UP_AS_THEY_CAME = Setting(
+    seed=2381, orders=5, couriers=3, restaurants=1, late=0.0, bad_hours=0.0, stopped=1.0,
+    decline=0.0, silent=0.0, lost=0.3, hours=1.0,
+)  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None)
 @given(_SETTINGS, _POLICIES)
+@example(_GIVEN_UP_AS_THEY_CAME, "assign-at-placement")
 def test_every_order_is_delivered_or_explained_whatever_happens(
     setting: Setting, policy: str
 ) -> None:
