@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import func, select
-
-from schemas.deliveries import DeliveryStatus
 from schemas.delivery_rules import DeliveryRules
 from schemas.orders import Order, OrderStatus
-from schemas.positions import Place, TravelMode
-from services.delivery import moving, rules
+from schemas.positions import Place
+from services.delivery import moving, promising, rules
 from services.delivery.kept import Kept
-from services.delivery.models import legs_of, whole_of
-from services.delivery.quoting import Quote, quote
-from services.delivery.tables import COURIERS, DELIVERIES
-from services.geography.sphere import distance_m
+from services.delivery.quoting import Quote
 from services.runtime.context import Context
 
 _ABOUT_M: Final = 50.0
-_WAITS: Final = (
-    *(DeliveryStatus.WAITING, DeliveryStatus.ASSIGNED, DeliveryStatus.ACCEPTED),
-    DeliveryStatus.AT_RESTAURANT,
-)
 
 
 async def begin(
@@ -66,8 +55,7 @@ def about_m(place: Place, house: DeliveryRules) -> float | None:
     """
     if house.place is None:
         return None
-    far = float(distance_m(house.place.lat, house.place.lon, place.lat, place.lon))
-    return round(far / _ABOUT_M) * _ABOUT_M
+    return round(promising.away_m(place, house.place) / _ABOUT_M) * _ABOUT_M
 
 
 async def _quoted(
@@ -76,38 +64,14 @@ async def _quoted(
     if house.place is None:
         return None
     ready = await context.ports.kitchen.ready(context.draft, context.tenant, order.order_id)
-    connection = context.draft.work.connection
-    # How much there is to do may be a little older than this decision: it only shades a promise.
-    waiting = await connection.scalar(
-        select(func.count()).where(
-            DELIVERIES.c.tenant == context.tenant,
-            DELIVERIES.c.ended_at.is_(None),
-            DELIVERIES.c.status.in_([each.value for each in _WAITS]),
-        )
-    )
-    modes = await connection.execute(
-        select(COURIERS.c.mode).where(
-            COURIERS.c.tenant == context.tenant, COURIERS.c.device.is_not(None)
-        )
-    )
-    usual = Counter(row.mode for row in modes)
-    there = (house.place.lat, house.place.lon)
-    return quote(
+    promised = await promising.promise(
+        context.draft,
+        context.tenant,
         now=context.now,
-        distance_m=float(distance_m(*there, place.lat, place.lon)),
+        house=house.place,
+        distance_m=promising.away_m(place, house.place),
+        items=rules.items(order),
+        ready=ready,
         due_at=order.due_at,
-        ready_p50_at=None if ready is None else ready[0],
-        ready_p90_at=None if ready is None else ready[1],
-        waiting=waiting or 0,
-        couriers=sum(usual.values()),
-        legs=await legs_of(context.draft, context.tenant),
-        mode=TravelMode(usual.most_common(1)[0][0]) if usual else TravelMode.BICYCLE,
-        whole=await whole_of(
-            context.draft,
-            context.tenant,
-            now=context.now,
-            house=there,
-            door=(place.lat, place.lon),
-            items=rules.items(order),
-        ),
     )
+    return promised.quote

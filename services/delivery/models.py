@@ -17,7 +17,6 @@ from services.delivery.learning.parameters import OfAnotherVersion, Parameters
 from services.delivery.legs import Legs
 from services.delivery.quoting import WholeWait
 from services.delivery.tables import DELIVERIES, ETA_MODELS
-from services.geography.sphere import distance_m
 from services.runtime import house_rules
 from services.runtime.wall_clock import zone_of
 from services.runtime.work import Draft
@@ -44,7 +43,7 @@ async def whole_of(
     *,
     now: datetime,
     house: tuple[float, float],
-    door: tuple[float, float],
+    distance_m: float,
     items: int,
 ) -> WholeWait | None:
     """How long orders like this one take just now, from their beginning to the door.
@@ -57,7 +56,7 @@ async def whole_of(
         tenant: whose.
         now: when it begins.
         house: the restaurant, latitude and longitude.
-        door: the guest's, likewise.
+        distance_m: from there to the guest's door, along the straight line.
         items: how many dishes.
     """
     row = await draft.get(ETA_MODELS, tenant, WHOLE)
@@ -85,7 +84,7 @@ async def whole_of(
         [*(each["began_at"].astimezone(zone) for each in found), now.astimezone(zone)],
         [
             *(away_m(house, each["lat"], each["lon"], each["distance_m"]) for each in found),
-            float(distance_m(*house, *door)),
+            distance_m,
         ],
         [*(float(each["items"]) for each in found), float(items)],
         [VENUE] * (len(found) + 1),

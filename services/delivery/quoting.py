@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -19,6 +19,32 @@ _USUALLY_SLOWER: Final = 1.4
 """A p90 against its p50, where nobody says."""
 
 
+class Part(NamedTuple):
+    """How long a part of the wait takes; seconds.
+
+    Attributes:
+        p50_s: as likely less as more.
+        p90_s: nine times of ten not longer.
+    """
+
+    p50_s: float
+    p90_s: float
+
+
+class Parts(NamedTuple):
+    """What a wait is made of: the later of food and courier, and then the way.
+
+    Attributes:
+        kitchen: until the food is ready.
+        courier: until a courier is at the restaurant who has nothing else to do.
+        way: from when both are there: into the bag, the ride, and from the kerb to the guest.
+    """
+
+    kitchen: Part
+    courier: Part
+    way: Part
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """What is expected, and what is promised.
@@ -26,10 +52,15 @@ class Quote:
     Attributes:
         p50_at: as likely sooner as later; kept to be measured against.
         promised_at: by then, nine times of ten; a whole minute.
+        wait: both as they were reckoned, from when it is placed; no `due_at` is in it.
+        parts: what it is made of. Where the whole wait was learned from order to door, they only
+            say by how much the kitchen moves it.
     """
 
     p50_at: datetime
     promised_at: datetime
+    wait: Part = field(compare=False)
+    parts: Parts = field(compare=False)
 
 
 class WholeWait(NamedTuple):
@@ -92,10 +123,16 @@ def quote(
         p50_s, p90_s = float(span.p50_s[0]), float(span.p90_s[0])
     else:
         p50_s, p90_s = _moved(whole, ready, usual, free, after)
-    p50_at = now + timedelta(seconds=max(0.0, p50_s))
+    wait = Part(max(0.0, p50_s), max(0.0, p50_s) + max(0.0, p90_s - p50_s))
+    p50_at = now + timedelta(seconds=wait.p50_s)
     if due_at is not None:
         p50_at = max(p50_at, due_at)
-    return Quote(p50_at, _whole_minute(p50_at + timedelta(seconds=max(0.0, p90_s - p50_s))))
+    return Quote(
+        p50_at,
+        _whole_minute(p50_at + timedelta(seconds=wait.p90_s - wait.p50_s)),
+        wait,
+        Parts(_part(ready), _part(free), _part(after)),
+    )
 
 
 def _ready(now: datetime, p50_at: datetime | None, p90_at: datetime | None) -> Span | None:
@@ -143,6 +180,10 @@ def _free(legs: Legs, *, waiting: int, couriers: int) -> Span:
             _span(legs.parts[LegKind.COMING]),
         ]
     )
+
+
+def _part(span: Span) -> Part:
+    return Part(float(span.p50_s[0]), float(span.p90_s[0]))
 
 
 def _span(leg: Leg) -> Span:

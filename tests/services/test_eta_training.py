@@ -86,7 +86,7 @@ async def test_the_whole_wait_is_learned_and_tells_of_an_order(world: EtaWorld) 
             "demo",
             now=BEGAN,
             house=place,
-            door=(north(1_500).lat, north(1_500).lon),
+            distance_m=1_500.0,
             items=2,
         )
     assert told is not None
@@ -108,7 +108,7 @@ async def test_who_was_at_the_door_and_forgot_to_say_so_makes_no_later_order_lat
                 "demo",
                 now=BEGAN,
                 house=(HOUSE.lat, HOUSE.lon),
-                door=(north(1_500).lat, north(1_500).lon),
+                distance_m=1_500.0,
                 items=2,
             )
         assert found is not None
@@ -162,7 +162,7 @@ async def test_a_house_without_history_has_what_is_assumed(world: EtaWorld) -> N
         point = (HOUSE.lat, HOUSE.lon)
         draft = Draft(UnitOfWork(connection))
         assert await whole_of(
-            draft, "demo", now=BEGAN, house=point, door=point, items=1
+            draft, "demo", now=BEGAN, house=point, distance_m=0.0, items=1
         ) is None  # fmt: skip
 
 
