@@ -43,6 +43,7 @@ from services.delivery.arrivals import Arrivals
 from services.delivery.dispatching.dispatcher import Dispatcher
 from services.delivery.dispatching.reading import Sources
 from services.delivery.lateness import LateTimer
+from services.delivery.pause_timer import PauseTimer
 from services.delivery.routing.engines import EngineWays
 from services.delivery.trainer import Trainer as EtaTrainer
 from services.inventory.all_portions import PortionsWatch
@@ -192,10 +193,11 @@ def assemble(
     book = LimitBook(database, guard.gate)
     router.include(book.router)
     pace = LearntPace()
+    ports = stored_ports(pace)
     worker = Worker(
         database,
         router,
-        stored_ports(pace),
+        ports,
         relay,
         clock=clock,
         guard=guard,
@@ -274,6 +276,9 @@ def assemble(
                 ways=EngineWays(),
                 look_every_s=look_every_s,
             ).run,
+            PauseTimer(
+                database, intake, clock, ports, look_every_s=_LEARN_SELDOMER * look_every_s
+            ).run,
             Arrivals(
                 database,
                 intake,
@@ -299,12 +304,13 @@ def stored_ports(pace: LearntPace | None = None) -> Ports:
     Args:
         pace: what was learnt of the stations; nothing, where nobody learns.
     """
+    learnt = pace or LearntPace()
     return Ports(
         menu=StoredMenu(),
-        kitchen=StoredKitchen(),
+        kitchen=StoredKitchen(learnt),
         quality=StoredQuality(),
         orders=StoredOrders(),
-        pace=pace or LearntPace(),
+        pace=learnt,
     )
 
 

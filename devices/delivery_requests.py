@@ -9,6 +9,7 @@ from uuid import UUID
 
 from devices.client import DeviceClient
 from devices.pending import Pending
+from devices.quote_requests import QuoteRequests
 from schemas.deliveries import Courier, Proof
 from schemas.delivery_requests import (
     AcceptDelivery,
@@ -199,5 +200,5 @@ class DeliveryRequests(DeviceClient):
         return self._ask(ShareDelivery(order_id=order_id), expires_s=_QUESTION_S)
 
 
-class Dispatcher(DeliveryRequests):
+class Dispatcher(DeliveryRequests, QuoteRequests):
     """A till or a manager's screen at which somebody says who brings what."""

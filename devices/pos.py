@@ -18,6 +18,7 @@ from devices.options import DeviceOptions
 from devices.order_requests import OrderRequests
 from devices.orders_view import OrdersView
 from devices.pending import Pending, Rejected
+from devices.quote_requests import QuoteRequests
 from schemas.alerts import Alert
 from schemas.envelope import envelope_of
 from schemas.menu import MenuItem
@@ -62,7 +63,7 @@ class NewOrder:
         )
 
 
-class PointOfSale(OrderRequests, FloorRequests):
+class PointOfSale(OrderRequests, FloorRequests, QuoteRequests):
     """A till, a tablet, a kiosk or a web shop: it places orders and knows the menu.
 
     Give it an outbox. What is asked is written to the outbox, and sent once it is safe

@@ -19,6 +19,7 @@ from schemas.positions import Place
 from schemas.text import Line32, Line120, Remark
 
 MAX_DELIVERY_PAGE: Final = 50
+MOST_DISHES: Final = 10_000
 
 Why = Annotated[Line120, Field(min_length=1)]
 Happened = AwareDatetime | None
@@ -165,6 +166,17 @@ class ShareDelivery(Query, type="heard.delivery.share.v1", topic="delivery/share
     """The link by which the guest sees where their order is."""
 
     order_id: UUID
+
+
+class QuoteDelivery(Query, type="heard.delivery.quote.v1", topic="delivery/quote"):
+    """What a delivery order would be promised that is placed now, and whether one is taken."""
+
+    place: Place | None = None
+    """The guest's door; None is a door as far away as most are."""
+    items: Annotated[int, Field(ge=1, le=MOST_DISHES)] | None = None
+    """How many dishes; None is as many as most orders have."""
+    due_at: AwareDatetime | None = None
+    """For when it is wanted; None is as soon as possible."""
 
 
 class ReadDeliveries(Query, type="heard.delivery.read.v1", topic="delivery/read"):

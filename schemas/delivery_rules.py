@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, model_validator
 
 from schemas.identifiers import Slug
 from schemas.message import Part
@@ -106,3 +106,18 @@ class DeliveryRules(Part):
     """How often a tracker near its stop is asked to tell where it is."""
     slowest_s: Annotated[float, Field(ge=1, le=3_600)] = 60.0
     """How often one that has nothing to do is."""
+    pause_over_min: Annotated[int, Field(ge=10, le=1_440)] | None = None
+    """Deliveries are paused while a new one would take so many minutes, nine times of ten, or no
+    courier is at work; None is never."""
+    resume_under_min: Annotated[int, Field(ge=5, le=1_439)] | None = None
+    """They are taken again below so many; None is three quarters of `pause_over_min`."""
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        over, under = self.pause_over_min, self.resume_under_min
+        if over is not None and under is not None and not under < over:
+            raise ValueError(
+                f"resume_under_min ({under}) must be below pause_over_min ({over}), "
+                "or deliveries would be paused and taken again with every order"
+            )
+        return self

@@ -263,6 +263,45 @@ class DeliveryLink(Part):
     until: AwareDatetime
 
 
+class QuotePart(Part):
+    """How long a part of the wait takes, in seconds: as likely less as more, and nine in ten."""
+
+    p50_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    p90_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class DeliveryQuote(Part):
+    """What a delivery order would be promised that is placed now."""
+
+    kind: Literal["delivery-quote"] = "delivery-quote"
+    p50_at: AwareDatetime
+    """As likely sooner as later."""
+    promised_at: AwareDatetime
+    """By then, nine times of ten; a whole minute."""
+    taken: bool
+    """Whether such an order is taken now."""
+    why_not: str | None = None
+    """Why not, for people."""
+    distance_m: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """From the restaurant to the door, along the straight line."""
+    items: Annotated[int, Field(ge=1)]
+    """So many dishes were reckoned with."""
+    wait: QuotePart
+    """From now to the guest, whatever time it is wanted for."""
+    kitchen: QuotePart
+    """Until the food is ready."""
+    courier: QuotePart
+    """Until a courier is at the restaurant who has nothing else to do; beside the kitchen."""
+    way: QuotePart
+    """From when both are there to the guest."""
+    learned: bool = False
+    """The wait was learned from order to door: the parts say only what moves it now."""
+    waiting: Annotated[int, Field(ge=0)] = 0
+    """So many deliveries stand before it that nobody has picked up."""
+    couriers: Annotated[int, Field(ge=0)] = 0
+    """So many couriers are at work."""
+
+
 class CourierReceipt(Part):
     """How a courier stands."""
 
@@ -318,6 +357,7 @@ Result = Annotated[
     | DeliveryReceipt
     | DeliveryPage
     | DeliveryLink
+    | DeliveryQuote
     | CourierReceipt
     | CourierPage
     | LimitsReport,

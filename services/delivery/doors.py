@@ -39,6 +39,14 @@ def why_too_far(place: Place, house: DeliveryRules, tenant: str) -> str | None:
     return f"{what}: no house delivers so far"
 
 
+def no_place(tenant: str) -> str:
+    """Why nothing is brought of a house of which nobody knows where it is, and what to do."""
+    return (
+        "nobody has said where the restaurant is: "
+        f"heard delivery rules set --tenant {tenant} place=LAT,LON does"
+    )
+
+
 def why_none(order: Order, house: DeliveryRules, tenant: str) -> str:
     """Why there is no delivery of an order, and what to do."""
     name = order.number

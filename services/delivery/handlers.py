@@ -29,12 +29,14 @@ from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryReceipt
 from services.delivery import (
+    asked_for,
     beginning,
     by_courier,
     couriers,
     doors,
     following,
     moving,
+    pause_timer,
     reading,
     rules,
     store,
@@ -131,11 +133,7 @@ async def place_delivery(request: PlaceDelivery, context: Context) -> None:
     order = await _to_be_brought(context, request.order_id)
     house = await house_rules.delivery_rules(context.draft, context.tenant)
     if house.place is None:
-        raise Refusal(
-            RefusalCode.NO_PLACE,
-            "nobody has said where the restaurant is: "
-            f"heard delivery rules set --tenant {context.tenant} place=LAT,LON does",
-        )
+        raise Refusal(RefusalCode.NO_PLACE, doors.no_place(context.tenant))
     _check_near(context, request.place, house)
     await beginning.begin(context, order, request.place, house, address=request.address)
 
@@ -263,5 +261,5 @@ async def _holder_of(context: Context, device: str) -> str | None:
     return min(holders, default=None)
 
 
-for _room in (by_courier, following, reading, dispatching):
+for _room in (asked_for, by_courier, following, pause_timer, reading, dispatching):
     router.include(_room.router)

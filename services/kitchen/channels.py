@@ -17,11 +17,16 @@ from services.kitchen import channels_store, store, throttling
 from services.kitchen.inside import AdjustIntakes
 from services.kitchen.throttling import Load, Standing
 from services.runtime.context import Context, Outgoing, outgoing
+from services.runtime.facts import ChannelHeld
 from services.runtime.house_rules import kitchen_rules
+from services.runtime.ports import ChannelClosed
 from services.runtime.refusal import Refusal
 from services.runtime.router import Router
 from services.runtime.tables import DEVICES
+from services.runtime.work import Draft
 
+MOST_WORDS: Final = 240
+"""So long a refusal's words are."""
 router: Final = Router()
 
 _MAY_PAUSE: Final = frozenset({Role.MANAGER.value, Role.POS.value})
@@ -37,20 +42,43 @@ async def refuse_what_is_paused(placed: OrderPlaced, context: Context) -> None:
     order = placed.order
     if _is_for_later(order):
         return
-    now = await channels_store.standing(context.draft, context.tenant, order.kind)
+    why = await closed(context.draft, context.tenant, order.kind, context.now)
+    if why is not None:
+        raise Refusal(RefusalCode.CHANNEL_PAUSED, why.text)
+
+
+async def closed(
+    draft: Draft, tenant: str, channel: OrderKind, at: datetime
+) -> ChannelClosed | None:
+    """See `services.runtime.ports.KitchenPort.closed`."""
+    now = await channels_store.standing(draft, tenant, channel)
     if now is None or now.intake is not Intake.PAUSED:
-        return
-    if now.until is not None and now.until <= context.now:
-        return  # it is over: only the timer has not said so yet
-    rules = (await kitchen_rules(context.draft, context.tenant)).throttle
-    if now.by_hand:
+        return None
+    by_hand = now.by_hand and (now.until is None or at < now.until)
+    if now.by_hand and not by_hand and now.held is None:
+        return None  # it is over: only the timer has not said so yet
+    rules = (await kitchen_rules(draft, tenant)).throttle
+    if by_hand:
         ends = "until it is resumed" if now.until is None else f"until {_clock(now.until)}"
+    elif now.held is not None:
+        return ChannelClosed(now.held[:MOST_WORDS], now.held)
     elif rules is None:
-        return
+        return None
     else:
         ends = f"until there is room (below {throttling.percent(rules.resume_at)})"
-    text = f"{order.kind} orders are paused {ends}: {now.why}"
-    raise Refusal(RefusalCode.CHANNEL_PAUSED, text[:240])
+    text = f"{channel} orders are paused {ends}: {now.why}"
+    return ChannelClosed(text[:MOST_WORDS], now.held)
+
+
+@router.during(ChannelHeld)
+async def hold_channel(fact: ChannelHeld, context: Context) -> None:
+    """Another area holds a kind of order, or lets go of it."""
+    before = await channels_store.standing(context.draft, context.tenant, fact.channel)
+    if (None if before is None else before.held) == fact.why:
+        return
+    rules = (await kitchen_rules(context.draft, context.tenant)).throttle
+    after = throttling.hold(fact.channel, fact.why, before, rules, context.now)
+    await _keep(context, fact.channel, after)
 
 
 async def fill(context: Context, book: KitchenRules, station: str, work_s: int) -> None:
@@ -88,7 +116,7 @@ async def resume_channel(request: ResumeChannel, context: Context) -> None:
             RefusalCode.WRONG_STATE, f"{request.channel} was not paused by hand: it is {stands}"
         )
     book = await kitchen_rules(context.draft, context.tenant)
-    after = throttling.decide(request.channel, book.throttle, before.load, None, context.now)
+    after = throttling.resume(request.channel, before, book.throttle, context.now)
     await _keep(context, request.channel, after)
     context.answer(_receipt(request.channel, after))
 

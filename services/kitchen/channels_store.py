@@ -43,9 +43,11 @@ INTAKES: Final = Table(
     Column("by_hand", Boolean, nullable=False),
     Column("until", Moment),
     Column("since", Moment, nullable=False),
+    Column("held", Text),
     CheckConstraint("version >= 1", name="version"),
     info={GUARD: "version", SHELVED: True, OURS_ALONE: True},
 )
+"""``held`` is why another area has the channel taken no more, whatever the load is."""
 
 QUARTERS: Final = Table(
     "quarters",
@@ -87,6 +89,7 @@ async def put(draft: Draft, tenant: str, channel: OrderKind, now: Standing) -> N
             "by_hand": now.by_hand,
             "until": now.until,
             "since": now.since,
+            "held": now.held,
         },
     )
 
@@ -101,6 +104,7 @@ def to_standing(row: Row) -> Standing:
         row["since"],
         by_hand=row["by_hand"],
         until=row["until"],
+        held=row["held"],
     )
 
 

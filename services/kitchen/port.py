@@ -8,8 +8,10 @@ from typing import Final
 from uuid import UUID
 
 from schemas.kitchen import OPEN_TICKET, LineMark, Ticket, TicketStatus
+from schemas.orders import OrderKind
+from services.kitchen import channels, foreseeing
 from services.kitchen.store import TICKETS, open_tickets_of, rows_of, ticket_of, tickets_of
-from services.runtime.ports import LineWork
+from services.runtime.ports import ChannelClosed, LineWork, PacePort
 from services.runtime.work import Draft
 
 _WORK: Final = {
@@ -24,7 +26,14 @@ _WORK: Final = {
 
 
 class StoredKitchen:
-    """See `services.runtime.ports.KitchenPort`."""
+    """See `services.runtime.ports.KitchenPort`.
+
+    Args:
+        pace: what was learnt of the stations.
+    """
+
+    def __init__(self, pace: PacePort) -> None:
+        self._pace: Final = pace
 
     async def work(self, draft: Draft, tenant: str, order_id: UUID) -> Mapping[int, LineWork]:
         """See `KitchenPort.work`."""
@@ -65,6 +74,18 @@ class StoredKitchen:
         if not told:
             return None
         return max(p50 for p50, _ in told), max(p90 for _, p90 in told)
+
+    async def foreseen(
+        self, draft: Draft, tenant: str, *, now: datetime, dishes: int
+    ) -> tuple[datetime, datetime] | None:
+        """See `KitchenPort.foreseen`."""
+        return await foreseeing.foresee(draft, tenant, self._pace, now=now, dishes=dishes)
+
+    async def closed(
+        self, draft: Draft, tenant: str, channel: OrderKind, now: datetime
+    ) -> ChannelClosed | None:
+        """See `KitchenPort.closed`."""
+        return await channels.closed(draft, tenant, channel, now)
 
 
 def work_of(

@@ -46,6 +46,7 @@ class Standing:
         since: when it came to take this.
         by_hand: somebody has paused it, and the load does not open it.
         until: when a pause by hand ends by itself; None is when somebody resumes it.
+        held: why another area has it taken no more, in its words; None where it does not.
     """
 
     intake: Intake
@@ -55,6 +56,7 @@ class Standing:
     since: datetime
     by_hand: bool = False
     until: datetime | None = None
+    held: str | None = None
 
 
 def quarter_of(at: datetime) -> datetime:
@@ -97,6 +99,10 @@ def decide(
     """
     if before is not None and before.by_hand and not _is_over(before, at):
         return before
+    if before is not None and before.held is not None:
+        quoted_s = 0 if rules is None else quote(rules, load.share)
+        why = before.held
+        return _since(before, Standing(Intake.PAUSED, quoted_s, load, why, at, held=why))
     if rules is None:
         return _since(before, Standing(Intake.OPEN, 0, load, "the house does not throttle", at))
     was = Intake.OPEN if before is None else before.intake
@@ -115,7 +121,42 @@ def pause(
     load = Load(0.0, None) if before is None else before.load
     quoted_s = 0 if rules is None else quote(rules, load.share)
     since = at if before is None or before.intake is not Intake.PAUSED else before.since
-    return Standing(Intake.PAUSED, quoted_s, load, why, since, by_hand=True, until=until)
+    held = None if before is None else before.held
+    return Standing(Intake.PAUSED, quoted_s, load, why, since, by_hand=True, until=until, held=held)
+
+
+def hold(
+    channel: OrderKind,
+    why: str | None,
+    before: Standing | None,
+    rules: ThrottleRules | None,
+    at: datetime,
+) -> Standing:
+    """Another area has a kind of order taken no more, or lets go of it.
+
+    A pause by hand stays as it is. What is let go is taken as the load says, as if it had been
+    open: how long the other area held it says nothing of the load.
+
+    Args:
+        channel: the kind.
+        why: in its words; None lets go.
+        before: how it stood; None where it never did.
+        rules: of this house.
+        at: now.
+    """
+    stood = before or Standing(Intake.OPEN, 0, Load(0.0, None), "", at)
+    if why is None and stood.held is not None and not stood.by_hand:
+        stood = replace(stood, intake=Intake.OPEN, since=at)
+    return decide(channel, rules, stood.load, replace(stood, held=why), at)
+
+
+def resume(
+    channel: OrderKind, before: Standing, rules: ThrottleRules | None, at: datetime
+) -> Standing:
+    """Somebody takes a kind of order again; what another area holds is held still."""
+    if before.held is None:
+        return decide(channel, rules, before.load, None, at)
+    return decide(channel, rules, before.load, replace(before, by_hand=False, until=None), at)
 
 
 def quote(rules: ThrottleRules, share: float) -> int:
@@ -140,12 +181,11 @@ def percent(share: float) -> str:
 
 def differs(before: Standing | None, after: Standing) -> bool:
     """Tell whether a change is worth telling: the load alone is not."""
-    return before is None or (before.intake, before.quoted_s, before.by_hand, before.until) != (
-        after.intake,
-        after.quoted_s,
-        after.by_hand,
-        after.until,
-    )
+    return before is None or _told(before) != _told(after)
+
+
+def _told(now: Standing) -> tuple[object, ...]:
+    return now.intake, now.quoted_s, now.by_hand, now.until, now.held
 
 
 def _pauses_at(channel: OrderKind, rules: ThrottleRules) -> float | None:

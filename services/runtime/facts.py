@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.deliveries import DeliveryStep
+from schemas.orders import OrderKind
 
 WITH: Final = "with:"
 """Before a modifier's name, where items and recipes are named: a dish may be called the same."""
@@ -86,3 +87,16 @@ class DeliveryMoved:
     order_id: UUID
     step: DeliveryStep
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHeld:
+    """An area outside the kitchen has a kind of order taken no more, or lets go of it.
+
+    Attributes:
+        channel: the kind.
+        why: for people; None lets go.
+    """
+
+    channel: OrderKind
+    why: str | None

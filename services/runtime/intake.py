@@ -33,7 +33,6 @@ from services.runtime.bus import Delivery
 from services.runtime.database import Database, is_away
 from services.runtime.moment import Clock
 from services.runtime.names import OURSELVES
-from services.runtime.questions import Questions
 from services.runtime.reception import Received
 from services.runtime.refusal import OUR_FAULT_UNKEPT, rejected, reused
 from services.runtime.router import Router
@@ -105,7 +104,7 @@ class Intake:
         self._database: Final = database
         self._clock: Final = clock
         self._patience_s: Final = patience_s
-        self._questions: Final = Questions(database, router, worker.counts)
+        self._questions: Final = worker.questions
         self._waiting: Final[deque[_Waiter]] = deque()
         self._in_hand: list[_Waiter] = []
         self._answering: Final[dict[asyncio.Task[None], _Waiter]] = {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from schemas.kitchen import Ticket
 from schemas.menu import MenuItem
-from schemas.orders import LineRequest, Order
+from schemas.orders import LineRequest, Order, OrderKind
 from schemas.replies import OrderReceipt
 from services.runtime.work import Draft
 
@@ -61,6 +61,18 @@ class LineWork(StrEnum):
     """Cancelled before it was cooked."""
 
 
+class ChannelClosed(NamedTuple):
+    """Why orders of a kind are not taken.
+
+    Attributes:
+        text: for people, as a refusal says it.
+        held: why another area holds them, in its own words; None where it does not.
+    """
+
+    text: str
+    held: str | None = None
+
+
 class KitchenPort(Protocol):
     """The kitchen, as orders need it: with what this same message has cut and moved."""
 
@@ -84,6 +96,21 @@ class KitchenPort(Protocol):
 
         None where no ticket says so. Nothing that must hold may rest on it.
         """
+
+    async def foreseen(
+        self, draft: Draft, tenant: str, *, now: datetime, dishes: int
+    ) -> tuple[datetime, datetime] | None:
+        """When the kitchen would have an order that came now: p50 and p90.
+
+        It is what the last orders of about so many dishes would be told, with what stands on the
+        line now before them. None where nothing was ever made. Nothing that must hold may rest
+        on it.
+        """
+
+    async def closed(
+        self, draft: Draft, tenant: str, channel: OrderKind, now: datetime
+    ) -> ChannelClosed | None:
+        """Why no order of a kind is taken that is wanted now; None where one is."""
 
 
 class QualityPort(Protocol):

@@ -11,6 +11,7 @@ import structlog
 from schemas.refusals import RefusalCode
 from schemas.replies import Outcome, Reply
 from services.runtime.database import Database, is_away
+from services.runtime.ports import Ports
 from services.runtime.reception import Received
 from services.runtime.refusal import OUR_FAULT_UNKEPT, Refusal, refused, rejected
 from services.runtime.router import Asking, Router
@@ -24,12 +25,16 @@ class Questions:
     Args:
         database: what is asked about.
         router: who answers what.
+        ports: what areas offer each other.
         counts: what happened.
     """
 
-    def __init__(self, database: Database, router: Router, counts: Counter[str]) -> None:
+    def __init__(
+        self, database: Database, router: Router, ports: Ports, counts: Counter[str]
+    ) -> None:
         self._database: Final = database
         self._router: Final = router
+        self._ports: Final = ports
         self._counts: Final = counts
 
     async def reply_to(self, query: Received, now: datetime) -> Reply | None:
@@ -44,7 +49,9 @@ class Questions:
             return None
         try:
             async with self._database.read() as connection:
-                asking = Asking(connection, query.tenant, query.device, request_id, now)
+                asking = Asking(
+                    connection, query.tenant, query.device, request_id, now, self._ports
+                )
                 result = await answerer(query.message, asking)
             reply = Reply(request=request_id, outcome=Outcome.ACCEPTED, result=result)
         except Refusal as refusal:

@@ -37,6 +37,7 @@ class Asking:
     device: str
     request_id: UUID
     now: datetime
+    ports: Ports
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class Worker:
         self._unsure = False  # True while a batch may be kept though we were never told
         self._shelf: Final = Shelf()
         self.counts: Final[Counter[str]] = Counter() if guard is None else guard.counts
-        self._questions: Final = Questions(database, router, self.counts)
+        self.questions: Final = Questions(database, router, ports, self.counts)
         self._busy = asyncio.Lock()
         self._stopping = False
 
@@ -420,7 +420,7 @@ class Worker:
     async def _answer(self, query: Received, now: datetime) -> None:
         """Answer a question; while the database is away, not at all."""
         try:
-            reply = await self._questions.reply_to(query, now)
+            reply = await self.questions.reply_to(query, now)
         except Exception as error:
             if not is_away(error):
                 raise

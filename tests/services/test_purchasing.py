@@ -271,7 +271,9 @@ async def test_who_asks_gets_the_newest_orders_or_one_with_its_reasons(floor: St
 
     async def asked(query: ReadPurchases) -> PurchasePage:
         async with floor.database.read() as connection:
-            asking = Asking(connection, floor.tenant, TILL, new_id(), floor.now)
+            asking = Asking(
+                connection, floor.tenant, TILL, new_id(), floor.now, floor.worker._ports
+            )
             page = await answer_purchases(query, asking)
         assert isinstance(page, PurchasePage)
         return page

@@ -34,6 +34,7 @@ def upgrade() -> None:
     """Make the new tables; suppliers' delivery notes make room for the word."""
     _name_notes_as_what_they_are()
     op.add_column("house_rules", sa.Column("delivery", _DOCUMENT, nullable=True))
+    op.add_column("intakes", sa.Column("held", sa.Text(), nullable=True))
     _make_fixes()
     op.create_table(
         "vehicles",

@@ -1,0 +1,42 @@
+"""What a new delivery would take that nobody has asked for: the door and the dishes of most."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Final, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.delivery.tables import DELIVERIES
+
+_LAST: Final = 100
+_FAR_M: Final = 2_000.0
+_DISHES: Final = 2
+
+
+class AverageDoor(NamedTuple):
+    """What most deliveries are like.
+
+    Attributes:
+        distance_m: from the restaurant, along the straight line.
+        dishes: how many are brought.
+    """
+
+    distance_m: float = _FAR_M
+    dishes: int = _DISHES
+
+
+async def read(connection: AsyncConnection, tenant: str) -> AverageDoor:
+    """The medians of the last deliveries; what is assumed, of a house without any."""
+    of = DELIVERIES.c
+    query = (
+        select(of.distance_m, of["items"])
+        .where(of.tenant == tenant)
+        .order_by(of.placed_at.desc())
+        .limit(_LAST)
+    )
+    rows = (await connection.execute(query)).all()
+    far = [row.distance_m for row in rows if row.distance_m is not None]
+    dishes = [row[1] for row in rows]
+    return AverageDoor(median(far) if far else _FAR_M, round(median(dishes)) if dishes else _DISHES)
