@@ -11,6 +11,7 @@ from schemas.kitchen_rules import KitchenRules
 from services.runtime.among import among
 from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.house_versions import HouseVersions
+from services.runtime.lenient import read_or
 
 
 class Rulebooks:
@@ -31,6 +32,12 @@ class Rulebooks:
         chosen = among(book.tenant, list(changes.versions), connection.dialect.name)
         query = select(book.tenant, book.version, book.kitchen)
         for row in await connection.execute(query.where(chosen, book.kitchen.is_not(None))):
-            rules = KitchenRules.model_validate(row.kitchen)
-            self.known[row.tenant] = rules
+            before = self.known.get(row.tenant, KitchenRules())
+            self.known[row.tenant] = read_or(
+                before,
+                KitchenRules.model_validate,
+                row.kitchen,
+                tenant=row.tenant,
+                what="kitchen rules",
+            )
             self._versions.saw(row.tenant, row.version)
