@@ -40,6 +40,11 @@ PLACES: dict[str, Place] = {
         "simulate",
         "Live through an evening with late kitchens, policies side by side.",
     ),
+    "quote": Place(
+        "cli.commands.dispatch_quote",
+        "quote",
+        "Say what a delivery order would be promised that is placed now.",
+    ),
 }
 
 
