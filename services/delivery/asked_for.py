@@ -109,7 +109,7 @@ async def foresee(
         later: the kitchen would not get it now: what stands before it now will be done by then.
     """
     if door is None or dishes is None:
-        usual = await average_door.read(draft.work.connection, tenant)
+        usual = await average_door.read(draft.work.connection, tenant, now)
         dishes = usual.dishes if dishes is None else dishes
         distance_m = usual.distance_m if door is None else promising.away_m(door, house)
     else:

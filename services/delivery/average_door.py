@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -10,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.delivery.tables import DELIVERIES
 
-_LAST: Final = 100
+LAST: Final = 100
+_LATELY: Final = timedelta(days=90)
 _FAR_M: Final = 2_000.0
 _DISHES: Final = 2
 
@@ -27,14 +29,14 @@ class AverageDoor(NamedTuple):
     dishes: int = _DISHES
 
 
-async def read(connection: AsyncConnection, tenant: str) -> AverageDoor:
-    """The medians of the last deliveries; what is assumed, of a house without any."""
+async def read(connection: AsyncConnection, tenant: str, now: datetime) -> AverageDoor:
+    """The medians of the last deliveries; what is assumed, of a house without any lately."""
     of = DELIVERIES.c
     query = (
         select(of.distance_m, of["items"])
-        .where(of.tenant == tenant)
+        .where(of.tenant == tenant, of.placed_at > now - _LATELY)
         .order_by(of.placed_at.desc())
-        .limit(_LAST)
+        .limit(LAST)
     )
     rows = (await connection.execute(query)).all()
     far = [row.distance_m for row in rows if row.distance_m is not None]

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import event, text
 
 from schemas.deliveries import DeliveryStatus
+from schemas.delivery_requests import QuoteDelivery
 from schemas.identifiers import new_id
-from services.delivery import store
+from services.delivery import average_door, store
 from services.delivery.closed_orders import HISTORY, read_closed
 from services.delivery.learning.parameters import Parameters
 from services.delivery.models import WHOLE
@@ -21,7 +22,7 @@ from services.delivery.tables import DELIVERIES, ETA_MODELS
 from services.delivery.trainer import Trainer
 from services.runtime.database import Database
 from tests.services.delivery_world import DOOR, FAR, DeliveryWorld
-from tests.services.order_world import BEGAN
+from tests.services.order_world import BEGAN, TILL
 
 YEARS: Final = 2_000
 """So many deliveries are over and done with, the last of them a day ago."""
@@ -140,6 +141,24 @@ async def test_an_order_is_placed_without_reading_those_of_the_years_before(
     statements = await said(house.database, house.place_order)
     assert any("coalesce" in statement for statement, _ in statements), "today was looked at"
     await look(house.database, house.place_order)
+
+
+async def test_a_delivery_is_quoted_without_reading_those_of_the_years_before(
+    house: DeliveryWorld,
+) -> None:
+    await house.place_order(FAR)
+
+    async def to_a_door() -> None:
+        await house.do(TILL, QuoteDelivery(place=FAR, items=2))
+
+    await look(house.database, to_a_door)
+
+    async def to_the_average_door() -> None:
+        await house.do(TILL, QuoteDelivery())
+
+    statements = await said(house.database, to_the_average_door)
+    for statement, count in (await rows_read(house.database, statements)).items():
+        assert count <= average_door.LAST, statement
 
 
 async def test_a_report_of_today_reads_today(house: DeliveryWorld) -> None:
