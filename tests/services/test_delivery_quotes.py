@@ -14,6 +14,9 @@ from schemas.orders import OrderKind
 from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryQuote, Outcome
+from services.delivery.learning.parameters import Parameters
+from services.delivery.models import WHOLE
+from services.delivery.tables import ETA_MODELS
 from services.runtime.database import Database
 from tests.services.delivery_world import ANNA, BIKE, BO, DOOR, FAR, HERE, DeliveryWorld
 from tests.services.order_world import MANAGER, SCREEN, TILL, Asked
@@ -48,6 +51,27 @@ async def test_what_is_placed_at_once_is_promised_what_was_quoted(house: Deliver
         delivery = await house.kept(await house.place_order(door))
         assert told.promised_at == delivery.delivery.promised_at
         assert told.p50_at == delivery.quoted_p50_at
+
+
+async def test_a_house_that_has_learned_the_whole_wait_quotes_what_it_promises(
+    house: DeliveryWorld,
+) -> None:
+    async with house.database.write() as connection:
+        await connection.execute(
+            ETA_MODELS.insert().values(
+                tenant=house.tenant,
+                kind=WHOLE,
+                version=1,
+                trained_at=house.now,
+                document=Parameters().as_json(),
+            )
+        )
+    await brought(house)
+    for door in (DOOR, FAR, DOOR):
+        told = await quoted(house, QuoteDelivery(place=door, items=2))
+        assert told.learned
+        delivery = await house.kept(await house.place_order(door))
+        assert told.promised_at == delivery.delivery.promised_at
 
 
 async def test_of_a_kitchen_that_never_made_anything_the_usual_is_told(
