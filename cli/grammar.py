@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from cli.names import NAME
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SEEN: Final = "heard.flags"
+_SOUTH: Final = re.compile(r"-[0-9.]+,-?[0-9.]+").fullmatch
 
 
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> Any:
@@ -117,6 +119,10 @@ class Command(click.Command):
         super().__init__(*arguments, **attributes)
         taken = {option.name for option in self.params}
         self.params += [option for make in SHARED if (option := make(True)).name not in taken]  # noqa: FBT003 - private to this file
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; a place south of the equator only begins like an option."""
+        return super().parse_args(ctx, [f" {each}" if _SOUTH(each) else each for each in args])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ class PlaceType(click.ParamType[Place]):
         """Read it."""
         if isinstance(value, Place):
             return value
-        lat, _, lon = str(value).partition(",")
+        value = str(value).strip()
+        lat, _, lon = value.partition(",")
         try:
             return Place(lat=float(lat), lon=float(lon))
         except ValidationError as error:

@@ -74,6 +74,8 @@ def test_what_is_wrong_is_said_in_one_line(embedded: Heard, tmp_path: Path) -> N
     assert "nobody has said where the restaurant is" in embedded(*QUOTE, DOOR, *AT).complaint
     embedded.done("delivery", "rules", "set", f"place={HOUSE}", *AT)
     assert "latitude comes first" in embedded(*QUOTE, "24.9414,60.1719", *AT).complaint
+    south = embedded(*QUOTE, "-33.86,151.21", *AT).complaint
+    assert "farther than 100 km" in south, "a place, though it begins like an option"
     assert "is no place" in embedded(*QUOTE, "here", *AT).err
     assert "0" in embedded(*QUOTE, DOOR, *AT, "--items", "0").err
     marks = ("pause-over-min=60", "resume-under-min=60")
