@@ -11,6 +11,7 @@ from typing import Final, Unpack
 from uuid import UUID
 
 from devices.alerts_view import AlertsView
+from devices.channels_view import ChannelsView
 from devices.connection import Received
 from devices.floor import FloorRequests
 from devices.menu_view import MenuView
@@ -21,6 +22,7 @@ from devices.pending import Pending, Rejected
 from devices.quote_requests import QuoteRequests
 from schemas.alerts import Alert
 from schemas.envelope import envelope_of
+from schemas.kitchen_pace import ChannelState
 from schemas.menu import MenuItem
 from schemas.orders import (
     Guest,
@@ -87,6 +89,7 @@ class PointOfSale(OrderRequests, FloorRequests, QuoteRequests):
     ) -> None:
         super().__init__(host, port, **options)
         self._menu: Final = MenuView(self.tenant)
+        self._channels: Final = ChannelsView(self.tenant)
         self._watches: Final = watch_orders
         self._view: Final = OrdersView()
         self._view_lock: Final = threading.Lock()
@@ -100,6 +103,15 @@ class PointOfSale(OrderRequests, FloorRequests, QuoteRequests):
         refuse it with `unknown-item`.
         """
         return self._menu.items
+
+    @property
+    def channels(self) -> Mapping[OrderKind, ChannelState]:
+        """How each kind of order is taken, and why, as far as it has arrived; live.
+
+        A kind that is absent is taken freely. What is paused here may be taken by the time that
+        an order comes, and the other way round: the services' answer counts.
+        """
+        return self._channels.channels
 
     @property
     def alerts(self) -> list[Alert]:
@@ -165,7 +177,7 @@ class PointOfSale(OrderRequests, FloorRequests, QuoteRequests):
 
     def _filters(self) -> list[str]:
         watched = [OrderState.route.filter(tenant=self.tenant)] if self._watches else []
-        return [self._menu.filter, self._alerts.filter, *watched]
+        return [self._menu.filter, self._alerts.filter, self._channels.filter, *watched]
 
     def _connected(self, now: float) -> None:
         with self._view_lock:
@@ -175,6 +187,8 @@ class PointOfSale(OrderRequests, FloorRequests, QuoteRequests):
     def _receive(self, message: Received, now: float) -> None:  # noqa: ARG002 - the hook's shape
         if self._menu.owns(message.topic):
             self._menu.receive(message.topic, message.payload)
+        elif self._channels.owns(message.topic):
+            self._channels.receive(message.topic, message.payload)
         elif self._alerts.owns(message.topic):
             with self._view_lock:
                 self._alerts.receive(message.topic, message.payload)

@@ -76,6 +76,9 @@ def test_a_queue_pauses_deliveries_takeaway_goes_on_and_deliveries_come_back_by_
         until(lambda: intakes(screen, topic) == [Intake.PAUSED], "deliveries to be paused")
         told = quoted(till)
         assert not told.taken
+        until(lambda: OrderKind.DELIVERY in till.channels, "the till to show it")
+        assert till.channels[OrderKind.DELIVERY].intake is Intake.PAUSED
+        assert OrderKind.TAKEAWAY not in till.channels, "of which nothing was ever said"
         assert told.why_not is not None
         assert told.why_not.startswith("deliveries are paused: a new one would take ")
         with pytest.raises(Rejected, match="deliveries are paused") as refused:
@@ -89,3 +92,6 @@ def test_a_queue_pauses_deliveries_takeaway_goes_on_and_deliveries_come_back_by_
         order(till)
         once = [Intake.PAUSED, Intake.OPEN]
         until(lambda: intakes(screen, topic) == once, "it to be turned over once, and no more")
+        until(
+            lambda: till.channels[OrderKind.DELIVERY].intake is Intake.OPEN, "the till to show it"
+        )

@@ -27,7 +27,7 @@ from services.runtime.house_rules import HOUSE_RULES
 from services.runtime.timers import NotNow
 from tests.services.asked_of_ourselves import AskedOfOurselves
 from tests.services.delivery_world import ANNA, BIKE, BO, DOOR, HERE, DeliveryWorld
-from tests.services.order_world import MANAGER, TILL
+from tests.services.order_world import MANAGER, POINTS, TILL
 
 MARKS = DeliveryRules(place=HERE, pause_over_min=80, resume_under_min=60)
 
@@ -144,6 +144,21 @@ async def test_what_is_paused_is_paused_in_the_next_life_and_stands_retained(
         await house.do(TILL, CancelOrder(order_id=order_id, reason="gone"))
     assert await timer.look() == [house.tenant]
     assert not paused(house)
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_wherever_a_life_ends_what_is_paused_is_told_and_kept(
+    house: DeliveryWorld, point: str
+) -> None:
+    timer = timer_of(house)
+    for courier in (ANNA, BO):
+        await house.do(TILL, RemoveCourier(courier=courier))
+    house.die_at = point
+    await timer.look()
+    assert house.deaths == 1
+    assert paused(house)
+    assert channel(house) in (await house.expected()).values()
+    assert await timer_of(house).look() == []
 
 
 async def test_without_a_courier_nothing_is_taken_until_there_is_one(house: DeliveryWorld) -> None:
