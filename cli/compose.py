@@ -305,9 +305,10 @@ def stored_ports(pace: LearntPace | None = None) -> Ports:
         pace: what was learnt of the stations; nothing, where nobody learns.
     """
     learnt = pace or LearntPace()
+    menu = StoredMenu()
     return Ports(
-        menu=StoredMenu(),
-        kitchen=StoredKitchen(learnt),
+        menu=menu,
+        kitchen=StoredKitchen(menu, learnt),
         quality=StoredQuality(),
         orders=StoredOrders(),
         pace=learnt,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from devices.client import DeviceClient
 from devices.pending import Pending
 from schemas.delivery_requests import QuoteDelivery
+from schemas.orders import LineRequest
 from schemas.positions import Place
 from schemas.replies import DeliveryQuote
 
@@ -22,6 +24,7 @@ class QuoteRequests(DeviceClient):
         self,
         place: Place | None = None,
         *,
+        lines: Iterable[LineRequest] = (),
         items: int | None = None,
         due_at: datetime | None = None,
     ) -> Pending[DeliveryQuote]:
@@ -32,8 +35,9 @@ class QuoteRequests(DeviceClient):
 
         Args:
             place: the guest's door; None is a door as far away as most are.
-            items: how many dishes; None is as many as most orders have.
+            lines: what would be ordered, as far as it is known.
+            items: how many dishes, where nobody knows which; None is as many as most orders have.
             due_at: for when it is wanted, aware; None is as soon as possible.
         """
-        query = QuoteDelivery(place=place, items=items, due_at=due_at)
+        query = QuoteDelivery(place=place, lines=tuple(lines), items=items, due_at=due_at)
         return self._ask(query, expires_s=_QUESTION_S)

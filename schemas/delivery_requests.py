@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field
 from schemas.deliveries import MAX_STOPS, Courier, DeliveryStep, Proof
 from schemas.identifiers import Slug
 from schemas.message import Query, Request
+from schemas.orders import MAX_LINES, LineRequest
 from schemas.positions import Place
 from schemas.text import Line32, Line120, Remark
 
@@ -173,8 +174,10 @@ class QuoteDelivery(Query, type="heard.delivery.quote.v1", topic="delivery/quote
 
     place: Place | None = None
     """The guest's door; None is a door as far away as most are."""
+    lines: Annotated[tuple[LineRequest, ...], Field(max_length=MAX_LINES)] = ()
+    """What would be ordered, as far as it is known: the kitchen says when it would have that."""
     items: Annotated[int, Field(ge=1, le=MOST_DISHES)] | None = None
-    """How many dishes; None is as many as most orders have."""
+    """How many dishes, where nobody knows which; None is as many as most orders have."""
     due_at: AwareDatetime | None = None
     """For when it is wanted; None is as soon as possible."""
 

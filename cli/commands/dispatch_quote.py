@@ -12,10 +12,12 @@ from cli.application import Application, pass_application
 from cli.delivering import at_the_desk
 from cli.grammar import Command, device_options, json_option
 from cli.house_clock import on_screen, zone_of_house
+from cli.order_lines import WANTED
 from cli.ordering import asking_options
 from cli.places import PLACE
 from cli.printing import counted, say, show_json, show_table
 from schemas.delivery_requests import MOST_DISHES
+from schemas.orders import LineRequest
 from schemas.positions import Place
 from schemas.replies import DeliveryQuote, QuotePart
 from services.delivery.pausing import resumes_under
@@ -29,6 +31,14 @@ from services.runtime.moment import system_clock
 @click.option(
     "--items", type=click.IntRange(1, MOST_DISHES), metavar="N", help="How many dishes; else usual."
 )
+@click.option(
+    "--dish",
+    "lines",
+    type=WANTED,
+    multiple=True,
+    metavar="ITEM=QUANTITY",
+    help="What would be ordered, as in `heard order place`; for each dish once.",
+)
 @device_options
 @asking_options
 @json_option
@@ -38,6 +48,7 @@ def quote(
     *,
     place: Place | None,
     items: int | None,
+    lines: tuple[LineRequest, ...],
     tenant: str | None,
     credentials: Path | None,
     patience: float,
@@ -47,17 +58,18 @@ def quote(
     """Say what a delivery order would be promised that is placed now, and whether one is taken.
 
     The services answer, as they answer a till. Without a place it is for a door as far away as
-    most were, and without --items for as many dishes as most had. The promise holds nine times of
-    ten (p90); p50 is as likely later as sooner. Food and courier are waited for side by side, then
-    comes the way. Where the whole wait was learned of past orders, the parts only say what moves
-    it now, and do not add up.
+    most were, and without --dish or --items for as many dishes as most had. The promise holds
+    nine times of ten (p90); p50 is as likely later as sooner. Food and courier are waited for
+    side by side, then comes the way. Where the whole wait was learned of past orders, the parts
+    only say what moves it now, and do not add up.
 
     Examples:
       heard dispatch quote 60.1719,24.9414 --tenant roma
+      heard dispatch quote 60.1719,24.9414 --dish burger=2 --dish fries --tenant roma
       heard dispatch quote --tenant roma --items 4 --json
     """
     with at_the_desk(app, tenant, credentials, patience, as_manager=as_manager) as ask:
-        told = ask(lambda desk: desk.quote_delivery(place, items=items))
+        told = ask(lambda desk: desk.quote_delivery(place, lines=lines, items=items))
     # A till elsewhere has no database: there its machine's clock has to do.
     here = tenant if credentials is None else None
     marks = None if here is None else _marks(app, here)

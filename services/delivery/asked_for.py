@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -9,7 +10,7 @@ from sqlalchemy import select
 
 from schemas.delivery_requests import QuoteDelivery
 from schemas.delivery_rules import DeliveryRules
-from schemas.orders import OrderKind
+from schemas.orders import LineRequest, OrderKind
 from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryQuote, QuotePart
@@ -73,6 +74,7 @@ async def quote_delivery(query: QuoteDelivery, asking: Asking) -> DeliveryQuote:
         house=house.place,
         door=query.place,
         dishes=query.items,
+        lines=query.lines,
         due_at=query.due_at,
         later=later,
     )
@@ -92,6 +94,7 @@ async def foresee(
     house: Place,
     door: Place | None = None,
     dishes: int | None = None,
+    lines: Sequence[LineRequest] = (),
     due_at: datetime | None = None,
     later: bool = False,
 ) -> Foreseen:
@@ -105,9 +108,12 @@ async def foresee(
         house: where the restaurant is.
         door: the guest's; None is as far away as most are.
         dishes: how many; None is as many as most have.
+        lines: which, where that is known; then they say how many.
         due_at: for when it is wanted; None is as soon as possible.
         later: the kitchen would not get it now: what stands before it now will be done by then.
     """
+    if lines:
+        dishes = sum(each.quantity for each in lines)
     if door is None or dishes is None:
         usual = await average_door.read(draft.work.connection, tenant, now)
         dishes = usual.dishes if dishes is None else dishes
@@ -116,7 +122,7 @@ async def foresee(
         distance_m = promising.away_m(door, house)
     ready = None
     if not later:
-        ready = await ports.kitchen.foreseen(draft, tenant, now=now, dishes=dishes)
+        ready = await ports.kitchen.foreseen(draft, tenant, now=now, dishes=dishes, lines=lines)
     promise = await promising.promise(
         draft,
         tenant,

@@ -35,7 +35,8 @@ async def cut(
     """Cut the tickets of an order, or of the lines that came later, and show them."""
     draft, tenant = context.draft, context.tenant
     book = await kitchen_rules(draft, tenant)
-    shared = routing.share_out(order, chosen, await floor_of(context, book, order, chosen))
+    floor = await floor_of(draft, tenant, book, order, chosen, now=context.now)
+    shared = routing.share_out(order, chosen, floor)
     tickets: Sequence[Ticket] = [
         rules.cut(new_id(), order, share, lines, sequence=1, at=context.now, mark=mark)
         for share, lines in shared.items()

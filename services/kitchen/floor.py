@@ -11,43 +11,47 @@ from schemas.orders import Order
 from services.kitchen import routing, store
 from services.kitchen.routing import Floor, Standing
 from services.kitchen.store import StationNow
-from services.runtime.context import Context
 from services.runtime.house_rules import order_rules
 from services.runtime.wall_clock import zone_of
+from services.runtime.work import Draft
 
 _LEFT = frozenset({TicketStatus.CANCELLED.value, TicketStatus.MOVED.value})
 
 
 async def floor_of(
-    context: Context,
+    draft: Draft,
+    tenant: str,
     book: KitchenRules,
     order: Order,
     chosen: Collection[int] | None = None,
+    *,
+    now: datetime,
 ) -> Floor | None:
     """What the choice of stations for an order's lines rests on.
 
     None where the rules of the house leave no choice: then nothing is read for it.
 
     Args:
-        context: of the decision.
+        draft: what decides, or looks.
+        tenant: whose kitchen.
         book: the kitchen's rules.
         order: whose lines are to be shared out.
         chosen: the numbers of the lines, where they came later than the others.
+        now: when they come to the kitchen.
     """
     if routing.is_plain(book):
         return None
-    draft, tenant = context.draft, context.tenant
     wanted = routing.in_question(book, {line.station for line in order.lines})
     await store.prepare_stations(draft, {(tenant, each) for each in wanted})
     stations = {}
     for name in wanted:
-        now = await store.station_now(draft, tenant, name)
-        stations[name] = Standing(now.work_s, away(now))
+        station = await store.station_now(draft, tenant, name)
+        stations[name] = Standing(station.work_s, away(station))
     at: set[str] = set()
     if chosen is not None and routing.has_groups(book):
         rows = await store.rows_of(draft, tenant, order.order_id)
         at = {row["station"] for row in rows if row["status"] not in _LEFT}
-    local = context.now
+    local = now
     if routing.asks_the_time(book):
         local = on_the_wall(local, (await order_rules(draft, tenant)).time_zone)
     return Floor(book, local, stations, at)

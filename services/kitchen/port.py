@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from schemas.kitchen import OPEN_TICKET, LineMark, Ticket, TicketStatus
-from schemas.orders import OrderKind
-from services.kitchen import channels, foreseeing
+from schemas.orders import LineRequest, OrderKind
+from services.kitchen import as_if_cut, channels, foreseeing
+from services.kitchen.ready_times import ready_with
 from services.kitchen.store import TICKETS, open_tickets_of, rows_of, ticket_of, tickets_of
-from services.runtime.ports import ChannelClosed, LineWork, PacePort
+from services.runtime.ports import ChannelClosed, LineWork, MenuPort, PacePort
 from services.runtime.work import Draft
 
 _WORK: Final = {
@@ -29,10 +30,12 @@ class StoredKitchen:
     """See `services.runtime.ports.KitchenPort`.
 
     Args:
+        menu: what there is.
         pace: what was learnt of the stations.
     """
 
-    def __init__(self, pace: PacePort) -> None:
+    def __init__(self, menu: MenuPort, pace: PacePort) -> None:
+        self._menu: Final = menu
         self._pace: Final = pace
 
     async def work(self, draft: Draft, tenant: str, order_id: UUID) -> Mapping[int, LineWork]:
@@ -66,20 +69,22 @@ class StoredKitchen:
     ) -> tuple[datetime, datetime] | None:
         """See `KitchenPort.ready`."""
         found = await tickets_of(draft, tenant, order_id)
-        told = [
-            (each.ready_p50_at, each.ready_p90_at or each.ready_p50_at)
-            for each in found
-            if each.status in OPEN_TICKET and each.ready_p50_at is not None
-        ]
-        if not told:
-            return None
-        return max(p50 for p50, _ in told), max(p90 for _, p90 in told)
+        return ready_with([each for each in found if each.status in OPEN_TICKET])
 
     async def foreseen(
-        self, draft: Draft, tenant: str, *, now: datetime, dishes: int
+        self,
+        draft: Draft,
+        tenant: str,
+        *,
+        now: datetime,
+        dishes: int,
+        lines: Sequence[LineRequest] = (),
     ) -> tuple[datetime, datetime] | None:
         """See `KitchenPort.foreseen`."""
-        return await foreseeing.foresee(draft, tenant, self._pace, now=now, dishes=dishes)
+        told = None
+        if lines:
+            told = await as_if_cut.ready(draft, tenant, self._menu, self._pace, lines, now=now)
+        return told or await foreseeing.foresee(draft, tenant, self._pace, now=now, dishes=dishes)
 
     async def closed(
         self, draft: Draft, tenant: str, channel: OrderKind, now: datetime

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.kitchen import ON_THE_LINE, TicketStatus
+from schemas.kitchen import ON_THE_LINE, Ticket, TicketStatus
 from services.kitchen.store import TICKETS
 from services.runtime.among import among
 from services.runtime.ready_times import OrderKey, ReadyTime
@@ -38,6 +38,18 @@ async def ready_times(
             one = ReadyTime(_time(details, "ready_p50_at"), _time(details, "ready_p90_at"))
             found[key] = one if key not in found else _later(found[key], one)
     return found
+
+
+def ready_with(tickets: Iterable[Ticket]) -> tuple[datetime, datetime] | None:
+    """When the last of these tickets is reckoned to be ready: p50 and p90; None where none says."""
+    told = [
+        (each.ready_p50_at, each.ready_p90_at or each.ready_p50_at)
+        for each in tickets
+        if each.ready_p50_at is not None
+    ]
+    if not told:
+        return None
+    return max(p50 for p50, _ in told), max(p90 for _, p90 in told)
 
 
 def _time(details: Mapping[str, Any] | None, name: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -98,13 +98,20 @@ class KitchenPort(Protocol):
         """
 
     async def foreseen(
-        self, draft: Draft, tenant: str, *, now: datetime, dishes: int
+        self,
+        draft: Draft,
+        tenant: str,
+        *,
+        now: datetime,
+        dishes: int,
+        lines: Sequence[LineRequest] = (),
     ) -> tuple[datetime, datetime] | None:
         """When the kitchen would have an order that came now: p50 and p90.
 
-        It is what the last orders of about so many dishes would be told, with what stands on the
-        line now before them. None where nothing was ever made. Nothing that must hold may rest
-        on it.
+        With its lines it is what its tickets would be told; what is not on the menu counts for
+        nothing. Without, it is what the last orders of about so many dishes would be told, with
+        what stands on the line now before them. None where nothing was ever made. Nothing that
+        must hold may rest on it.
         """
 
     async def closed(

@@ -15,10 +15,10 @@ QUOTE = ("dispatch", "quote")
 ROME = ZoneInfo("Europe/Rome")
 
 
-def delivering(heard: Heard, folder: Path, *rules: str) -> Restaurant:
+def delivering(heard: Heard, folder: Path) -> Restaurant:
     """A restaurant that delivers, with anna on her bicycle."""
     roma = open_restaurant(heard, folder)
-    heard.done("delivery", "rules", "set", f"place={HOUSE}", *rules, *AT)
+    heard.done("delivery", "rules", "set", f"place={HOUSE}", *AT)
     heard.done("device", "add", "bike-1", *AT, "--role", "tracker")
     heard.done("courier", "add", "anna", "--device", "bike-1", *AT)
     return roma
@@ -45,13 +45,19 @@ def test_a_quote_says_by_when_and_what_it_is_made_of(embedded: Heard, tmp_path: 
     assert "food ready\t15.0\t28.0" in shown
     assert "deliveries are taken" in shown
 
+    dishes = ("--dish", "burger+rare=2", "--dish", "fries")
+    told = embedded.done(*QUOTE, DOOR, *dishes, *AT, "--as-manager", "--json").json
+    assert told["items"] == 3
+    assert told["kitchen"]["p50_s"] != 900, "of these the kitchen knows how long they take"
+
     average = embedded.done(*QUOTE, *AT, "--json").json
     assert (average["average_door"], average["distance_m"], average["items"]) == (True, 2_000, 2)
     assert "an average door, 2.0 km away" in embedded.done(*QUOTE, *AT).out
 
 
 def test_a_quote_says_that_deliveries_are_paused_and_why(embedded: Heard, tmp_path: Path) -> None:
-    roma = delivering(embedded, tmp_path, "pause-over-min=45", "resume-under-min=40")
+    roma = delivering(embedded, tmp_path)
+    embedded.done("delivery", "rules", "set", "pause-over-min=45", "resume-under-min=40", *AT)
     until(lambda: not embedded.done(*QUOTE, *AT, "--json").json["taken"], "deliveries to be paused")
     told = embedded.done(*QUOTE, DOOR, *AT, "--json").json
     assert told["why_not"].startswith("deliveries are paused: a new one would take ")

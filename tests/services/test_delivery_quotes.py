@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,14 +10,16 @@ import pytest
 from schemas.delivery_requests import CompleteDelivery, QuoteDelivery, RemoveCourier
 from schemas.delivery_rules import DeliveryRules
 from schemas.kitchen_pace import PauseChannel, ResumeChannel
+from schemas.kitchen_rules import KitchenRules, RouteRule, StationRules
 from schemas.message import Query
-from schemas.orders import OrderKind
+from schemas.orders import Guest, LineRequest, OrderKind, PlaceOrder
 from schemas.positions import Place
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryQuote, Outcome
 from services.delivery.learning.parameters import Parameters
 from services.delivery.models import WHOLE
 from services.delivery.tables import ETA_MODELS
+from services.runtime import house_rules
 from services.runtime.database import Database
 from tests.services.delivery_world import ANNA, BIKE, BO, DOOR, FAR, HERE, DeliveryWorld
 from tests.services.order_world import MANAGER, SCREEN, TILL, Asked
@@ -51,6 +54,51 @@ async def test_what_is_placed_at_once_is_promised_what_was_quoted(house: Deliver
         delivery = await house.kept(await house.place_order(door))
         assert told.promised_at == delivery.delivery.promised_at
         assert told.p50_at == delivery.quoted_p50_at
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        KitchenRules(),
+        KitchenRules(
+            finish_together=True,
+            stations={
+                "grill": StationRules(group="stoves", hands=2, prep_s=420),
+                "fry": StationRules(group="stoves", prep_s=200),
+                "bar": StationRules(hands=2, prep_s=60),
+            },
+            routes=(RouteRule(route="to-go", to="bar", items=("fries",), kinds=("delivery",)),),
+        ),
+    ],
+    ids=["plain", "routed"],
+)
+async def test_what_is_quoted_with_its_lines_is_promised_to_the_minute_whatever_came_before(
+    house: DeliveryWorld, book: KitchenRules
+) -> None:
+    async with house.database.write() as connection:
+        await house_rules.write(connection, house.tenant, kitchen=book)
+    for lines in (("burger", "ale"), ("ale",), ("fries", "fries"), ("burger",), ("ale", "fries")):
+        wanted = tuple(LineRequest(item=item, quantity=2) for item in lines)
+        told = await quoted(house, QuoteDelivery(place=DOOR, lines=wanted))
+        assert told.items == 2 * len(lines)
+        guest = Guest(name="Ada", place=DOOR)
+        order = Asked(TILL, PlaceOrder(lines=wanted, kind=OrderKind.DELIVERY, guest=guest))
+        order = replace(order, at=house.now)
+        (reply,) = await house.say(order)
+        assert reply.outcome is Outcome.ACCEPTED, reply
+        delivery = await house.kept(order.id)
+        assert told.promised_at == delivery.delivery.promised_at
+        assert told.p50_at == delivery.quoted_p50_at
+        house.wait(timedelta(seconds=90))
+
+
+async def test_what_is_not_on_the_menu_counts_for_nothing_in_a_quote(house: DeliveryWorld) -> None:
+    burger, nothing = (LineRequest(item=each, quantity=1) for each in ("burger", "nothing-such"))
+    with_it = await quoted(house, QuoteDelivery(place=DOOR, lines=(burger, nothing)))
+    alone = await quoted(house, QuoteDelivery(place=DOOR, lines=(burger,)))
+    assert with_it.kitchen == alone.kitchen
+    strange = await quoted(house, QuoteDelivery(place=DOOR, lines=(nothing,)))
+    assert strange.kitchen.p50_s == 900.0, "the usual"
 
 
 async def test_a_house_that_has_learned_the_whole_wait_quotes_what_it_promises(
