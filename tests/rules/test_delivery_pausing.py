@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 import pytest
@@ -16,6 +18,7 @@ from schemas.kitchen_pace import Intake
 from schemas.kitchen_rules import ThrottleRules
 from schemas.orders import OrderKind
 from services.delivery.pausing import NOBODY, Seen, resumes_under, why_paused
+from services.delivery.quoting import quote
 from services.kitchen import throttling
 from services.kitchen.throttling import Load, Standing
 
@@ -85,6 +88,38 @@ def test_whatever_was_said_is_said_again_of_the_same(
     now = seen(wait_min, data.draw(crews))
     first = why_paused(house, now, "paused before" if paused else None)
     assert why_paused(house, now, first) == first
+
+
+@cache
+def wait_s(waiting: int) -> float:
+    """How long a new one would take behind so many, with four couriers."""
+    return quote(now=BEGAN, distance_m=2_000, waiting=waiting, couriers=4).wait.p90_s
+
+
+def turns(house: DeliveryRules, seed: int) -> int:
+    """How often an evening with a rush turns deliveries over, in a house with four couriers."""
+    chance, why, turned = random.Random(seed), None, 0  # noqa: S311 - repeatable, not secret
+    waiting, busy, comes_s = 0, list[float](), 0.0
+    for now_s in range(0, 5 * 3_600, 5):
+        while comes_s <= now_s:
+            waiting += why is None
+            rush = 1.5 * 3_600 < now_s < 3 * 3_600
+            comes_s += chance.expovariate(1 / (60 if rush else 200))
+        busy = [until_s for until_s in busy if until_s > now_s]
+        while waiting and len(busy) < 4:
+            waiting -= 1
+            busy.append(now_s + chance.gauss(420, 100))
+        before, why = why, why_paused(house, Seen(wait_s(waiting), 4), why)
+        turned += (before is None) != (why is None)
+    return turned
+
+
+def test_room_between_the_marks_turns_an_evening_over_far_less_often() -> None:
+    tight = DeliveryRules(pause_over_min=70, resume_under_min=69)
+    roomy = DeliveryRules(pause_over_min=70)
+    flaps, turned = (sum(turns(each, seed) for seed in range(5)) for each in (tight, roomy))
+    assert turned * 4 <= flaps
+    assert turned >= 5 * 2, "each rush pauses deliveries, and they come back"
 
 
 class Channel(RuleBasedStateMachine):
