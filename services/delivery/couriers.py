@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -69,6 +70,13 @@ def state_of(row: Row) -> CourierState:
         on_duty=row["on_duty"],
         until=row["until"],
     )
+
+
+async def at_work(connection: AsyncConnection, tenant: str) -> Counter[TravelMode]:
+    """How many couriers are there to be asked, by what they go by; always in one order."""
+    of = COURIERS.c
+    query = select(of.mode).where(of.tenant == tenant, of.device.is_not(None)).order_by(of.mode)
+    return Counter(TravelMode(mode) for mode in await connection.scalars(query))
 
 
 async def seek(context: Context, courier: str) -> Row | None:

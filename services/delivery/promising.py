@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,9 +10,10 @@ from sqlalchemy import func, select
 
 from schemas.deliveries import DeliveryStatus
 from schemas.positions import Place, TravelMode
+from services.delivery import couriers
 from services.delivery.models import legs_of, whole_of
 from services.delivery.quoting import Quote, quote
-from services.delivery.tables import COURIERS, DELIVERIES
+from services.delivery.tables import DELIVERIES
 from services.geography import sphere
 from services.runtime.work import Draft
 
@@ -30,7 +30,7 @@ class Promise:
     Attributes:
         quote: what is expected and promised.
         waiting: how many deliveries stand before it that nobody has picked up.
-        couriers: how many couriers the house has.
+        couriers: how many couriers are at work.
         learned: the house has learned how long it takes from order to door, and it rests on that.
     """
 
@@ -73,10 +73,7 @@ async def promise(
             DELIVERIES.c.status.in_([each.value for each in _WAITS]),
         )
     )
-    modes = await connection.execute(
-        select(COURIERS.c.mode).where(COURIERS.c.tenant == tenant, COURIERS.c.device.is_not(None))
-    )
-    usual = Counter(row.mode for row in modes)
+    crew = await couriers.at_work(connection, tenant)
     whole = await whole_of(
         draft,
         tenant,
@@ -92,12 +89,12 @@ async def promise(
         ready_p50_at=None if ready is None else ready[0],
         ready_p90_at=None if ready is None else ready[1],
         waiting=waiting or 0,
-        couriers=sum(usual.values()),
+        couriers=crew.total(),
         legs=await legs_of(draft, tenant),
-        mode=TravelMode(usual.most_common(1)[0][0]) if usual else TravelMode.BICYCLE,
+        mode=crew.most_common(1)[0][0] if crew else TravelMode.BICYCLE,
         whole=whole,
     )
-    return Promise(told, waiting or 0, sum(usual.values()), whole is not None)
+    return Promise(told, waiting or 0, crew.total(), whole is not None)
 
 
 def away_m(door: Place, house: Place) -> float:
