@@ -72,11 +72,16 @@ def state_of(row: Row) -> CourierState:
     )
 
 
-async def at_work(connection: AsyncConnection, tenant: str) -> Counter[TravelMode]:
-    """How many couriers are there to be asked, by what they go by; always in one order."""
+async def at_work(connection: AsyncConnection, tenant: str, now: datetime) -> Counter[TravelMode]:
+    """How many couriers are on duty, by what they go by; always in one order."""
     of = COURIERS.c
-    query = select(of.mode).where(of.tenant == tenant, of.device.is_not(None)).order_by(of.mode)
-    return Counter(TravelMode(mode) for mode in await connection.scalars(query))
+    query = select(of.mode).where(
+        of.tenant == tenant,
+        of.device.is_not(None),
+        of.on_duty.is_(True),
+        of.until.is_(None) | (of.until > now),
+    )
+    return Counter(TravelMode(mode) for mode in await connection.scalars(query.order_by(of.mode)))
 
 
 async def seek(context: Context, courier: str) -> Row | None:

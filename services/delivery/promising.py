@@ -73,7 +73,7 @@ async def promise(
             DELIVERIES.c.status.in_([each.value for each in _WAITS]),
         )
     )
-    crew = await couriers.at_work(connection, tenant)
+    crew = await couriers.at_work(connection, tenant, now)
     whole = await whole_of(
         draft,
         tenant,

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from schemas.deliveries import Courier
-from schemas.delivery_requests import PutCourier, QuoteDelivery, RemoveCourier
+from schemas.delivery_requests import PutCourier, QuoteDelivery, RemoveCourier, SetDuty
 from schemas.delivery_rules import DeliveryRules
 from schemas.kitchen_pace import ChannelState, Intake, PauseChannel, ResumeChannel
 from schemas.message import Request
@@ -170,6 +170,23 @@ async def test_without_a_courier_nothing_is_taken_until_there_is_one(house: Deli
     reply = await house.ask(TILL, delivery())
     assert (reply.code, reply.message) == (RefusalCode.CHANNEL_PAUSED, NOBODY)
     await house.do(TILL, PutCourier(courier=Courier(courier=ANNA, name="Anna", device=BIKE)))
+    assert await timer.look() == [house.tenant]
+    await house.do(TILL, delivery())
+
+
+async def test_with_the_last_shift_that_ends_nothing_is_taken_until_somebody_is_on_duty(
+    house: DeliveryWorld,
+) -> None:
+    timer = timer_of(house)
+    ends = house.now + timedelta(minutes=20)
+    await house.do(TILL, SetDuty(courier=ANNA, on_duty=True, until=ends))
+    await house.do(TILL, SetDuty(courier=BO, on_duty=False))
+    assert await timer.look() == []
+    house.wait(timedelta(minutes=20))
+    assert await timer.look() == [house.tenant]
+    reply = await house.ask(TILL, delivery())
+    assert (reply.code, reply.message) == (RefusalCode.CHANNEL_PAUSED, NOBODY)
+    await house.do(TILL, SetDuty(courier=BO, on_duty=True))
     assert await timer.look() == [house.tenant]
     await house.do(TILL, delivery())
 
