@@ -31,8 +31,10 @@ NEAR: Final = Place(lat=60.171, lon=24.941)
 AWAY: Final = Place(lat=60.20, lon=24.98)
 """Some four kilometres from it."""
 AUTOMATIC: Final = DeliveryRules(place=HERE, automatic=True, ask_ahead_s=1_200)
-"""Couriers are asked as soon as there is an order, and not yet for the trip after: what is asked when
-has tests of its own."""
+"""Couriers are asked as soon as there is an order, and not yet for the trip after.
+
+What is asked when has tests of its own.
+"""
 
 
 class DispatchWorld(DeliveryWorld):
