@@ -144,7 +144,6 @@ class _Day:
                 self._at(wake, self._change)
 
     def _situation(self) -> Situation:
-        setting = self.world.setting
         return Situation(
             now_s=self.now,
             orders=tuple(self._open_order(order) for order in self._open.values()),
@@ -154,7 +153,6 @@ class _Day:
                 if not each.noticed
                 and each.rider.on_s <= self.now + _AHEAD_S
                 and each.rider.off_s >= self.now
-                and setting.couriers
             ),
             pickup_s=PICKUP_S,
             dropoff_s=DROPOFF_S,

@@ -18,7 +18,7 @@ DROPOFF_S = 120.0
 """The services at a restaurant and at a door: half before the food changes hands, half after it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """Orders of one restaurant that a courier was asked to bring.
 
