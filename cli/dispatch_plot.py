@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
 
-_INKS: Final = ("#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73")
+_INKS: Final = ("#d55e00", "#e69f00", "#cc79a7", "#0072b2", "#56b4e9", "#009e73")
 """Okabe and Ito's colours, which everybody can tell apart; one for each policy, in their order."""
 _TEXT: Final = "#222222"
 _FAINT: Final = "#6b6b6b"

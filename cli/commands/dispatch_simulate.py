@@ -93,9 +93,10 @@ def simulate(
     is drawn from the seed before anybody decides, so that each policy meets the same evening.
 
     assign-at-placement sends the nearest free courier as an order is placed, to wait at the
-    restaurant. called-when-ready calls them when the food stands there. planned is the planner,
-    timed to when food is predicted to be ready; planned-alone is that without bundles, and
-    planned-preposition also sends who has nothing to do to where orders are expected.
+    restaurant. called-when-ready calls them when the food stands there, timed-nearest so that they
+    come when it is predicted to be ready. planned is the planner, timed to the same prediction;
+    planned-alone is that without bundles, and planned-preposition also sends who has nothing to do
+    to where orders are expected.
 
     Times are minutes. Couriers' waiting at restaurants is counted for each order delivered; spread
     is the standard deviation of what couriers bring in an hour.

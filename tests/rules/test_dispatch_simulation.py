@@ -214,3 +214,13 @@ def test_timed_to_the_food_couriers_wait_less_and_food_waits_less_than_sent_at_p
     assert planned.food_waited_mean < 0.7 * at_once.food_waited_mean
     assert planned.click_to_door_mean < at_once.click_to_door_mean
     assert planned.delivered == at_once.delivered
+
+
+def test_timing_alone_spares_couriers_their_waiting_and_guests_wait_no_longer() -> None:
+    evenings = [Setting(seed=n) for n in range(1, 6)]
+    at_once, timed = (
+        mean_of([live(setting, policy).metrics for setting in evenings])
+        for policy in ("assign-at-placement", "timed-nearest")
+    )
+    assert timed.courier_waited_mean < 0.5 * at_once.courier_waited_mean
+    assert timed.click_to_door_mean <= at_once.click_to_door_mean + 0.5
