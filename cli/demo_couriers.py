@@ -18,7 +18,8 @@ from devices.courier import CourierPhone
 from devices.delivery_requests import Dispatcher
 from devices.pending import Pending, Rejected
 from devices.pos import PointOfSale
-from devices.simulated_courier import SimulatedCourier, SimulatedCouriers, Town
+from devices.simulated_body import Town
+from devices.simulated_courier import Job, SimulatedCourier, SimulatedCouriers
 from devices.simulator import Simulated
 from schemas.deliveries import Courier
 from schemas.delivery_rules import DeliveryRules
@@ -148,7 +149,7 @@ class DemoCouriers:
         town = Town(HOUSE)
         people = {
             name: SimulatedCourier(
-                phone,
+                [Job(phone)],
                 town,
                 (seed or 0) + number,
                 every_s=1.0,

@@ -30,7 +30,8 @@ from devices.delivery_requests import Dispatcher
 from devices.options import DeviceOptions
 from devices.pending import Pending, Rejected
 from devices.pos import NewOrder
-from devices.simulated_courier import SimulatedCourier, SimulatedCouriers, Town
+from devices.simulated_body import Town
+from devices.simulated_courier import Job, SimulatedCourier, SimulatedCouriers
 from schemas.deliveries import Courier, Delivery, DeliveryState, DeliveryStatus
 from schemas.delivery_rules import DeliveryRules
 from schemas.devices import Role
@@ -195,8 +196,8 @@ def on_the_road(
             phone = CourierPhone(
                 host, port, outbox=folder / f"{name}.outbox", **at[f"phone-{name}"]
             )
-            people[name] = SimulatedCourier(phone, town, seed * 1_000 + number)
-        for device in (desk, *(each.phone for each in people.values())):
+            people[name] = SimulatedCourier([Job(phone)], town, seed * 1_000 + number)
+        for device in (desk, *(job.phone for each in people.values() for job in each.jobs)):
             stack.enter_context(device)
             if not device.wait_online(ONLINE_S):
                 raise Failure(f"{device.device} cannot connect to {system.address}")

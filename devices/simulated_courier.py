@@ -3,51 +3,74 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from devices.courier import CourierPhone
 from devices.pending import Pending
+from devices.simulated_body import Point, SimulatedBody, Town
 from devices.simulator import Simulated
 from schemas.deliveries import IN_THE_BAG, DeliveryStatus, RunStop
 from schemas.delivery_requests import ByHand
-from schemas.positions import OneFix, Place
+from schemas.positions import Place
 from schemas.replies import DeliveryReceipt
 
-_M_PER_DEGREE: Final = 111_195.0
-_THERE_M: Final = 12.0
 _WAIT_FOR_MORE_S: Final = 240.0
 """Who has one order in the bag waits so long for the next of the same way."""
 _ASK_AGAIN_S: Final = 15.0
 _LOOK_S: Final = 0.03
 
-Point = tuple[float, float]
-"""Metres to the east and to the north of the restaurant."""
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a courier does for one house.
+
+    Attributes:
+        phone: what they carry for it; started and closed by its owner.
+        counter: where its food is.
+    """
+
+    phone: CourierPhone
+    counter: Point = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Town:
-    """A flat town around the restaurant."""
+class Temper:
+    """How a courier takes it to be asked.
 
-    house: Place
+    Attributes:
+        declines: the share of askings that they decline.
+        ignores: the share that they do not answer.
+    """
 
-    def point(self, place: Place) -> Point:
-        """Where a place lies."""
-        shrunk = _M_PER_DEGREE * math.cos(math.radians(self.house.lat))
-        east = (place.lon - self.house.lon) * shrunk
-        return east, (place.lat - self.house.lat) * _M_PER_DEGREE
+    declines: float = 0.0
+    ignores: float = 0.0
 
-    def place(self, point: Point) -> Place:
-        """The place of a point."""
-        shrunk = _M_PER_DEGREE * math.cos(math.radians(self.house.lat))
-        lat = self.house.lat + point[1] / _M_PER_DEGREE
-        return Place(lat=lat, lon=self.house.lon + point[0] / shrunk)
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """All phones of a courier fall silent for good, and nobody sees them again.
+
+    Attributes:
+        after: it happens to the first courier who is so far from then on.
+        with_food: on the way to a guest; else on the way to food that they have said to fetch.
+    """
+
+    after: datetime
+    with_food: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """A stop, and for whom."""
+
+    job: Job
+    stop: RunStop
 
 
 @dataclass(slots=True)
@@ -56,102 +79,182 @@ class _Asked:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a courier says to being asked, and when."""
+
+    says: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class SimulatedCourier:
     """One courier: rides around blocks, stops at lights, waits for food, climbs stairs.
 
+    Whoever works for several houses has a phone of each, and one body.
+
     Args:
-        phone: started and closed by its owner.
+        jobs: for whom.
         town: where all of it is.
         seed: of all that is drawn.
         every_s: seconds between two positions.
-        begins_at: where they are in the beginning; None is around the restaurant.
+        begins_at: where they are in the beginning; None is around their first counter.
+        temper: how they take it to be asked.
+        mishaps: what will happen to one of those who have this list; it is taken from it then.
     """
 
-    phone: CourierPhone
+    jobs: Sequence[Job]
     town: Town
     seed: int
     every_s: float = 5.0
     begins_at: Place | None = None
+    temper: Temper = field(default_factory=Temper)
+    mishaps: list[Mishap] = field(default_factory=list)
     handed_over: dict[UUID, datetime] = field(default_factory=dict)
     """When each guest really had their food."""
+    lost_at: datetime | None = None
+    """When they were lost."""
+    body: SimulatedBody = field(init=False)
     _rng: random.Random = field(init=False)
-    _mps: float = field(init=False)
-    _at: Point = field(init=False)
-    _way: list[Point] = field(default_factory=list)
-    _to: Point | None = None
-    _stands_until: datetime | None = None
     _last: datetime | None = None
     _told: datetime | None = None
     _asked: dict[tuple[UUID, str], _Asked] = field(default_factory=dict)
     _door_at: dict[UUID, datetime] = field(default_factory=dict)
-    _accept_at: dict[UUID, datetime] = field(default_factory=dict)
+    _answers: dict[UUID, _Answer] = field(default_factory=dict)
     _first_in_bag: datetime | None = None
-    _dark_until: datetime | None = None
-    _dark: list[OneFix] = field(default_factory=list)
+    _fetches: Job | None = None
+    _rests_at: Point | None = None
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)  # noqa: S311 - legs, not secrets
-        self._mps = 4.6 * self._rng.lognormvariate(0.0, 0.12)
-        around = (self._rng.uniform(-40, 40), self._rng.uniform(-40, 40))
-        self._at = around if self.begins_at is None else self.town.point(self.begins_at)
+        east, north = self.jobs[0].counter
+        at = (east + self._rng.uniform(-40, 40), north + self._rng.uniform(-40, 40))
+        if self.begins_at is not None:
+            at = self.town.point(self.begins_at)
+        self.body = SimulatedBody(self.town, self._rng, at)
 
     def live(self, now: datetime) -> None:
         """Do what is done until now."""
         passed = 0.0 if self._last is None else (now - self._last).total_seconds()
         self._last = now
-        self._ride(passed, now)
+        if self.lost_at is not None:
+            return
+        self.body.ride(passed, now)
         self._tell(now)
-        run = self.phone.run
-        self._work(() if run is None else run.stops, now)
+        stops = self._stops()
+        if self._is_lost(stops, now):
+            self.lost_at = now
+            return
+        self._work(stops, now)
 
     # -- what there is to do --------------------------------------------------------------
 
-    def _work(self, stops: Sequence[RunStop], now: datetime) -> None:
-        stops = [each for each in stops if each.order_id not in self.handed_over]
-        for each in stops:
-            if each.status is DeliveryStatus.ASSIGNED:
-                self._accept(each.order_id, now)
-        bag = [each for each in stops if each.status in IN_THE_BAG]
-        coming = [each for each in stops if each.status not in IN_THE_BAG]
+    def _stops(self) -> list[_Stop]:
+        stops = [
+            _Stop(job, each)
+            for job in self.jobs
+            if (run := job.phone.run) is not None
+            for each in run.stops
+        ]
+        # Who is asked for the same once more decides once more.
+        there = {each.stop.order_id for each in stops}
+        for order_id in self._answers.keys() - there:
+            del self._answers[order_id]
+        for key in [key for key in self._asked if key[0] not in there]:
+            del self._asked[key]
+        return [each for each in stops if each.stop.order_id not in self.handed_over]
+
+    def _is_lost(self, stops: Sequence[_Stop], now: datetime) -> bool:
+        on_the_way = {each.stop.status for each in stops}
+        for mishap in self.mishaps:
+            wanted = DeliveryStatus.EN_ROUTE if mishap.with_food else DeliveryStatus.ACCEPTED
+            if now >= mishap.after and on_the_way == {wanted}:
+                self.mishaps.remove(mishap)
+                return True
+        return False
+
+    def _work(self, stops: Sequence[_Stop], now: datetime) -> None:
+        self._answer([each for each in stops if each.stop.status is DeliveryStatus.ASSIGNED], now)
+        bag = [each for each in stops if each.stop.status in IN_THE_BAG]
+        coming = [each for each in stops if each.stop.status not in IN_THE_BAG]
+        ignored = {id_ for id_, answer in self._answers.items() if not answer.says}
+        coming = [each for each in coming if each.stop.order_id not in ignored]
         if not bag:
             self._first_in_bag = None
         elif self._first_in_bag is None:
             self._first_in_bag = now
         waited = 0.0 if self._first_in_bag is None else _seconds(now, self._first_in_bag)
-        if coming and (not bag or (self._is_at((0.0, 0.0)) and waited < _WAIT_FOR_MORE_S)):
+        here = [each for each in coming if self.body.is_at(each.job.counter)]
+        if coming and not bag:
             self._fetch(coming, now)
+        elif here and waited < _WAIT_FOR_MORE_S:
+            self._fetch(here, now)
         elif bag:
             self._bring(bag[0], now)
         else:
-            self._go_to((0.0, 0.0))
+            self._rest()
 
-    def _accept(self, order_id: UUID, now: datetime) -> None:
-        due = self._accept_at.setdefault(order_id, now + self._draw(20.0, 0.6))
-        if now >= due:
-            self._ask(order_id, "accept", lambda: self.phone.accept_delivery(order_id), now)
+    def _answer(self, asked: Sequence[_Stop], now: datetime) -> None:
+        new = [each for each in asked if each.stop.order_id not in self._answers]
+        if new:  # who is asked to bring several together says one thing to all of them
+            says, chance = "accept", self._rng.random()
+            if chance < self.temper.declines:
+                says = "decline"
+            elif chance < self.temper.declines + self.temper.ignores:
+                says = ""
+            answer = _Answer(says, now + self.body.draw(20.0, 0.6))
+            self._answers |= {each.stop.order_id: answer for each in new}
+        for each in asked:
+            order_id, answer = each.stop.order_id, self._answers[each.stop.order_id]
+            if now < answer.at or not answer.says:
+                continue
+            say = partial(each.job.phone.accept_delivery, order_id)
+            if answer.says == "decline":
+                say = partial(each.job.phone.decline_delivery, order_id, "not now")
+            self._ask(order_id, answer.says, say, now)
 
-    def _fetch(self, coming: Sequence[RunStop], now: datetime) -> None:
-        """Go to the restaurant; take what is ready: what is not is refused, and asked again."""
-        self._go_to((0.0, 0.0))
-        if not self._is_at((0.0, 0.0)):
+    def _fetch(self, coming: Sequence[_Stop], now: datetime) -> None:
+        """Go to a counter; take what is ready: what is not is refused, and asked again."""
+        self._rests_at = None
+        jobs = [each.job for each in coming]
+        if self._fetches not in jobs:
+            self._fetches = jobs[0]
+        job = self._fetches
+        self.body.go_to(job.counter)
+        if not self.body.is_at(job.counter):
             return
         for each in coming:
-            if each.status is DeliveryStatus.ASSIGNED:
+            if each.job is not job or each.stop.status is DeliveryStatus.ASSIGNED:
                 continue
-            take = partial(self.phone.step_delivery, each.order_id, ByHand.PICK_UP)
-            self._ask(each.order_id, "take", take, now)
+            order_id = each.stop.order_id
+            take = partial(job.phone.step_delivery, order_id, ByHand.PICK_UP)
+            self._ask(order_id, "take", take, now)
 
-    def _bring(self, stop: RunStop, now: datetime) -> None:
-        door = self.town.point(stop.place)
-        self._go_to(door)
-        if not self._is_at(door):
+    def _bring(self, each: _Stop, now: datetime) -> None:
+        stop = each.stop
+        if stop.status is DeliveryStatus.FAILED:  # somebody says so: it goes back
+            self.body.go_to(each.job.counter)
+            if self.body.is_at(each.job.counter):
+                back = partial(each.job.phone.return_delivery, stop.order_id)
+                self._ask(stop.order_id, "return", back, now)
             return
-        takes = self._draw(90.0, 0.4)
+        door = self.town.point(stop.place)
+        self.body.go_to(door)
+        if not self.body.is_at(door):
+            return
+        takes = self.body.draw(90.0, 0.4)
         if now < self._door_at.setdefault(stop.order_id, now + takes):
             return
         self.handed_over[stop.order_id] = now
-        self.phone.complete_delivery(stop.order_id)
+        each.job.phone.complete_delivery(stop.order_id)
+
+    def _rest(self) -> None:
+        """Wait at the counter that was nearest when there was nothing more to do."""
+        counters = [job.counter for job in self.jobs]
+        if self._rests_at is None or self.body.is_at(self._rests_at):
+            east, north = self.body.at
+            self._rests_at = min(counters, key=lambda at: abs(at[0] - east) + abs(at[1] - north))
+        self.body.go_to(self._rests_at)
 
     def _ask(
         self, order_id: UUID, what: str, ask: Callable[[], Pending[DeliveryReceipt]], now: datetime
@@ -166,63 +269,17 @@ class SimulatedCourier:
             return
         self._asked[order_id, what] = _Asked(ask(), now)
 
-    # -- legs -----------------------------------------------------------------------------
-
-    def _go_to(self, to: Point) -> None:
-        """Along two sides of the blocks, as streets go."""
-        if self._to == to:
-            return
-        self._to = to
-        east_first = self._rng.random() < 0.5
-        corner = (to[0], self._at[1]) if east_first else (self._at[0], to[1])
-        self._way = [corner, to]
-
-    def _is_at(self, point: Point) -> bool:
-        return math.dist(self._at, point) <= _THERE_M
-
-    def _ride(self, passed: float, now: datetime) -> None:
-        while self._way and passed > 0:
-            if self._stands_until is not None and now < self._stands_until:
-                return
-            self._stands_until = None
-            left = math.dist(self._at, self._way[0])
-            step = min(left, self._mps * passed)
-            if left <= 0.01:
-                self._at = self._way.pop(0)
-                continue
-            share = step / left
-            self._at = (
-                self._at[0] + (self._way[0][0] - self._at[0]) * share,
-                self._at[1] + (self._way[0][1] - self._at[1]) * share,
-            )
-            passed -= step / self._mps
-            if self._rng.random() < step / 900.0:  # a red light now and then
-                self._stands_until = now + self._draw(25.0, 0.5)
-
     def _tell(self, now: datetime) -> None:
         if self._told is not None and _seconds(now, self._told) < self.every_s:
             return
         self._told = now
-        rng = self._rng
-        wild = 400.0 if rng.random() < 0.004 else 4.0
-        seen = (self._at[0] + rng.gauss(0, wild), self._at[1] + rng.gauss(0, wild))
-        place = self.town.place(seen)
-        fix = OneFix(at=now, lat=round(place.lat, 6), lon=round(place.lon, 6), accuracy_m=8.0)
-        if self._dark_until is None and rng.random() < 0.001:
-            self._dark_until = now + self._draw(60.0, 0.3)  # behind walls: told later, together
-        if self._dark_until is not None and now < self._dark_until:
-            self._dark.append(fix)
-            return
-        self._dark_until = None
-        self.phone.report_many([*self._dark, fix])
-        self._dark.clear()
-
-    def _draw(self, middle_s: float, varies: float) -> timedelta:
-        return timedelta(seconds=middle_s * self._rng.lognormvariate(0.0, varies))
+        if fixes := self.body.fixes(now):
+            for job in self.jobs:
+                job.phone.report_many(fixes)
 
 
 class SimulatedCouriers(Simulated):
-    """All couriers of a house, on one thread.
+    """All couriers of a house, or of a fleet, on one thread.
 
     Args:
         couriers: by name.

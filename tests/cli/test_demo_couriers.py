@@ -10,7 +10,8 @@ from typing import Any
 from cli import demo_couriers
 from cli.demo_view import side_by_side
 from devices.courier import CourierPhone
-from devices.simulated_courier import SimulatedCourier, Town
+from devices.simulated_body import Town
+from devices.simulated_courier import Job, SimulatedCourier
 from schemas.positions import Place
 from services.people import store
 from services.people.store import Tenant
@@ -65,8 +66,8 @@ def test_who_was_at_a_door_when_it_ended_is_there_when_it_begins_again(
     town = Town(demo_couriers.HOUSE)
     phone = CourierPhone("127.0.0.1", 1, tenant="demo", device="courier-1", secret="s" * 32)
     with phone:
-        courier = SimulatedCourier(phone, town, 1, begins_at=found["courier-1"])
-        assert courier._is_at(town.point(door))
+        courier = SimulatedCourier([Job(phone)], town, 1, begins_at=found["courier-1"])
+        assert courier.body.is_at(town.point(door))
 
 
 def test_what_finds_no_room_in_the_head_is_left_out_whole() -> None:
