@@ -80,6 +80,9 @@ _OTHERS: Final[dict[str, Place]] = {
     "delivery": Place(
         "cli.commands.simulate_delivery", "delivery", "Play an evening's deliveries, to the door."
     ),
+    "dispatch": Place(
+        "cli.commands.simulate_dispatch", "dispatch", "Play an evening of several houses' couriers."
+    ),
 }
 
 
@@ -285,7 +288,9 @@ def _alike(ours: tuple[int, float | None, float | None], theirs: Sequence[Any]) 
     )
 
 
-async def set_up(database: Database, day: Day, how: Crew) -> tuple[Plan, KitchenRules]:
+async def set_up(
+    database: Database, day: Day, how: Crew, *, tenant: str = TENANT
+) -> tuple[Plan, KitchenRules]:
     """A tenant with the file's menu, and rules for its stations."""
     menu, names = make_menu(day.source, currency=day.currency, standing=())
     counts: dict[str, int] = {}
@@ -298,10 +303,10 @@ async def set_up(database: Database, day: Day, how: Crew) -> tuple[Plan, Kitchen
     menu = [_timed(item, how.prep_s, number) for number, item in enumerate(menu)]
     book = _book(sorted(counts), busiest, how)
     async with database.write() as connection:
-        await add_tenant(connection, Tenant(TENANT, "Simulated", day.currency, system_clock()))
-        await put_menu(connection, TENANT, menu, system_clock(), replace=True)
-        await house_rules.write(connection, TENANT, kitchen=book)
-    return Plan(TENANT, day.kind, day.orders, names, sorted(book.stations)), book
+        await add_tenant(connection, Tenant(tenant, "Simulated", day.currency, system_clock()))
+        await put_menu(connection, tenant, menu, system_clock(), replace=True)
+        await house_rules.write(connection, tenant, kitchen=book)
+    return Plan(tenant, day.kind, day.orders, names, sorted(book.stations)), book
 
 
 def _timed(item: MenuItem, prep_s: int, number: int) -> MenuItem:
