@@ -20,6 +20,9 @@ from services.runtime.database import Database
 _NO_ANSWER: Final = "did not answer"
 _SILENT: Final = "was not seen"
 _KITCHEN: Final = "the kitchen needs"
+_WITH_WHY: Final = frozenset(
+    {DeliveryStep.UNASSIGN, DeliveryStep.DECLINE, DeliveryStep.FAIL, DeliveryStep.CANCEL}
+)
 _ENDED: Final = frozenset({DeliveryStatus.CANCELLED, DeliveryStatus.RETURNED})
 
 
@@ -48,9 +51,11 @@ def report(app: Application, fleet: Fleet, placed: Sequence[Placed]) -> dict[str
     }
     orders = [_order(key, kept.get(key), real, left_out) for key in keys]
     orders += [_refused(each) for each in placed if each not in accepted]
+    moves = [move for one in fleet.houses for move in one.office.moves]
+    for each in orders:
+        each["story"] = [_told(move) for move in moves if move.order_id == each["order_id"]]
     orders.sort(key=lambda each: (each["placed_at"] is None, each["placed_at"]))
     delivered = [each for each in orders if each["became"] == "delivered"]
-    moves = [move for one in fleet.houses for move in one.office.moves]
     return {
         "orders": len(orders),
         "delivered": len(delivered),
@@ -107,6 +112,13 @@ def _order(
         became=became,
         why=why,
     )
+
+
+def _told(move: Move) -> str:
+    """One step as people read it: when, what, who, and why where it was taken back."""
+    why = move.reason if move.step in _WITH_WHY and move.reason else ""
+    who = move.courier or ""
+    return " ".join(filter(None, (f"{move.at:%H:%M:%S}", move.step.value, who, why)))
 
 
 def _refused(each: Placed) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Move:
     """Something that became of a delivery.
 
     Attributes:
+        at: when, on the simulated clock.
         order_id: of which.
         step: what.
         courier: who had it, or has it now; None for nobody.
@@ -53,6 +54,7 @@ class Move:
         reason: why, where somebody said so.
     """
 
+    at: datetime
     order_id: UUID
     step: DeliveryStep
     courier: str | None
@@ -128,7 +130,8 @@ class Office(OrderRequests, DeliveryRequests):
     def _receive(self, message: Received, now: float) -> None:
         topic, payload = message.topic, message.payload
         if topic == self._changed:
-            self._move(envelope_of(DeliveryChanged).model_validate_json(payload).data)
+            said = envelope_of(DeliveryChanged).model_validate_json(payload)
+            self._move(said.time, said.data)
         elif topic == self._planned:
             plan = envelope_of(DispatchState).model_validate_json(payload).data if payload else None
             self._plan = plan
@@ -139,7 +142,7 @@ class Office(OrderRequests, DeliveryRequests):
         else:
             super()._receive(message, now)
 
-    def _move(self, changed: DeliveryChanged) -> None:
+    def _move(self, at: datetime, changed: DeliveryChanged) -> None:
         delivery, step = changed.delivery, changed.step
         if step is None:
             return
@@ -148,7 +151,9 @@ class Office(OrderRequests, DeliveryRequests):
             had = self._had.get(delivery.order_id, (None, None))
             courier, asked_at = had if now_has[0] is None else now_has
             self._had[delivery.order_id] = now_has
-            self._moves.append(Move(delivery.order_id, step, courier, asked_at, delivery.reason))
+            self._moves.append(
+                Move(at, delivery.order_id, step, courier, asked_at, delivery.reason)
+            )
 
     def _show(self, topic: str, payload: bytes) -> None:
         with self._lock:

@@ -24,6 +24,10 @@ _WAIT_FOR_MORE_S: Final = 240.0
 """Who has one order in the bag waits so long for the next of the same way."""
 _ASK_AGAIN_S: Final = 15.0
 _LOOK_S: Final = 0.03
+_COMING: Final = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.AT_RESTAURANT})
+_WITH_FOOD: Final = frozenset(
+    {DeliveryStatus.PICKED_UP, DeliveryStatus.EN_ROUTE, DeliveryStatus.NEAR}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Mishap:
 
     Attributes:
         after: it happens to the first courier who is so far from then on.
-        with_food: on the way to a guest; else on the way to food that they have said to fetch.
+        with_food: on the way to a guest; else before they have the food that they said to fetch.
     """
 
     after: datetime
@@ -165,10 +169,10 @@ class SimulatedCourier:
         return [each for each in stops if each.stop.order_id not in self.handed_over]
 
     def _is_lost(self, stops: Sequence[_Stop], now: datetime) -> bool:
-        on_the_way = {each.stop.status for each in stops}
+        so_far = {each.stop.status for each in stops}
         for mishap in self.mishaps:
-            wanted = DeliveryStatus.EN_ROUTE if mishap.with_food else DeliveryStatus.ACCEPTED
-            if now >= mishap.after and on_the_way == {wanted}:
+            there = _WITH_FOOD if mishap.with_food else _COMING
+            if now >= mishap.after and so_far and so_far <= there:
                 self.mishaps.remove(mishap)
                 return True
         return False
