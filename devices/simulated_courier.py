@@ -172,10 +172,18 @@ class SimulatedCourier:
         so_far = {each.stop.status for each in stops}
         for mishap in self.mishaps:
             there = _WITH_FOOD if mishap.with_food else _COMING
-            if now >= mishap.after and so_far and so_far <= there:
+            if now < mishap.after or not so_far or not so_far <= there:
+                continue
+            if mishap.with_food or not self._takes():
                 self.mishaps.remove(mishap)
                 return True
         return False
+
+    def _takes(self) -> bool:
+        """Whether some food may be in the bag already: the answer is under way."""
+        return any(
+            what == "take" and not one.pending.done for (_, what), one in self._asked.items()
+        )
 
     def _work(self, stops: Sequence[_Stop], now: datetime) -> None:
         self._answer([each for each in stops if each.stop.status is DeliveryStatus.ASSIGNED], now)
