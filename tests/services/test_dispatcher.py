@@ -315,3 +315,22 @@ async def test_nobody_waits_for_a_kitchen_that_stands_still(house: DispatchWorld
     assert delivery.reason is not None
     assert delivery.reason.endswith("anna does not wait for it")
     assert not delivery.declined_by
+
+
+async def test_one_courier_waits_at_a_kitchen_that_stands_still_and_no_others(
+    database: Database,
+) -> None:
+    house = DispatchWorld(database, AUTOMATIC.model_copy(update={"ask_ahead_s": 0}))
+    await house.open()
+    await house.there()
+    orders = []
+    for place in (DOOR, FAR):
+        orders.append(await house.place_order(place))
+        house.wait(timedelta(seconds=1))
+    house.cooked_in = timedelta(minutes=-20)
+    await house.settle()
+    assert await house.has(orders[0]) is not None, "somebody is there, should it be ready"
+    assert await house.has(orders[1]) is None, "what comes after it will be late, too"
+    await house.cook(orders[1])
+    await house.settle()
+    assert await house.has(orders[1]) is not None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.delivery_rules import DeliveryRules
 from schemas.positions import TravelMode
 from services.delivery import couriers, store
+from services.delivery.dispatching import lagging
 from services.delivery.dispatching.situating import Employed, HouseNow, Stop
 from services.delivery.kept import Kept
 from services.delivery.legs import LegKind, Legs
@@ -105,9 +107,19 @@ async def read_houses(
         model = await read_model(connection, tenant, LEGS)
         legs = Legs() if model is None else Legs.of_document(model[1])
         stops = [_stop(tenant, each, ready, legs, now) for each in open_ones[tenant]]
+        stops = lagging.behind(stops, _late(tenant, ready, now.timestamp()))
         employed = await _couriers(connection, tenant, sources.whereabouts, now)
         found.append(HouseNow(tenant, house, legs, stops, employed))
     return found
+
+
+def _late(tenant: str, ready: Mapping[OrderKey, ReadyTime], now_s: float) -> dict[UUID, float]:
+    """For how long each order that is cooked is late by its kitchen's word; below 0 it is not."""
+    return {
+        order_id: now_s - seconds(said.p50_at)
+        for (whose, order_id), said in ready.items()
+        if whose == tenant and said.p50_at is not None
+    }
 
 
 async def _couriers(
