@@ -80,11 +80,18 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All who take part."""
+    """All who take part.
+
+    Attributes:
+        houses: their devices are online.
+        riding: the couriers.
+        mishaps: what is still to happen to some of them.
+        closed: the houses whose kitchen stands still for good.
+    """
 
     houses: Sequence[Staffed]
     riding: SimulatedCouriers
-    managers: SimulatedManagers
+    mishaps: list[Mishap]
     closed: set[str]
 
 
@@ -158,10 +165,10 @@ def on_the_road(
         closed: set[str] = set()
         offices = [one.office for one in there]
         with (
-            SimulatedManagers(offices, clock, closed) as managers,
+            SimulatedManagers(offices, clock, closed),
             SimulatedCouriers(people, clock) as riding,
         ):
-            yield Fleet(there, riding, managers, closed)
+            yield Fleet(there, riding, mishaps, closed)
 
 
 def play(
@@ -181,11 +188,10 @@ def play(
     first = orders[0].placed_at
     moved = clock() + LEAD - first.replace(tzinfo=UTC)
     middle = orders[len(orders) // 2].placed_at.replace(tzinfo=UTC) + moved
-    mishaps = next(iter(fleet.riding.couriers.values())).mishaps
-    mishaps += [Mishap(middle, with_food=False)] * trouble.lost
-    mishaps += [Mishap(middle, with_food=True)] * trouble.lost_with_food
+    fleet.mishaps.extend([Mishap(middle, with_food=False)] * trouble.lost)
+    fleet.mishaps.extend([Mishap(middle, with_food=True)] * trouble.lost_with_food)
     stop = _stop(orders, dealt_out, trouble, moved, seed)
-    house_of = {id(o): number for number, part in enumerate(dealt_out) for o in part}
+    house_of = {o.reference: number for number, part in enumerate(dealt_out) for o in part}
     places = doors(len(orders), seed)
     placed: list[Placed] = []
     kitchens = [one.kitchen for one in fleet.houses]
@@ -195,7 +201,7 @@ def play(
             time.sleep(min(wait, _LOOK_S))
             stop = _obey(stop, kitchens, fleet, clock())
             progress(_over(fleet))
-        one = fleet.houses[house_of[id(order)]]
+        one = fleet.houses[house_of[order.reference]]
         guest = Guest(name=f"Guest {number}", address=f"Street {number}", place=place)
         wanted = replace(one.house.plan.new_order(order), kind=OrderKind.DELIVERY, guest=guest)
         (asked,) = one.till.place_orders([wanted])
