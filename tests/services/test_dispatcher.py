@@ -153,6 +153,23 @@ async def test_where_all_decline_managers_are_told_and_all_are_asked_again_later
     assert not await house.alerts(), "somebody is asked"
 
 
+async def test_who_is_lost_keeps_nobody_from_being_asked_again(house: DispatchWorld) -> None:
+    """Whoever has declined is asked again when all who could bring it have, and no sooner."""
+    await house.there((ANNA, NEAR), (BO, NEAR))
+    house.wait(timedelta(seconds=AUTOMATIC.lost_after_s + 1))
+    await house.there((ANNA, NEAR))
+    order_id = await house.place_order()
+    await house.settle()
+    assert await house.has(order_id) == ANNA
+    await house.do(BIKE, DeclineDelivery(order_id=order_id))
+    await house.settle()
+    assert await house.has(order_id) is None
+    house.wait(timedelta(seconds=AUTOMATIC.ask_again_s))
+    await house.there((ANNA, NEAR))
+    await house.settle()
+    assert await house.has(order_id) == ANNA
+
+
 async def test_who_was_lost_before_the_food_was_fetched_loses_it(house: DispatchWorld) -> None:
     await house.there((ANNA, NEAR), (BO, AWAY))
     order_id = await house.place_order()

@@ -43,7 +43,10 @@ def _due(house: HouseNow, stop: Stop, seen_s: dict[str, float], now_s: float) ->
     rules = house.rules
     seen = Seen(order_id=stop.order_id, version=stop.version)
     if stop.status is DeliveryStatus.WAITING:
-        if _all_declined(house, stop) and now_s - stop.declined_s >= rules.ask_again_s:
+        if (
+            _all_declined(house, stop, seen_s, now_s)
+            and now_s - stop.declined_s >= rules.ask_again_s
+        ):
             yield AskAgain(seen=seen)
         return
     courier = stop.courier
@@ -66,8 +69,14 @@ def _due(house: HouseNow, stop: Stop, seen_s: dict[str, float], now_s: float) ->
         yield TakeBack(seen=seen, courier=courier, declined=False, why=why)
 
 
-def _all_declined(house: HouseNow, stop: Stop) -> bool:
-    may = {each.courier for each in house.couriers if each.on_duty}
+def _all_declined(house: HouseNow, stop: Stop, seen_s: dict[str, float], now_s: float) -> bool:
+    """Whether all who could be asked have declined it: not who is lost, or has gone home."""
+    since = now_s - house.rules.lost_after_s
+    may = {
+        each.courier
+        for each in house.couriers
+        if each.on_duty and each.until_s > now_s and seen_s[each.courier] > since
+    }
     if stop.pinned is not None:
         may &= {stop.pinned}
     return bool(may) and may <= set(stop.declined_by)
