@@ -23,8 +23,6 @@ _KITCHEN: Final = "the kitchen needs"
 _WITH_WHY: Final = frozenset(
     {DeliveryStep.UNASSIGN, DeliveryStep.DECLINE, DeliveryStep.FAIL, DeliveryStep.CANCEL}
 )
-_OVER: Final = _WITH_WHY - {DeliveryStep.FAIL} | {DeliveryStep.DELIVER, DeliveryStep.RETURN}
-"""After these a courier has it no more."""
 _ENDED: Final = frozenset({DeliveryStatus.CANCELLED, DeliveryStatus.RETURNED})
 
 
@@ -170,28 +168,11 @@ def _askings(moves: Sequence[Move]) -> dict[str, Any]:
     why = {name: sum(_says(each, said) for each in taken) for name, said in kinds.items()}
     return {
         "asked": steps[DeliveryStep.ASSIGN],
-        "asked_while_busy": _while_busy(moves),
         "accepted": steps[DeliveryStep.ACCEPT],
         "declined": steps[DeliveryStep.DECLINE] - len(unanswered),
         "unanswered": len(unanswered),
         "taken_back": {**why, "else": len(taken) - sum(why.values())},
     }
-
-
-def _while_busy(moves: Sequence[Move]) -> int:
-    """How often somebody was asked who had something of another asking to bring, of any house."""
-    has: dict[str, dict[UUID, datetime | None]] = {}
-    found = 0
-    for move in sorted(moves, key=lambda each: each.at):
-        if move.courier is None:
-            continue
-        mine = has.setdefault(move.courier, {})
-        if move.step is DeliveryStep.ASSIGN:
-            found += any(asked_at != move.asked_at for asked_at in mine.values())
-            mine[move.order_id] = move.asked_at
-        elif move.step in _OVER:
-            mine.pop(move.order_id, None)
-    return found
 
 
 def _says(move: Move, what: str) -> bool:

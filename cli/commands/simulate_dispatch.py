@@ -252,8 +252,7 @@ def _tell(figures: dict[str, Any]) -> None:
     back = ", ".join(f"{count} {why}" for why, count in figures["taken_back"].items() if count)
     say(
         f"asked {counted(figures['asked'], 'time')}: {figures['accepted']} accepted, "
-        f"{figures['declined']} declined, {figures['unanswered']} not answered, "
-        f"{figures['asked_while_busy']} while busy elsewhere; "
+        f"{figures['declined']} declined, {figures['unanswered']} not answered; "
         f"taken back: {back or 'nothing'}"
     )
     say(
