@@ -29,7 +29,8 @@ class Looked(NamedTuple):
     def state(self, tenant: str) -> DispatchState:
         """What of the plan concerns a house."""
         planned = self.planned
-        return showing.state_of(tenant, planned.plan, planned.situation, planned.stops)
+        house = next(each for each in planned.houses if each.tenant == tenant)
+        return showing.state_of(house, planned.plan, planned.situation, planned.stops)
 
 
 async def look(database: Database, tenant: str, now: datetime) -> Looked:
@@ -47,8 +48,9 @@ async def look(database: Database, tenant: str, now: datetime) -> Looked:
                 f"nobody has said where {tenant} is: heard delivery rules set --tenant {tenant} "
                 "place=LAT,LON"
             )
-        all_rules = await RulesRead().now(connection)
-        with_us = {t: rules for t, rules in all_rules.items() if rules.automatic or t == tenant}
+        with_us = await RulesRead().now(connection)
+        # As it would be planned if it were: a plan asks nobody.
+        with_us[tenant] = mine.model_copy(update={"automatic": True})
         fleets = fleets_of(with_us)
         fleet = next(houses for houses in fleets.values() if tenant in houses)
         sources = Sources(ready_times, StoredWhereabouts())

@@ -164,7 +164,7 @@ class Delivery(Part):
     stop: Annotated[int, Field(ge=1)] | None = None
     """Which of the courier's stops it is, counted from one."""
     declined_by: tuple[Slug, ...] = ()
-    """Who will not, or was asked and did not answer; the dispatcher asks them last."""
+    """Who will not, did not answer, or had it taken from them; the dispatcher asks them last."""
     pinned: Slug | None = None
     """The courier whom alone the dispatcher may ask; None for any."""
     why: Line120 | None = None

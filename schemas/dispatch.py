@@ -55,7 +55,7 @@ class DispatchState(State, type="heard.dispatch.state.v1", topic="dispatch/plan"
 
     planned_at: AwareDatetime
     couriers: Annotated[int, Field(ge=0)]
-    """How many could be asked."""
+    """How many of this house's are on duty."""
     trips: Annotated[tuple[PlannedTrip, ...], Field(max_length=MAX_SHOWN)] = ()
     left_out: Annotated[tuple[Unplanned, ...], Field(max_length=MAX_SHOWN)] = ()
     more: Annotated[int, Field(ge=0)] = 0

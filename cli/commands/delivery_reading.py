@@ -161,7 +161,7 @@ def show(app: Application, *, name: str, tenant: str, as_json: bool) -> None:
     if delivery.proof is not None:
         say(f"  {'proof':<18} {delivery.proof.kind} {delivery.proof.reference}".rstrip())
     if delivery.declined_by:
-        say(f"  {'declined by':<18} {', '.join(delivery.declined_by)}")
+        say(f"  {'not by':<18} {', '.join(delivery.declined_by)}")
 
 
 def _how_known(eta: EtaState) -> str:

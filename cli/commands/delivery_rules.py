@@ -112,6 +112,11 @@ def _rows(house: DeliveryRules) -> list[tuple[str, str]]:
 
 def _lacks(house: DeliveryRules) -> str | None:
     """What rules want of each other."""
+    if house.automatic and house.place is None:
+        return (
+            "automatic=true needs where the restaurant is: say place=LAT,LON with it, or "
+            "automatic=false"
+        )
     if house.engine is RoutingEngine.STRAIGHT or house.engine_url is not None:
         return None
     return (

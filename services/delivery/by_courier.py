@@ -40,9 +40,8 @@ async def decline_delivery(request: DeclineDelivery, context: Context) -> None:
     """The courier will not."""
     kept = await store.load(context, request.order_id)
     await check_mine(context, kept.delivery)
-    declined, courier = kept.delivery.declined_by, kept.delivery.courier
-    if courier is not None and courier not in declined:
-        declined = (*declined, courier)
+    courier = kept.delivery.courier
+    declined = kept.delivery.declined_by if courier is None else rules.declined_too(kept, courier)
     await moving.moved(
         context, kept, DeliveryStep.DECLINE, reason=request.reason, declined_by=declined
     )

@@ -208,10 +208,12 @@ def _as_now(kept: Kept, order: Order, now: datetime) -> Kept:
 
 @router.on(UnassignDelivery)
 async def unassign_delivery(request: UnassignDelivery, context: Context) -> None:
-    """Let it wait for another courier."""
+    """Let it wait for another courier: the dispatcher does not ask the same one again."""
     await check_house(context)
     kept = await store.load(context, request.order_id)
-    await moving.moved(context, kept, DeliveryStep.UNASSIGN)
+    courier = kept.delivery.courier
+    declined = kept.delivery.declined_by if courier is None else rules.declined_too(kept, courier)
+    await moving.moved(context, kept, DeliveryStep.UNASSIGN, declined_by=declined)
 
 
 @router.on(SequenceStops)

@@ -210,9 +210,15 @@ def step(
     beside = kept.beside
     if following is DeliveryStatus.FAILED:
         beside = beside.model_copy(update={"failed_at": happened})
-    elif what is DeliveryStep.DECLINE:
+    elif "declined_by" in more:
         beside = beside.model_copy(update={"declined_at": happened})
     return replace(kept, delivery=delivery.model_copy(update=changes), beside=beside)
+
+
+def declined_too(kept: Kept, courier: str) -> tuple[str, ...]:
+    """Who will not bring it, with one more."""
+    declined = kept.delivery.declined_by
+    return declined if courier in declined else (*declined, courier)
 
 
 def may_follow(kept: Kept, what: DeliveryStep, at: datetime) -> bool:

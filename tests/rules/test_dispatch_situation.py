@@ -131,7 +131,7 @@ def test_who_has_not_answered_in_time_is_not_waited_for() -> None:
     (taken,) = due(replace(asked, assigned_s=NOW - 60))
     assert isinstance(taken, TakeBack)
     assert (taken.courier, taken.declined) == ("anna", True)
-    assert taken.why == "anna did not answer within 60 s"
+    assert taken.why == "no answer within 60 s"
     one = house(asked)
     assert watching.next_s([one], NOW) == NOW + 1
 
@@ -214,8 +214,36 @@ def test_every_order_that_waits_is_in_a_trip_or_left_out_with_why(
     waiting = [each.name for each in orders if each.status is DeliveryStatus.WAITING]
     assert sorted(names) == sorted(waiting)
     watching.due([one], NOW)
-    shown = showing.state_of("roma", made, situation, {each.name: each for each in orders})
+    shown = showing.state_of(one, made, situation, {each.name: each for each in orders})
     assert sum(len(trip.doors) for trip in shown.trips) + len(shown.left_out) == len(waiting)
     for trip in shown.trips:
         assert trip.courier in {each.courier for each in people if each.on_duty}
     assert shown.model_dump_json()
+
+
+def test_what_one_courier_loses_for_one_reason_they_lose_together() -> None:
+    asked = [
+        stop(n, status=DeliveryStatus.ASSIGNED, courier="anna", assigned_s=NOW - 60) for n in (1, 2)
+    ]
+    other = stop(3, status=DeliveryStatus.ASSIGNED, courier="bo", assigned_s=NOW - 60)
+    found = due(*asked, other)
+    assert [len(each.orders) for each in found if isinstance(each, TakeBack)] == [2, 1]
+
+
+def test_whom_a_person_lets_wait_waits_and_who_was_asked_does_not_for_food_that_is_held() -> None:
+    held = stop(
+        status=DeliveryStatus.ACCEPTED, courier="anna", ready_p50_s=math.nan, ready_p90_s=math.nan,
+        assigned_s=NOW - 2_400,
+    )  # fmt: skip
+    (taken,) = due(held)
+    assert isinstance(taken, TakeBack)
+    assert "does not say when" in taken.why
+    assert not due(replace(held, by_hand=True))
+    assert not due(replace(held, pinned="anna"))
+    assert not due(replace(held, assigned_s=NOW - 2_399))
+
+
+def test_a_house_that_asks_by_hand_takes_nothing_back() -> None:
+    asked = stop(status=DeliveryStatus.ASSIGNED, courier="anna", assigned_s=NOW - 9_999)
+    by_hand = replace(house(asked), rules=RULES.model_copy(update={"automatic": False}))
+    assert not watching.due([by_hand], NOW)

@@ -101,6 +101,11 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.cooked: set[UUID] = set()
         for _ in range(2):
             self.order()
+        seen = (self.seen(0, 0), self.seen(1, 0))
+        version = self.courier_version(ANNA)
+        self.ask(
+            OURSELVES, AskCourier(courier=ANNA, courier_version=version, orders=seen, why="near")
+        )
 
     # -- what is asked ---------------------------------------------------------------------
 
@@ -171,8 +176,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     def dispatch(self, orders: list[int], courier: str, behind: int) -> None:
         """The dispatcher asks for what it saw, which may be another by now."""
         seen = tuple(dict.fromkeys(self.seen(each, behind) for each in orders))
-        (rows,) = self.runner.run(self.world.rows(COURIERS))
-        version = next((row["version"] for row in rows if row["courier"] == courier), 1)
+        version = self.courier_version(courier)
         request = AskCourier(courier=courier, courier_version=version, orders=seen, why="near")
         before = {each.order_id: self.status(each.order_id) for each in seen}
         done = self.ask(OURSELVES, request)
@@ -191,7 +195,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     )
     def take_back(self, which: int, courier: str, declined: bool, behind: int) -> None:
         seen = self.seen(which, behind)
-        request = TakeBack(seen=seen, courier=courier, declined=declined, why="no answer")
+        request = TakeBack(orders=(seen,), courier=courier, declined=declined, why="no answer")
         if self.ask(OURSELVES, request):
             assert self.status(seen.order_id) is DeliveryStatus.WAITING
 
@@ -238,6 +242,10 @@ class DeliveryMachine(RuleBasedStateMachine):
         (rows,) = self.runner.run(self.world.rows(DELIVERIES))
         version = next((row["version"] for row in rows if row["order_id"] == id_), 1)
         return Seen(order_id=id_, version=max(1, version - behind))
+
+    def courier_version(self, courier: str) -> int:
+        (rows,) = self.runner.run(self.world.rows(COURIERS))
+        return next((row["version"] for row in rows if row["courier"] == courier), 1)
 
     def status(self, order_id: UUID) -> DeliveryStatus | None:
         (rows,) = self.runner.run(self.world.rows(DELIVERIES))

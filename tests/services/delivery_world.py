@@ -55,7 +55,7 @@ class DeliveryWorld(OrderWorld):
 
     def __init__(self, database: Database, rules: DeliveryRules | None = None) -> None:
         super().__init__(database, OrderRules(), menu("EUR"))
-        self.delivers: Final = rules or DeliveryRules(place=HERE)
+        self.delivers = rules or DeliveryRules(place=HERE)
 
     async def open(self) -> None:
         """Let everybody in, couriers too."""

@@ -8,21 +8,24 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from schemas.deliveries import DeliveryStatus
+from schemas.deliveries import Courier, DeliveryStatus
 from schemas.delivery_requests import (
     AcceptDelivery,
     AssignDelivery,
     DeclineDelivery,
     PinDelivery,
+    PutCourier,
     SetDuty,
     UnassignDelivery,
 )
+from schemas.devices import Role
 from schemas.orders import CancelOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import CourierReceipt
 from services.delivery.dispatching.inside import AskCourier, TakeBack
 from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
+from services.runtime.tables import DEVICES
 from tests.services.delivery_world import ANNA, BIKE, BO, CAR, DOOR, FAR
 from tests.services.dispatch_world import AUTOMATIC, AWAY, NEAR, DispatchWorld
 from tests.services.order_world import MANAGER, SCREEN, TILL
@@ -115,7 +118,7 @@ async def test_an_answer_in_the_last_moment_counts(house: DispatchWorld) -> None
     await house.accept(order_id)
     taken = TakeBack.model_validate(
         {
-            "seen": {"order_id": order_id, "version": version},
+            "orders": [{"order_id": order_id, "version": version}],
             "courier": ANNA,
             "declined": True,
             "why": "no answer",
@@ -351,3 +354,89 @@ async def test_one_courier_waits_at_a_kitchen_that_stands_still_and_no_others(
     await house.cook(orders[1])
     await house.settle()
     assert await house.has(orders[1]) is not None
+
+
+async def test_a_trip_that_nobody_answers_goes_to_the_next_one_as_a_whole(
+    house: DispatchWorld,
+) -> None:
+    await house.there((ANNA, NEAR), (BO, AWAY))
+    await house.do(CAR, SetDuty(courier=BO, on_duty=False))
+    orders = [await house.place_order(DOOR) for _ in range(3)]
+    for each in orders:
+        await house.cook(each)
+    await house.there((ANNA, NEAR), (BO, AWAY))
+    await house.settle()
+    assert {await house.has(each) for each in orders} == {ANNA}
+    await house.do(CAR, SetDuty(courier=BO, on_duty=True))
+    house.wait(timedelta(seconds=AUTOMATIC.answer_within_s))
+    await house.there((ANNA, NEAR), (BO, NEAR))
+    await house.settle()
+    assert {await house.has(each) for each in orders} == {BO}
+    assert not await house.differing()
+
+
+async def test_from_whom_it_was_taken_by_hand_is_not_asked_again(house: DispatchWorld) -> None:
+    await house.there((ANNA, NEAR), (BO, AWAY))
+    order_id = await house.place_order()
+    await house.settle()
+    assert await house.has(order_id) == ANNA
+    await house.do(TILL, UnassignDelivery(order_id=order_id))
+    await house.settle()
+    assert await house.has(order_id) == BO
+
+
+async def test_nobody_is_asked_for_food_for_which_nobody_would_be_let_wait(
+    database: Database,
+) -> None:
+    rules = AUTOMATIC.model_copy(update={"ask_ahead_s": 3_600, "let_go_after_s": 600})
+    house = DispatchWorld(database, rules)
+    await house.open()
+    await house.there()
+    order_id = await house.place_order()
+    house.cooked_in = timedelta(minutes=20)
+    await house.settle()
+    assert await house.has(order_id) is None
+    house.cooked_in = timedelta(minutes=7)
+    await house.look()
+    await house.settle()
+    assert await house.has(order_id) is not None
+
+
+async def test_whom_a_person_lets_wait_waits(house: DispatchWorld) -> None:
+    await house.there((ANNA, NEAR), (BO, AWAY))
+    order_id = await house.place_order()
+    await house.do(TILL, AssignDelivery(order_id=order_id, courier=ANNA))
+    await house.do(BIKE, AcceptDelivery(order_id=order_id))
+    house.cooked_in = timedelta(seconds=AUTOMATIC.let_go_after_s + 600)
+    await house.look()
+    await house.settle()
+    assert await house.has(order_id) == ANNA
+
+
+async def test_who_carries_another_tracker_that_never_told_anything_is_lost_in_time(
+    house: DispatchWorld,
+) -> None:
+    await house.there((ANNA, NEAR), (BO, AWAY))
+    order_id = await house.place_order()
+    await house.settle()
+    await house.accept(order_id)
+    async with house.database.write() as connection:
+        values = {"tenant": house.tenant, "device": "bike-9", "role": Role.TRACKER.value}
+        await connection.execute(DEVICES.insert().values(**values, created_at=house.now))
+    await house.do(TILL, PutCourier(courier=Courier(courier=ANNA, name="Anna", device="bike-9")))
+    house.wait(timedelta(seconds=AUTOMATIC.lost_after_s))
+    await house.there((BO, AWAY))
+    await house.settle()
+    assert await house.has(order_id) == BO
+
+
+async def test_an_alarm_that_could_not_be_raised_is_raised_later(house: DispatchWorld) -> None:
+    await house.place_order()
+    await house.look(times=2)
+    house.asked.fault = RuntimeError("a fault of ours")
+    await house.look(times=6)
+    assert not await house.alerts()
+    house.asked.fault = None
+    await house.look(times=2)
+    ((kind, _),) = await house.alerts()
+    assert kind == "nobody-brings"

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from schemas.deliveries import DeliveryStatus
-from schemas.delivery_requests import SetDuty
+from schemas.delivery_requests import AcceptDelivery, AssignDelivery, SetDuty
 from schemas.dispatch import DispatchState
 from schemas.envelope import envelope_of
 from schemas.message import Request
@@ -21,8 +21,9 @@ from services.runtime.context import Outgoing
 from services.runtime.database import Database
 from services.tracking.whereabouts import StoredWhereabouts
 from tests.services.asked_of_ourselves import AskedOfOurselves
-from tests.services.delivery_world import ANNA, BO, CAR, DOOR
+from tests.services.delivery_world import ANNA, BIKE, BO, CAR, DOOR
 from tests.services.dispatch_world import AUTOMATIC, AWAY, NEAR, DispatchWorld
+from tests.services.order_world import TILL
 
 SHARED = AUTOMATIC.model_copy(update={"fleet": "harbour"})
 
@@ -122,3 +123,32 @@ async def test_where_a_courier_is_counts_whichever_house_saw_them_last(fleet: Fl
     await fleet.settle()
     delivery = await one.delivery(order_id)
     assert (delivery.courier, delivery.status) == (BO, DeliveryStatus.ASSIGNED)
+
+
+async def test_what_is_brought_by_hand_for_another_house_counts_too(database: Database) -> None:
+    fleet = Fleet(database)
+    one, other = fleet.houses
+    await one.open()
+    other.delivers = SHARED.model_copy(update={"automatic": False})
+    await other.open()
+    for house in fleet.houses:
+        await house.there((ANNA, NEAR), (BO, AWAY))
+    by_hand, waits = await other.place_order(), await other.place_order()
+    await other.do(TILL, AssignDelivery(order_id=by_hand, courier=ANNA))
+    await other.do(BIKE, AcceptDelivery(order_id=by_hand))
+    mine = await one.place_order()
+    await fleet.settle()
+    assert await one.has(mine) == BO, "anna has an order of the other house to bring"
+    assert await other.has(waits) is None, "nobody is asked there by itself"
+    assert other.tenant not in fleet.plans
+
+
+async def test_a_shift_that_ends_in_one_house_ends(fleet: Fleet) -> None:
+    one, other = fleet.houses
+    for house in fleet.houses:
+        await house.there((ANNA, NEAR), (BO, AWAY))
+    until = other.now + timedelta(seconds=90)
+    await other.do(BIKE, SetDuty(courier=ANNA, on_duty=True, until=until))
+    order_id = await one.place_order()
+    await fleet.settle()
+    assert await one.has(order_id) == BO

@@ -56,6 +56,8 @@ PLAN_EVERY_S: Final = 30.0
 _ALARM_AFTER_S: Final = 120.0
 """Nobody is alarmed by an order that nobody brings for a moment."""
 REST: Final = 3.0
+_FAR_OFF: Final = 0.75
+"""Nobody is asked for food that takes longer than this part of what they would be let wait."""
 _SHOW_AGAIN_S: Final = 60.0
 Say = Callable[[Iterable[Outgoing]], None]
 
@@ -165,19 +167,18 @@ class Dispatcher:
             houses = await self._rules.now(connection)
             marks = await open_orders.read_marks(connection)
         self._forget(houses)
-        automatic = {tenant: rules for tenant, rules in houses.items() if rules.automatic}
         done = 0
-        for name, tenants in fleets_of(automatic).items():
+        for name, tenants in fleets_of(houses).items():
             fleet = self._fleets.get(name)
             if fleet is None or fleet.houses != tuple(tenants):
                 fleet = self._fleets[name] = _Fleet(tuple(tenants))
             # A house without an open delivery has no mark: its rules are its own.
-            now_marks = tuple(marks.get(tenant, (automatic[tenant],)) for tenant in tenants)
+            now_marks = tuple(marks.get(tenant, (houses[tenant],)) for tenant in tenants)
             due = fleet.next_s <= self._clock().timestamp()
             if (fleet.marks == now_marks and not due) or time.monotonic() < fleet.rests_until:
                 continue
             try:
-                done += await self._serve(fleet, {t: automatic[t] for t in tenants})
+                done += await self._serve(fleet, {t: houses[t] for t in tenants})
             except NotServing:
                 raise
             except Exception as error:
@@ -206,7 +207,8 @@ class Dispatcher:
         fleet.rests_until = ended + self._rest * (ended - began)
         asked = 0
         for trip in planned.plan.to_tell(planned.situation):
-            asked += await self._tell(trip, planned, now)
+            if not _is_far_off(trip, planned, now):
+                asked += await self._tell(trip, planned, now)
         self._show(planned, now)
         await self._alarm(fleet, planned, now)
         later = (planned.plan.again_s, watching.next_s(houses, now.timestamp()))
@@ -242,7 +244,9 @@ class Dispatcher:
     def _show(self, planned: Planned, now: datetime) -> None:
         messages = []
         for house in planned.houses:
-            state = showing.state_of(house.tenant, planned.plan, planned.situation, planned.stops)
+            if not house.rules.automatic:
+                continue
+            state = showing.state_of(house, planned.plan, planned.situation, planned.stops)
             before = self._shown.get(house.tenant)
             same = before is not None and before == state.model_copy(
                 update={"planned_at": before.planned_at}
@@ -258,7 +262,8 @@ class Dispatcher:
         over = [
             tenant
             for tenant, rules in houses.items()
-            if not rules.automatic and (tenant in self._shown or tenant not in self._known)
+            if not (rules.automatic and rules.place is not None)
+            and (tenant in self._shown or tenant not in self._known)
         ]
         self._known = set(houses)
         for tenant in over:
@@ -281,8 +286,8 @@ class Dispatcher:
                 request = NobodyBrings(
                     order_id=key[1], why=why[: showing.LONGEST_WHY], since=fleet.waits[key]
                 )
-                await self._ask(key[0], request, now)
-                fleet.alarmed[key] = why
+                if await self._ask(key[0], request, now):
+                    fleet.alarmed[key] = why
         for key in fleet.alarmed.keys() - left.keys():
             await self._ask(key[0], NobodyBrings(order_id=key[1], why=None, since=now), now)
             del fleet.alarmed[key]
@@ -292,6 +297,14 @@ class Dispatcher:
         if self.faults.get(name) != why:
             log.error("a fleet is not planned, by a fault of ours", fleet=name, exc_info=error)
         self.faults[name] = why
+
+
+def _is_far_off(trip: Trip, planned: Planned, now: datetime) -> bool:
+    """Whether its food takes nearly so long still that nobody would be let wait for it."""
+    stops = planned.stops
+    house = next(each for each in planned.houses if each.tenant == trip.restaurant)
+    ready = max(stops[name].ready_p50_s for name in trip.orders)
+    return ready - now.timestamp() >= _FAR_OFF * house.rules.let_go_after_s
 
 
 def _age_s(state: DispatchState, now: datetime) -> float:

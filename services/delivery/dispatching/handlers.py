@@ -119,24 +119,25 @@ async def ask_courier(request: AskCourier, context: Context) -> None:
 
 @router.on(TakeBack)
 async def take_back(request: TakeBack, context: Context) -> None:
-    """Let an order wait for another courier.
+    """Let orders wait for another courier.
 
     Raises:
         Refusal: `stale-version`: they have answered meanwhile, or it is somebody else's.
     """
-    kept = await _as_seen(context, request.seen)
-    delivery = kept.delivery
-    if delivery.courier != request.courier:
-        raise Refusal(RefusalCode.STALE_VERSION, f"{delivery.number} is somebody else's by now")
-    if not request.declined:
-        await moving.moved(context, kept, DeliveryStep.UNASSIGN, reason=request.why)
-        return
-    declined = delivery.declined_by
-    if request.courier not in declined:
-        declined = (*declined, request.courier)
-    await moving.moved(
-        context, kept, DeliveryStep.DECLINE, reason=request.why, declined_by=declined
-    )
+    for seen in request.orders:
+        delivery = (await _as_seen(context, seen)).delivery
+        if delivery.courier != request.courier:
+            raise Refusal(RefusalCode.STALE_VERSION, f"{delivery.number} is somebody else's by now")
+    for seen in request.orders:
+        # As it stands now: who loses one stop has the others numbered anew.
+        kept = await store.load(context, seen.order_id)
+        if not request.declined:
+            await moving.moved(context, kept, DeliveryStep.UNASSIGN, reason=request.why)
+            continue
+        declined = rules.declined_too(kept, request.courier)
+        await moving.moved(
+            context, kept, DeliveryStep.DECLINE, reason=request.why, declined_by=declined
+        )
 
 
 @router.on(AskAgain)

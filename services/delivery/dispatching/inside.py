@@ -33,12 +33,12 @@ class AskCourier(Request, type="heard.inside.ask-courier.v1", topic="inside/ask-
 
 
 class TakeBack(Request, type="heard.inside.take-back.v1", topic="inside/take-back"):
-    """A courier is not to bring this after all, and it waits for another.
+    """A courier is not to bring these after all, and they wait for another: all, or none.
 
     They did not answer, are lost, or wait in vain.
     """
 
-    seen: Seen
+    orders: Annotated[tuple[Seen, ...], Field(min_length=1)]
     courier: Slug
     declined: bool
     """Whether it counts as if they had declined it."""

@@ -54,7 +54,7 @@ class Sources:
 
 
 class RulesRead:
-    """How each house delivers that has said where it is; read anew where it is another."""
+    """How each house delivers that has said anything of it; read anew where it is another."""
 
     def __init__(self) -> None:
         self._versions: Final = HouseVersions(HOUSE_RULES.c.delivery)
@@ -74,17 +74,22 @@ class RulesRead:
             except ValidationError:
                 log.exception("a house's delivery rules cannot be read", tenant=tenant)
             self._versions.saw(tenant, version)
-        return {t: rules for t, rules in self._rules.items() if rules.place is not None}
+        return dict(self._rules)
 
 
 def fleets_of(houses: Mapping[str, DeliveryRules]) -> Fleets:
-    """Who plans together; a house by itself is a fleet of its own."""
+    """Who plans together, where any of them has its couriers asked by itself.
+
+    A house by itself is a fleet of its own; who has said no place, delivers nothing.
+    """
     found: Fleets = {}
     for tenant, rules in sorted(houses.items()):
+        if rules.place is None:
+            continue
         # No house is called like this: what it names itself is no fleet of others.
         name = f"fleet {rules.fleet}" if rules.fleet is not None else tenant
         found.setdefault(name, []).append(tenant)
-    return found
+    return {name: fleet for name, fleet in found.items() if any(houses[t].automatic for t in fleet)}
 
 
 async def read_houses(
@@ -179,6 +184,7 @@ def _stop(
         declined_by=delivery.declined_by,
         declined_s=seconds(kept.beside.declined_at),
         pinned=delivery.pinned,
+        by_hand=delivery.courier is not None and delivery.why is None,
     )
 
 

@@ -7,30 +7,32 @@ from datetime import UTC, datetime
 from typing import Final
 
 from schemas.dispatch import MAX_SHOWN, DispatchState, PlannedDoor, PlannedTrip, Unplanned
-from services.delivery.dispatching.situating import Stop
+from services.delivery.dispatching.situating import HouseNow, Stop
 from services.dispatch.situation import Plan, Situation, Trip
 
 LONGEST_WHY: Final = 120
 
 
 def state_of(
-    tenant: str, plan: Plan, situation: Situation, stops: Mapping[str, Stop]
+    house: HouseNow, plan: Plan, situation: Situation, stops: Mapping[str, Stop]
 ) -> DispatchState:
     """What of a fleet's plan concerns one house.
 
     Args:
-        tenant: the house.
+        house: which.
         plan: the fleet's.
         situation: what it was made for.
         stops: open deliveries by the names that the plan calls them.
     """
+    tenant = house.tenant
+    theirs = {each.courier for each in house.couriers if each.on_duty}
     trips = [t for route in plan.routes for t in route.trips if t.restaurant == tenant]
     trips.sort(key=lambda trip: (trip.leave_s, trip.courier))
     left = [each for each in plan.left_out if stops[each.order].tenant == tenant]
     left.sort(key=lambda each: (stops[each.order].placed_s, each.order))
     return DispatchState(
         planned_at=_at(situation.now_s),
-        couriers=len(situation.couriers),
+        couriers=sum(each.name in theirs for each in situation.couriers),
         trips=tuple(_trip(each, stops) for each in trips[:MAX_SHOWN]),
         left_out=tuple(
             Unplanned(

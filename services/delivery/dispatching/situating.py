@@ -57,6 +57,7 @@ class Stop:
         declined_by: who will not bring it.
         declined_s: when somebody would not last.
         pinned: who alone may be asked.
+        by_hand: a person gave it to its courier.
     """
 
     tenant: str
@@ -78,6 +79,7 @@ class Stop:
     declined_by: tuple[str, ...] = ()
     declined_s: float = _NEVER
     pinned: str | None = None
+    by_hand: bool = False
 
     @property
     def name(self) -> str:
@@ -147,11 +149,12 @@ def no_engine(_tenant: str, _mode: TravelMode, _one: Place, _other: Place) -> No
 
 def weights_of(houses: Sequence[HouseNow]) -> Weights:
     """What a fleet's plan is good for: the most careful of its houses' rules."""
+    houses = [house for house in houses if house.rules.automatic]
     return replace(
         Weights(),
         lead_s=float(max(house.rules.ask_ahead_s for house in houses)),
         most_in_bundle=min(house.rules.together_most for house in houses),
-        position_old_s=float(max(house.rules.lost_after_s for house in houses)),
+        position_old_s=float(min(house.rules.lost_after_s for house in houses)),
     )
 
 
@@ -189,7 +192,8 @@ def situation_of(houses: Sequence[HouseNow], now_s: float, travel: Travel) -> Si
     """What the planner is told of a fleet.
 
     Args:
-        houses: all that share it, each with a place.
+        houses: all that share it, each with a place. Of one whose couriers are asked by hand it is
+            told what they have to do, and no orders.
         now_s: the moment, seconds since 1970.
         travel: how long ways take.
     """
@@ -198,7 +202,7 @@ def situation_of(houses: Sequence[HouseNow], now_s: float, travel: Travel) -> Si
         _order(house, stop, people)
         for house in houses
         for stop in house.stops
-        if stop.status is DeliveryStatus.WAITING
+        if house.rules.automatic and stop.status is DeliveryStatus.WAITING
     ]
     couriers = [
         _courier(name, rows, houses, now_s, travel)
@@ -274,7 +278,7 @@ def _courier(
         name=name,
         place=place,
         free_s=free,
-        shift_end_s=max(row.until_s for row in duty),
+        shift_end_s=min(row.until_s for row in duty),  # whichever house was told so
         capacity=float(min(row.carries for row in duty)),
         mode=seen.mode.value,
         seen_s=seen.seen_s,

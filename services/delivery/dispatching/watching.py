@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from schemas.deliveries import DeliveryStatus
 from schemas.message import Request
@@ -13,19 +14,42 @@ from services.delivery.dispatching.situating import HouseNow, Stop
 _COMING = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.AT_RESTAURANT})
 
 
+class _Loss(NamedTuple):
+    """Why a courier loses something; see `TakeBack`."""
+
+    courier: str
+    declined: bool
+    why: str
+
+
 def due(houses: Sequence[HouseNow], now_s: float) -> list[tuple[str, Request]]:
-    """What is to be asked of whom now: of each house, with its name."""
+    """What is to be asked of whom now: of each house, with its name.
+
+    What one courier loses for one reason, they lose together: so it can go together with another.
+    """
     seen_s: dict[str, float] = {}
     for house in houses:
         for courier in house.couriers:
             before = seen_s.get(courier.courier, -math.inf)
             seen_s[courier.courier] = max(before, courier.seen_s)
-    return [
-        (house.tenant, request)
-        for house in houses
-        for stop in house.stops
-        for request in _due(house, stop, seen_s, now_s)
-    ]
+    found: list[tuple[str, Request]] = []
+    for house in houses:
+        if not house.rules.automatic:
+            continue
+        lost: dict[_Loss, list[Seen]] = {}
+        for stop in house.stops:
+            seen = Seen(order_id=stop.order_id, version=stop.version)
+            if stop.status is DeliveryStatus.WAITING:
+                long_ago = now_s - stop.declined_s >= house.rules.ask_again_s
+                if long_ago and _all_declined(house, stop, seen_s, now_s):
+                    found.append((house.tenant, AskAgain(seen=seen)))
+            elif (loss := _loss(house, stop, seen_s, now_s)) is not None:
+                lost.setdefault(loss, []).append(seen)
+        found += [
+            (house.tenant, TakeBack(orders=tuple(orders), **loss._asdict()))
+            for loss, orders in lost.items()
+        ]
+    return found
 
 
 def next_s(houses: Sequence[HouseNow], now_s: float) -> float:
@@ -39,37 +63,46 @@ def next_s(houses: Sequence[HouseNow], now_s: float) -> float:
     return min((at for at in answers if at > now_s), default=math.inf)
 
 
-def _due(house: HouseNow, stop: Stop, seen_s: dict[str, float], now_s: float) -> Iterator[Request]:
-    rules = house.rules
-    seen = Seen(order_id=stop.order_id, version=stop.version)
-    if stop.status is DeliveryStatus.WAITING:
-        if (
-            _all_declined(house, stop, seen_s, now_s)
-            and now_s - stop.declined_s >= rules.ask_again_s
-        ):
-            yield AskAgain(seen=seen)
-        return
-    courier = stop.courier
-    if courier is None:
-        return
+def _loss(house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float) -> _Loss | None:
+    """Why a courier is not to bring an order after all; None where they are."""
+    if stop.courier is None:
+        return None
     if stop.status is DeliveryStatus.ASSIGNED:
-        if now_s - stop.assigned_s >= rules.answer_within_s:
-            why = f"{courier} did not answer within {_span(rules.answer_within_s)}"
-            yield TakeBack(seen=seen, courier=courier, declined=True, why=why)
-        return
+        patience = house.rules.answer_within_s
+        if now_s - stop.assigned_s < patience:
+            return None
+        return _Loss(stop.courier, declined=True, why=f"no answer within {_span(patience)}")
     if stop.status not in _COMING:
-        return
-    silent = now_s - seen_s.get(courier, -math.inf)
+        return None
+    why = _lost(house, stop, seen_s, now_s) or _in_vain(house, stop, now_s)
+    return None if why is None else _Loss(stop.courier, declined=False, why=why)
+
+
+def _lost(house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float) -> str | None:
+    """Why nobody counts on a courier any more."""
+    silent = now_s - seen_s.get(stop.courier or "", -math.inf)
+    if not math.isfinite(silent) and not stop.by_hand:
+        # They were seen when they were asked: they carry another tracker now.
+        silent = now_s - stop.assigned_s
+    if not math.isfinite(silent) or silent < house.rules.lost_after_s:
+        return None
+    return f"{stop.courier} was not seen for {_span(silent)}"
+
+
+def _in_vain(house: HouseNow, stop: Stop, now_s: float) -> str | None:
+    """Why a courier does not wait for the food; whom a person wants to wait, waits."""
+    if stop.by_hand or stop.pinned == stop.courier:
+        return None
+    patience = house.rules.let_go_after_s
     wait = stop.ready_p50_s - now_s
-    if math.isfinite(silent) and silent >= rules.lost_after_s:
-        why = f"{courier} was not seen for {_span(silent)}"
-        yield TakeBack(seen=seen, courier=courier, declined=False, why=why)
-    elif wait >= rules.let_go_after_s:
-        why = f"the kitchen needs {_span(wait)} more: {courier} does not wait for it"
-        yield TakeBack(seen=seen, courier=courier, declined=False, why=why)
+    if wait >= patience:
+        return f"the kitchen needs {_span(wait)} more: {stop.courier} does not wait for it"
+    if math.isnan(wait) and now_s - stop.assigned_s >= patience:
+        return f"the kitchen does not say when it has it: {stop.courier} does not wait for it"
+    return None
 
 
-def _all_declined(house: HouseNow, stop: Stop, seen_s: dict[str, float], now_s: float) -> bool:
+def _all_declined(house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float) -> bool:
     """Whether all who could be asked have declined it: not who is lost, or has gone home."""
     since = now_s - house.rules.lost_after_s
     may = {
