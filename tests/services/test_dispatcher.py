@@ -12,10 +12,12 @@ from schemas.deliveries import Courier, DeliveryStatus
 from schemas.delivery_requests import (
     AcceptDelivery,
     AssignDelivery,
+    ByHand,
     DeclineDelivery,
     PinDelivery,
     PutCourier,
     SetDuty,
+    StepDelivery,
     UnassignDelivery,
 )
 from schemas.devices import Role
@@ -195,6 +197,25 @@ async def test_what_a_lost_courier_has_in_the_bag_stays_theirs(house: DispatchWo
     await house.there((BO, AWAY))
     await house.settle()
     assert await house.has(order_id) == ANNA
+
+
+async def test_who_stands_at_a_door_for_long_is_not_counted_on(database: Database) -> None:
+    house = DispatchWorld(database, AUTOMATIC.model_copy(update={"ask_ahead_s": 60}))
+    await house.open()
+    await house.there((ANNA, NEAR), (BO, AWAY))
+    order_id = await house.place_order()
+    await house.cook(order_id)
+    await house.settle()
+    assert await house.has(order_id) == ANNA
+    await house.accept(order_id)
+    await house.pick_up(order_id)
+    await house.do(BIKE, StepDelivery(order_id=order_id, step=ByHand.ARRIVE))
+    house.wait(timedelta(minutes=8))
+    await house.there((ANNA, DOOR), (BO, AWAY))
+    other = await house.place_order()
+    await house.cook(other)
+    await house.settle()
+    assert await house.has(other) != ANNA, "the guest does not open, or worse"
 
 
 async def test_two_orders_of_one_street_go_together(house: DispatchWorld) -> None:

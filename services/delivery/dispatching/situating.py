@@ -31,6 +31,8 @@ Length = Callable[[str, TravelMode, Place, Place], float | None]
 
 _NEVER: Final = math.nan
 _SEPARATOR: Final = "/"
+_AS_LONG_AGAIN: Final = 0.5
+"""Who is late at a door by so much is as likely as not late by so many times as much more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +310,9 @@ def _free(
         when = when + _ride(travel, at, to, mode)
         if not back:
             since = 0.0 if math.isnan(stop.arrived_s) else max(0.0, now_s - stop.arrived_s)
-            when += max(0.0, house.legs.parts[LegKind.DOOR].p50_s - since)
+            left = house.legs.parts[LegKind.DOOR].p50_s - since
+            # Who stands there longer than usual looks for the guest, or has lost their phone.
+            when += max(left, -_AS_LONG_AGAIN * left)
         at = to
     for house in houses:
         coming = [stop for other, stop in mine if other is house and stop.status not in IN_THE_BAG]
