@@ -38,6 +38,7 @@ _CALLS_S: Final = 300.0
 """So long a manager tries to reach a courier whose phone is silent."""
 _NOBODY_S: Final = 1_800.0
 """So long a guest is asked to be patient with an order that nobody brings."""
+_AGAIN_S: Final = 60.0
 _LOOK_S: Final = 0.1
 
 
@@ -193,7 +194,7 @@ class SimulatedManagers(Simulated):
         self._offices: Final = offices
         self._clock: Final = clock
         self._closed: Final = closed
-        self._given_up: Final[dict[UUID, Pending[OrderReceipt]]] = {}
+        self._given_up: Final[dict[UUID, tuple[Pending[OrderReceipt], datetime]]] = {}
 
     def _run(self) -> None:
         while not self._stopped.wait(_LOOK_S):
@@ -207,7 +208,7 @@ class SimulatedManagers(Simulated):
             if alert.kind is AlertKind.TRACKER_SILENT and waited >= _span(_CALLS_S):
                 self._give_up_what_has(office, alert)
             elif alert.kind is AlertKind.NOBODY_BRINGS and waited >= _span(_NOBODY_S):
-                self._take_off(office, UUID(alert.about), alert.text)
+                self._take_off(office, UUID(alert.about), _why_nobody(office, alert))
         if office.tenant in self._closed:
             for delivery in office.open:
                 if delivery.status not in IN_THE_BAG:
@@ -223,7 +224,7 @@ class SimulatedManagers(Simulated):
             if delivery.status is DeliveryStatus.FAILED or self._is_asked(order_id):
                 continue
             back = office.return_order(order_id, why)
-            self._given_up[order_id] = back
+            self._given_up[order_id] = back, self._clock()
             back.then(partial(self._is_back, office, order_id, why))
 
     def _is_back(
@@ -237,12 +238,21 @@ class SimulatedManagers(Simulated):
             self._void(office, order_id, why)
 
     def _void(self, office: Office, order_id: UUID, why: str) -> None:
-        self._given_up[order_id] = office.void_order(order_id, why[:120])
+        self._given_up[order_id] = office.void_order(order_id, why[:120]), self._clock()
 
     def _is_asked(self, order_id: UUID) -> bool:
-        """Whether it was asked for; what was refused is asked for again."""
-        asked = self._given_up.get(order_id)
-        return asked is not None and (not asked.done or asked.error is None)
+        """Whether it was asked for; what was refused is asked for again, a little later."""
+        if order_id not in self._given_up:
+            return False
+        asked, at = self._given_up[order_id]
+        return not asked.done or asked.error is None or self._clock() - at < _span(_AGAIN_S)
+
+
+def _why_nobody(office: Office, alert: Alert) -> str:
+    """Why nobody brings it, in the dispatcher's words."""
+    left = () if office.plan is None else office.plan.left_out
+    why = next((each.why for each in left if str(each.order_id) == alert.about), alert.text)
+    return f"nobody brings it: {why}"
 
 
 def _span(seconds: float) -> timedelta:
