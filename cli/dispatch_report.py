@@ -12,14 +12,14 @@ from cli.application import Application
 from cli.simulated_houses import Staffed
 from cli.simulated_office import Move
 from cli.simulating_dispatch import Fleet, Placed
+from devices.simulated_courier import NOT_NOW
 from schemas.deliveries import DeliveryStatus, DeliveryStep
 from services.delivery import store
 from services.delivery.kept import Kept
 from services.runtime.database import Database
 
-_NO_ANSWER: Final = "did not answer"
 _SILENT: Final = "was not seen"
-_KITCHEN: Final = "the kitchen needs"
+_KITCHEN: Final = "the kitchen "
 _WITH_WHY: Final = frozenset(
     {DeliveryStep.UNASSIGN, DeliveryStep.DECLINE, DeliveryStep.FAIL, DeliveryStep.CANCEL}
 )
@@ -160,17 +160,16 @@ def _waits(kept: Collection[Kept]) -> dict[str, Any]:
 
 def _askings(moves: Sequence[Move]) -> dict[str, Any]:
     steps = Counter(each.step for each in moves)
-    unanswered = [
-        each for each in moves if each.step is DeliveryStep.DECLINE and _says(each, _NO_ANSWER)
-    ]
+    # Who does not answer is taken to decline, in the dispatcher's words and not in their own.
+    declined = sum(each.step is DeliveryStep.DECLINE and _says(each, NOT_NOW) for each in moves)
     taken = [each for each in moves if each.step is DeliveryStep.UNASSIGN]
     kinds = {"courier not seen": _SILENT, "kitchen late": _KITCHEN}
     why = {name: sum(_says(each, said) for each in taken) for name, said in kinds.items()}
     return {
         "asked": steps[DeliveryStep.ASSIGN],
         "accepted": steps[DeliveryStep.ACCEPT],
-        "declined": steps[DeliveryStep.DECLINE] - len(unanswered),
-        "unanswered": len(unanswered),
+        "declined": declined,
+        "unanswered": steps[DeliveryStep.DECLINE] - declined,
         "taken_back": {**why, "else": len(taken) - sum(why.values())},
     }
 

@@ -20,6 +20,8 @@ from schemas.delivery_requests import ByHand
 from schemas.positions import Place
 from schemas.replies import DeliveryReceipt
 
+NOT_NOW: Final = "not now"
+"""Why a simulated courier declines, as they say it."""
 _WAIT_FOR_MORE_S: Final = 240.0
 """Who has one order in the bag waits so long for the next of the same way."""
 _ASK_AGAIN_S: Final = 15.0
@@ -222,7 +224,7 @@ class SimulatedCourier:
                 continue
             say = partial(each.job.phone.accept_delivery, order_id)
             if answer.says == "decline":
-                say = partial(each.job.phone.decline_delivery, order_id, "not now")
+                say = partial(each.job.phone.decline_delivery, order_id, NOT_NOW)
             self._ask(order_id, answer.says, say, now)
 
     def _fetch(self, coming: Sequence[_Stop], now: datetime) -> None:
