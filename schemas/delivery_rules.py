@@ -94,7 +94,7 @@ class DeliveryRules(Part):
     """A courier who was asked and has not answered for so long is not waited for."""
     ask_ahead_s: Annotated[int, Field(ge=0, le=3_600)] = 90
     """Couriers are asked so long before they have to leave."""
-    ask_again_s: Annotated[int, Field(ge=180, le=86_400)] = 600
+    ask_again_s: Annotated[int, Field(ge=60, le=86_400)] = 600
     """Where all couriers have declined, they are asked again after so long."""
     lost_after_s: Annotated[int, Field(ge=60, le=86_400)] = 600
     """Who has fetched nothing yet and was not seen for so long loses it to another."""

@@ -76,7 +76,12 @@ def run(app: Application, *, tenant: str, off: bool, seconds: float | None, as_j
         def find() -> BrokerSettings:
             return replace(admitted, address=app.address()).settings()
 
-        asyncio.run(_Watching(find, tenant, zone, switch_on, as_json=as_json).run(seconds))
+        watching = _Watching(find, tenant, zone, switch_on, as_json=as_json)
+        try:
+            asyncio.run(watching.run(seconds))
+        finally:
+            if not watching.is_on:  # nobody was reached, and it was cut short
+                switch_on()
 
 
 class _Watching(Following):
@@ -88,6 +93,9 @@ class _Watching(Following):
         zone: of the house.
         switch_on: has couriers asked; once we listen, to miss nothing of it.
         as_json: a document a line.
+
+    Attributes:
+        is_on: couriers are asked by now.
     """
 
     def __init__(
@@ -106,6 +114,7 @@ class _Watching(Following):
         super().__init__(find, filters)
         self._zone: Final = zone
         self._switch_on: Final = switch_on
+        self.is_on = False
         self._listens: Final = asyncio.Event()
         self._as_json: Final = as_json
         self._trouble = ""
@@ -117,9 +126,9 @@ class _Watching(Following):
         return [asyncio.ensure_future(self._begin())]
 
     async def _begin(self) -> None:
-        # Where nothing runs it is switched on all the same: for when something does.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._listens.wait(), _LISTENS_S)
+        self.is_on = True
         await asyncio.to_thread(self._switch_on)
         await asyncio.Event().wait()
 

@@ -101,7 +101,7 @@ def override(
     """
     order_id = which_order(app, tenant, name)
     with at_the_desk(app, tenant, credentials, patience, as_manager=as_manager) as ask:
-        # Pinned first: should this be cut short, the dispatcher asks them when it is time.
-        ask(lambda desk: desk.pin_delivery(order_id, courier))
-        receipt = ask(lambda desk: desk.assign_delivery(order_id, courier))
+        # Assigned first: should this be refused, no pin is left.
+        ask(lambda desk: desk.assign_delivery(order_id, courier))
+        receipt = ask(lambda desk: desk.pin_delivery(order_id, courier))
     show_receipt(receipt, as_json=as_json)

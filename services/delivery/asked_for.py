@@ -27,6 +27,8 @@ from services.runtime.tables import DEVICES
 from services.runtime.work import Draft, UnitOfWork
 
 router: Final = Router()
+_FURTHEST: Final = timedelta(days=366)
+"""Nobody may order for a later time either."""
 
 
 class Foreseen(NamedTuple):
@@ -59,6 +61,8 @@ async def quote_delivery(query: QuoteDelivery, asking: Asking) -> DeliveryQuote:
         raise Refusal(RefusalCode.NOT_ALLOWED, "a promise is a till's or a manager's to ask for")
     if query.due_at is not None and query.due_at <= asking.now:
         raise Refusal(RefusalCode.TIME_PASSED, "the time it is asked for is over")
+    if query.due_at is not None and query.due_at > asking.now + _FURTHEST:
+        raise Refusal(RefusalCode.TIME_OUT_OF_RANGE, "it is asked for too far ahead")
     draft, tenant = Draft(UnitOfWork(asking.connection)), asking.tenant
     house = await house_rules.delivery_rules(draft, tenant)
     if house.place is None:

@@ -38,21 +38,30 @@ def bundles_of(board: Board, orders: list[int], approach_s: Floats) -> list[tupl
 def _grown(board: Board, orders: list[int], approach_s: Floats) -> list[tuple[int, ...]]:
     groups: list[tuple[int, ...]] = [(i,) for i in orders]
     cost = dict(zip(groups, _alone(board, bundle(board, groups), approach_s), strict=True))
-    saved: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[float, tuple[int, ...]]] = {}
-    while len(groups) > 1:
-        pairs = [pair for pair in combinations(groups, 2) if pair not in saved]
-        saved |= _joined(board, pairs, cost, approach_s)
-        best = max(
-            (pair for pair in combinations(groups, 2)),
-            key=lambda pair: saved[pair][0],
-        )
-        saving, together = saved[best]
-        if saving <= 0:
-            break
+    # By age: of pairs that save the same, the oldest is joined.
+    age = {group: number for number, group in enumerate(groups)}
+    worth = _worth(board, list(combinations(groups, 2)), cost, approach_s)
+    while worth:
+        best = max(worth, key=lambda pair: (worth[pair][0], -age[pair[0]], -age[pair[1]]))
+        saving, together = worth[best]
         groups = [group for group in groups if group not in best]
-        groups.append(together)
+        age[together] = len(age)
         cost[together] = cost[best[0]] + cost[best[1]] - saving
+        worth = {pair: each for pair, each in worth.items() if not set(pair) & set(best)}
+        worth |= _worth(board, [(group, together) for group in groups], cost, approach_s)
+        groups.append(together)
     return groups
+
+
+def _worth(
+    board: Board,
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]],
+    cost: dict[tuple[int, ...], float],
+    approach_s: Floats,
+) -> dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[float, tuple[int, ...]]]:
+    """Those pairs that save something when they are joined; see `_joined`."""
+    found = _joined(board, pairs, cost, approach_s)
+    return {pair: each for pair, each in found.items() if each[0] > 0}
 
 
 def _joined(

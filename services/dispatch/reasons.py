@@ -64,6 +64,8 @@ def why_nobody(board: Board, situation: Situation, i: int) -> str:  # noqa: PLR0
         return "nobody knows a way from its restaurant to its door"
     if not board.known(there).any():
         return "nobody knows a way to its restaurant for any courier"
+    if not np.isfinite(board.end[who]).all():
+        return "couriers have so much to do that it would come hours too late"
     return "every courier's shift ends before it could be picked up"
 
 

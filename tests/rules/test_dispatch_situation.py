@@ -120,7 +120,11 @@ def test_an_engines_ways_count_between_restaurants_and_doors() -> None:
 
 
 def due(*stops: Stop, **values: object) -> list[object]:
-    found = watching.due([house(*stops, couriers=(anna(**values),))], NOW)
+    """What is to be asked now, where all of it has been so for 40 minutes."""
+    houses = [house(*stops, couriers=(anna(**values),))]
+    since = watching.Since()
+    since.look(houses, NOW - 2_400)
+    found = watching.due(houses, NOW, since)
     assert all(tenant == "roma" for tenant, _ in found)
     return [request for _, request in found]
 
@@ -142,7 +146,9 @@ def test_who_was_not_seen_for_long_loses_what_they_have_not_fetched() -> None:
     (taken,) = due(coming, seen_s=NOW - 600)
     assert isinstance(taken, TakeBack)
     assert not taken.declined
-    assert not due(coming, seen_s=-math.inf, place=None), "whoever has no tracker is not lost"
+    by_hand = replace(coming, by_hand=True)
+    assert not due(by_hand, seen_s=-math.inf, place=None), "whoever has no tracker is not lost"
+    assert due(coming, seen_s=-math.inf, place=None), "another tracker, and nothing of it for long"
     assert not due(replace(coming, status=DeliveryStatus.EN_ROUTE), seen_s=NOW - 9_999)
 
 
@@ -161,7 +167,7 @@ def test_who_declined_is_asked_again_once_everybody_has() -> None:
     assert not due(replace(declined, declined_s=NOW - 599))
     assert not due(declined, on_duty=False), "there is nobody to ask"
     both = house(declined, couriers=(anna(), anna(courier="bo")))
-    assert not watching.due([both], NOW), "bo was not asked yet"
+    assert not watching.due([both], NOW, watching.Since()), "bo was not asked yet"
 
 
 # -- whatever the rows say ------------------------------------------------------------------
@@ -213,7 +219,7 @@ def test_every_order_that_waits_is_in_a_trip_or_left_out_with_why(
     names += [each.order for each in made.left_out]
     waiting = [each.name for each in orders if each.status is DeliveryStatus.WAITING]
     assert sorted(names) == sorted(waiting)
-    watching.due([one], NOW)
+    watching.due([one], NOW, watching.Since())
     shown = showing.state_of(one, made, situation, {each.name: each for each in orders})
     assert sum(len(trip.doors) for trip in shown.trips) + len(shown.left_out) == len(waiting)
     for trip in shown.trips:
@@ -240,10 +246,12 @@ def test_whom_a_person_lets_wait_waits_and_who_was_asked_does_not_for_food_that_
     assert "does not say when" in taken.why
     assert not due(replace(held, by_hand=True))
     assert not due(replace(held, pinned="anna"))
-    assert not due(replace(held, assigned_s=NOW - 2_399))
+    just_now = watching.due([house(held)], NOW, watching.Since())
+    assert not just_now, "held for a moment"
+    assert not due(replace(held, status=DeliveryStatus.ASSIGNED, by_hand=True)), "a person asked"
 
 
 def test_a_house_that_asks_by_hand_takes_nothing_back() -> None:
     asked = stop(status=DeliveryStatus.ASSIGNED, courier="anna", assigned_s=NOW - 9_999)
     by_hand = replace(house(asked), rules=RULES.model_copy(update={"automatic": False}))
-    assert not watching.due([by_hand], NOW)
+    assert not watching.due([by_hand], NOW, watching.Since())

@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from schemas.message import Request
+from schemas.refusals import RefusalCode
 from schemas.replies import Reply
+from services.runtime.refusal import rejected
 from tests.patience import PATIENCE_S
 from tests.services.order_world import OURSELVES, Asked, OrderWorld
 
@@ -25,6 +27,8 @@ class AskedOfOurselves:
         self.fault: Exception | None = None
         """What deciding fails by, as long as it stands here."""
         self.failed = 0
+        self.refuses: type[Request] | None = None
+        """What is refused whoever asks, as long as it stands here."""
         self._house = house
 
     async def ask_of_ourselves(self, tenant: str, message: Request, request_id: UUID) -> Reply:
@@ -33,6 +37,8 @@ class AskedOfOurselves:
         if self.fault is not None:
             self.failed += 1
             raise self.fault
+        if self.refuses is not None and isinstance(message, self.refuses):
+            return rejected(request_id, RefusalCode.STALE_VERSION, "refused by the test")
         self.requests.append(message)
         (reply,) = await self._house.say(Asked(OURSELVES, message, request_id, at=self._house.now))
         return reply

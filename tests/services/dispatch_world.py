@@ -47,6 +47,8 @@ class DispatchWorld(DeliveryWorld):
         self.cleared = 0
         self.cooked_in: timedelta | None = None
         """In so long the kitchen surely has everything; None is as its tickets say."""
+        self.broken: Exception | None = None
+        """What asking the kitchen fails by, as long as it stands here."""
         self.dispatcher = self.new_dispatcher()
 
     def new_dispatcher(self) -> Dispatcher:
@@ -101,6 +103,8 @@ class DispatchWorld(DeliveryWorld):
     async def _ready_times(
         self, connection: AsyncConnection, orders: Collection[OrderKey]
     ) -> Mapping[OrderKey, ReadyTime]:
+        if self.broken is not None:
+            raise self.broken
         if self.cooked_in is None:
             return await ready_times(connection, orders)
         at = self.now + self.cooked_in

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.deliveries import DeliveryStatus
 from schemas.delivery_requests import AcceptDelivery, AssignDelivery, SetDuty
@@ -19,6 +20,7 @@ from services.delivery.dispatching.reading import Sources
 from services.kitchen.ready_times import ready_times
 from services.runtime.context import Outgoing
 from services.runtime.database import Database
+from services.runtime.ready_times import OrderKey, ReadyTime
 from services.tracking.whereabouts import StoredWhereabouts
 from tests.services.asked_of_ourselves import AskedOfOurselves
 from tests.services.delivery_world import ANNA, BIKE, BO, CAR, DOOR
@@ -34,11 +36,12 @@ class Fleet:
     def __init__(self, database: Database) -> None:
         self.houses = [DispatchWorld(database, SHARED) for _ in range(2)]
         self.plans: dict[str, DispatchState] = {}
+        self.cooked_in: timedelta | None = None
         self.dispatcher = Dispatcher(
             database,
             self,  # type: ignore[arg-type]  # asks as its port does
             self._say,
-            Sources(ready_times, StoredWhereabouts()),
+            Sources(self._ready_times, StoredWhereabouts()),
             lambda: self.houses[0].now,
             rest=0.0,
         )
@@ -59,6 +62,14 @@ class Fleet:
         later = max(each.now for each in self.houses) + span
         for each in self.houses:
             each.wait(later - each.now)
+
+    async def _ready_times(
+        self, connection: AsyncConnection, orders: Collection[OrderKey]
+    ) -> Mapping[OrderKey, ReadyTime]:
+        if self.cooked_in is None:
+            return await ready_times(connection, orders)
+        at = self.houses[0].now + self.cooked_in
+        return {key: ReadyTime(at, at) for key in orders}
 
     def _say(self, messages: Iterable[Outgoing]) -> None:
         for each in messages:
@@ -152,3 +163,33 @@ async def test_a_shift_that_ends_in_one_house_ends(fleet: Fleet) -> None:
     order_id = await one.place_order()
     await fleet.settle()
     assert await one.has(order_id) == BO
+
+
+async def test_a_shift_that_was_over_yesterday_in_one_house_is_nothing_to_another(
+    fleet: Fleet,
+) -> None:
+    one, other = fleet.houses
+    until = other.now + timedelta(minutes=5)
+    await other.do(BIKE, SetDuty(courier=ANNA, on_duty=True, until=until))
+    fleet.wait(timedelta(hours=20))
+    for house in fleet.houses:
+        await house.there((ANNA, NEAR), (BO, AWAY))
+    order_id = await one.place_order()
+    await fleet.settle()
+    assert await one.has(order_id) == ANNA
+
+
+async def test_each_house_asks_as_early_as_it_wants_to(database: Database) -> None:
+    fleet = Fleet(database)
+    one, other = fleet.houses
+    late = SHARED.model_copy(update={"ask_ahead_s": 0})
+    one.delivers = late
+    await one.open()
+    await other.open()
+    for house in fleet.houses:
+        await house.there((ANNA, NEAR), (BO, NEAR))
+    mine, theirs = await one.place_order(), await other.place_order()
+    fleet.cooked_in = timedelta(minutes=15)
+    await fleet.settle()
+    assert await other.has(theirs) is not None
+    assert await one.has(mine) is None

@@ -15,10 +15,9 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
 
 import structlog
 
@@ -27,21 +26,24 @@ from schemas.dispatch import DispatchState
 from schemas.identifiers import derived_id
 from schemas.message import Request
 from services.delivery import open_orders
-from services.delivery.dispatching import showing, watching
+from services.delivery.dispatching import alarms, showing, watching
+from services.delivery.dispatching.alarms import OrderKey
 from services.delivery.dispatching.inside import AskCourier, NobodyBrings, Seen
 from services.delivery.dispatching.reading import RulesRead, Sources, fleets_of, read_houses
 from services.delivery.dispatching.situating import (
+    MOST_PLANNED,
     HouseNow,
     Stop,
     no_engine,
     situation_of,
     travel_of,
+    waiting,
     weights_of,
 )
 from services.delivery.open_orders import Mark
 from services.delivery.routing.port import NO_ENGINE, Ways
 from services.dispatch.planner import plan
-from services.dispatch.situation import Plan, Situation, Trip
+from services.dispatch.situation import LeftOut, Plan, Situation, Trip
 from services.runtime.context import Outgoing, clearing, outgoing
 from services.runtime.database import Database, is_away
 from services.runtime.intake import Intake, NotServing
@@ -56,8 +58,6 @@ PLAN_EVERY_S: Final = 30.0
 _ALARM_AFTER_S: Final = 120.0
 """Nobody is alarmed by an order that nobody brings for a moment."""
 REST: Final = 3.0
-_FAR_OFF: Final = 0.75
-"""Nobody is asked for food that takes longer than this part of what they would be let wait."""
 _SHOW_AGAIN_S: Final = 60.0
 Say = Callable[[Iterable[Outgoing]], None]
 
@@ -87,7 +87,11 @@ def plan_of(houses: Sequence[HouseNow], now: datetime, ways: Ways = NO_ENGINE) -
     length = no_engine if ways is NO_ENGINE else ways.length
     travel = travel_of(houses, length)
     situation = situation_of(houses, now.timestamp(), travel)
-    return Planned(houses, situation, plan(situation, travel, weights_of(houses)))
+    made = plan(situation, travel, weights_of(houses))
+    beyond = [stop for house in houses for stop in waiting(house)[MOST_PLANNED:]]
+    why = f"{MOST_PLANNED} orders that are ready sooner come first"
+    left_out = (*made.left_out, *(LeftOut(stop.name, why) for stop in beyond))
+    return Planned(houses, situation, replace(made, left_out=left_out))
 
 
 @dataclass(slots=True)
@@ -99,9 +103,9 @@ class _Fleet:
     next_s: float = -math.inf
     rests_until: float = -math.inf
     """By the machine's own clock: planning leaves time for others."""
-    waits: dict[tuple[str, UUID], datetime] = field(default_factory=dict)
+    waits: dict[OrderKey, datetime] = field(default_factory=dict)
     """Since when nobody brings what nobody brings."""
-    alarmed: dict[tuple[str, UUID], str] = field(default_factory=dict)
+    since: watching.Since = field(default_factory=watching.Since)
 
 
 class Dispatcher:
@@ -168,7 +172,9 @@ class Dispatcher:
             marks = await open_orders.read_marks(connection)
         self._forget(houses)
         done = 0
-        for name, tenants in fleets_of(houses).items():
+        fleets = fleets_of(houses)
+        self._fleets = {name: each for name, each in self._fleets.items() if name in fleets}
+        for name, tenants in fleets.items():
             fleet = self._fleets.get(name)
             if fleet is None or fleet.houses != tuple(tenants):
                 fleet = self._fleets[name] = _Fleet(tuple(tenants))
@@ -185,6 +191,9 @@ class Dispatcher:
                 if is_away(error):
                     raise
                 self._fail(name, error)
+                fleet.marks = now_marks
+                fleet.next_s = self._clock().timestamp() + PLAN_EVERY_S
+                await self._alarm_of_a_fault(fleet)
                 continue
             fleet.marks = now_marks
             self.faults.pop(name, None)
@@ -196,9 +205,11 @@ class Dispatcher:
         now = self._clock()
         async with self._database.read() as connection:
             houses = await read_houses(connection, rules, self._sources, now)
+            standing = await alarms.standing(connection, rules.keys())
         for house in houses:
             self._ways.serve(house.tenant, house.rules, house.legs)
-        found = watching.due(houses, now.timestamp())
+        fleet.since.look(houses, now.timestamp())
+        found = watching.due(houses, now.timestamp(), fleet.since)
         for tenant, request in found:
             await self._ask(tenant, request, now)
         began = time.monotonic()
@@ -206,12 +217,19 @@ class Dispatcher:
         ended = time.monotonic()
         fleet.rests_until = ended + self._rest * (ended - began)
         asked = 0
+        vain: dict[str, str] = {}
+        later = [planned.plan.again_s, watching.next_s(houses, now.timestamp())]
         for trip in planned.plan.to_tell(planned.situation):
-            if not _is_far_off(trip, planned, now):
-                asked += await self._tell(trip, planned, now)
+            house = next(each for each in houses if each.tenant == trip.restaurant)
+            at = showing.ask_at(trip, house, planned.stops)
+            if at > now.timestamp():
+                later.append(at)
+            elif await self._tell(trip, planned, now):
+                asked += 1
+            else:
+                vain |= dict.fromkeys(trip.orders, f"{trip.courier} could not be asked for it")
         self._show(planned, now)
-        await self._alarm(fleet, planned, now)
-        later = (planned.plan.again_s, watching.next_s(houses, now.timestamp()))
+        await self._alarm(fleet, planned, vain, standing, now)
         fleet.next_s = max(now.timestamp() + 1.0, min(now.timestamp() + PLAN_EVERY_S, *later))
         return len(found) + asked
 
@@ -271,40 +289,42 @@ class Dispatcher:
         if over:
             self._say([clearing(DispatchState, tenant=tenant) for tenant in over])
 
-    async def _alarm(self, fleet: _Fleet, planned: Planned, now: datetime) -> None:
+    async def _alarm(
+        self,
+        fleet: _Fleet,
+        planned: Planned,
+        vain: Mapping[str, str],
+        standing: Mapping[OrderKey, str],
+        now: datetime,
+    ) -> None:
         """Tell the managers of what nobody brings for longer, once; and when it is over."""
-        stops = planned.stops
-        left = {}
-        for each in planned.plan.left_out:
-            stop = stops[each.order]
-            if not math.isnan(stop.ready_p50_s):  # what is held is not to be brought yet
-                left[stop.tenant, stop.order_id] = each.why
+        left = alarms.left(planned.houses, planned.plan, vain, now.timestamp())
         fleet.waits = {key: fleet.waits.get(key, now) for key in left}
         for key, why in left.items():
             waited = (now - fleet.waits[key]).total_seconds()
-            if waited >= _ALARM_AFTER_S and fleet.alarmed.get(key) != why:
-                request = NobodyBrings(
-                    order_id=key[1], why=why[: showing.LONGEST_WHY], since=fleet.waits[key]
-                )
-                if await self._ask(key[0], request, now):
-                    fleet.alarmed[key] = why
-        for key in fleet.alarmed.keys() - left.keys():
-            await self._ask(key[0], NobodyBrings(order_id=key[1], why=None, since=now), now)
-            del fleet.alarmed[key]
+            if waited >= _ALARM_AFTER_S and why not in standing.get(key, ""):
+                request = NobodyBrings(order_id=key[1], why=why, since=fleet.waits[key])
+                await self._ask(key[0], request, now)
+        for tenant, order_id in standing.keys() - left.keys():
+            await self._ask(tenant, NobodyBrings(order_id=order_id, why=None, since=now), now)
+
+    async def _alarm_of_a_fault(self, fleet: _Fleet) -> None:
+        """Tell the managers of a fleet of which nothing can be planned that people have to."""
+        now = self._clock()
+        async with self._database.read() as connection:
+            left = await alarms.waiting(connection, fleet.houses)
+            standing = await alarms.standing(connection, fleet.houses)
+        fleet.waits = {key: fleet.waits.get(key, now) for key in left}
+        for key, since in fleet.waits.items():
+            if (now - since).total_seconds() >= _ALARM_AFTER_S and key not in standing:
+                request = NobodyBrings(order_id=key[1], why=alarms.OUR_FAULT, since=since)
+                await self._ask(key[0], request, now)
 
     def _fail(self, name: str, error: Exception) -> None:
         why = repr(error)[:200]
         if self.faults.get(name) != why:
             log.error("a fleet is not planned, by a fault of ours", fleet=name, exc_info=error)
         self.faults[name] = why
-
-
-def _is_far_off(trip: Trip, planned: Planned, now: datetime) -> bool:
-    """Whether its food takes nearly so long still that nobody would be let wait for it."""
-    stops = planned.stops
-    house = next(each for each in planned.houses if each.tenant == trip.restaurant)
-    ready = max(stops[name].ready_p50_s for name in trip.orders)
-    return ready - now.timestamp() >= _FAR_OFF * house.rules.let_go_after_s
 
 
 def _age_s(state: DispatchState, now: datetime) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.alerts import Alert, AlertKind, Audience
-from schemas.deliveries import WITH_COURIER, DeliveryStatus, DeliveryStep
+from schemas.deliveries import OPEN_DELIVERY, WITH_COURIER, DeliveryStatus, DeliveryStep
 from schemas.delivery_requests import PinDelivery, SetDuty
 from schemas.refusals import RefusalCode
 from schemas.replies import DeliveryReceipt
@@ -25,6 +25,9 @@ from services.runtime.refusal import Refusal
 from services.runtime.router import Router
 
 router: Final = Router()
+_WAITS: Final = frozenset({DeliveryStatus.WAITING, DeliveryStatus.ASSIGNED})
+"""Nobody has said yet that they bring it."""
+_TO_BE_BROUGHT: Final = OPEN_DELIVERY | {DeliveryStatus.RETURNED}
 
 
 # -- what people say --------------------------------------------------------------------------
@@ -35,13 +38,18 @@ async def pin_delivery(request: PinDelivery, context: Context) -> None:
     """Have this courier alone be asked, or whoever is best; twice changes nothing.
 
     Raises:
-        Refusal: `not-found`, of the order or of the courier.
+        Refusal: `not-found`, of the order or of the courier; `wrong-state`, where it has ended.
     """
     await check_house(context)
     kept = await store.load(context, request.order_id)
     if request.courier is not None:
         await couriers.load(context, request.courier)
     delivery = kept.delivery
+    if delivery.status not in _TO_BE_BROUGHT:
+        raise Refusal(
+            RefusalCode.WRONG_STATE,
+            f"the delivery of {delivery.number} is {delivery.status}: nobody is asked for it",
+        )
     # Who pins it to somebody who has declined it has talked to them.
     declined = tuple(each for each in delivery.declined_by if each != request.courier)
     if (delivery.pinned, delivery.declined_by) == (request.courier, declined):
@@ -162,8 +170,8 @@ async def tell_that_nobody_brings_it(request: NobodyBrings, context: Context) ->
     """Raise the alert that somebody has to do something, or end it."""
     name = _alert(request)
     kept = await store.seek(context, request.order_id)
-    waits = kept is not None and kept.delivery.status not in WITH_COURIER
-    if kept is None or request.why is None or kept.delivery.ended_at is not None or not waits:
+    waits = kept is not None and kept.delivery.status in _WAITS
+    if kept is None or request.why is None or not waits:
         await alerts.clear(context, name)
         return
     await alerts.raise_(

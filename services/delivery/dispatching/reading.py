@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 _SOON_S: Final = 60.0
 """Food that should be ready and is not, takes so much longer, about."""
+_MODES: Final = frozenset(each.value for each in TravelMode)
 _A_SHIFT: Final = timedelta(hours=12)
 """Work longer ago than this was another day's."""
 
@@ -141,6 +142,9 @@ async def _couriers(
     counts: dict[str, int] = {row[0]: row[1] for row in had}
     found = []
     for row in rows:
+        if row["mode"] not in _MODES:
+            log.warning("a courier of another release is not asked", courier=row["courier"])
+            continue
         at = seen.get((tenant, row["device"]))
         found.append(
             Employed(
@@ -149,7 +153,8 @@ async def _couriers(
                 version=row["version"],
                 mode=TravelMode(row["mode"]),
                 carries=row["carries"],
-                on_duty=row["on_duty"],
+                # A shift that is over is over, and says nothing of what another house was told.
+                on_duty=row["on_duty"] and (row["until"] is None or row["until"] > now),
                 until_s=math.inf if row["until"] is None else row["until"].timestamp(),
                 place=None if at is None else (at.lat, at.lon),
                 seen_s=-math.inf if at is None else at.at.timestamp(),

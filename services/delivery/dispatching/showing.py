@@ -11,6 +11,8 @@ from services.delivery.dispatching.situating import HouseNow, Stop
 from services.dispatch.situation import Plan, Situation, Trip
 
 LONGEST_WHY: Final = 120
+_FAR_OFF: Final = 0.75
+"""Nobody is asked for food that takes longer than this part of what they would be let wait."""
 
 
 def state_of(
@@ -33,7 +35,14 @@ def state_of(
     return DispatchState(
         planned_at=_at(situation.now_s),
         couriers=sum(each.name in theirs for each in situation.couriers),
-        trips=tuple(_trip(each, stops) for each in trips[:MAX_SHOWN]),
+        trips=tuple(
+            _trip(
+                each,
+                stops,
+                asked=each.told and ask_at(each, house, stops) <= situation.now_s,
+            )
+            for each in trips[:MAX_SHOWN]
+        ),
         left_out=tuple(
             Unplanned(
                 order_id=stops[each.order].order_id,
@@ -46,7 +55,18 @@ def state_of(
     )
 
 
-def _trip(trip: Trip, stops: Mapping[str, Stop]) -> PlannedTrip:
+def ask_at(trip: Trip, house: HouseNow, stops: Mapping[str, Stop]) -> float:
+    """From when on a courier is asked for a trip, by the rules of its house; seconds since 1970.
+
+    A little before they have to leave; and not while its food takes nearly so long still that
+    nobody would be let wait for it.
+    """
+    ready = max(stops[name].ready_p50_s for name in trip.orders)
+    far_off = ready - _FAR_OFF * house.rules.let_go_after_s
+    return max(trip.leave_s - house.rules.ask_ahead_s, far_off)
+
+
+def _trip(trip: Trip, stops: Mapping[str, Stop], *, asked: bool) -> PlannedTrip:
     return PlannedTrip(
         courier=trip.courier,
         leave_at=_at(trip.leave_s),
@@ -60,7 +80,7 @@ def _trip(trip: Trip, stops: Mapping[str, Stop]) -> PlannedTrip:
             )
             for door in trip.doors
         ),
-        asked=trip.told,
+        asked=asked,
         why=trip.reason[:LONGEST_WHY],
     )
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import numpy as np
 
-from schemas.deliveries import IN_THE_BAG, DeliveryStatus
+from schemas.deliveries import IN_THE_BAG, MAX_STOPS, DeliveryStatus
 from schemas.delivery_rules import DeliveryRules
 from schemas.positions import TravelMode
 from services.delivery.legs import LegKind, Legs
@@ -29,6 +29,8 @@ from services.geography.sphere import distance_m
 Length = Callable[[str, TravelMode, Place, Place], float | None]
 """A way by a routing engine's word, as metres of a straight line: for whom, by a mode, from, to."""
 
+MOST_PLANNED: Final = 150
+"""Orders of one house that are planned at once: no house holds up the others for long."""
 _NEVER: Final = math.nan
 _SEPARATOR: Final = "/"
 _AS_LONG_AGAIN: Final = 0.5
@@ -145,6 +147,11 @@ class HouseNow:
         return place.lat, place.lon
 
 
+def lost_after_s(rules: DeliveryRules) -> float:
+    """Who was not seen for so long is lost: no sooner than a phone may be silent three times."""
+    return max(float(rules.lost_after_s), 3 * rules.slowest_s)
+
+
 def no_engine(_tenant: str, _mode: TravelMode, _one: Place, _other: Place) -> None:
     """Every way is the straight line's."""
 
@@ -156,7 +163,7 @@ def weights_of(houses: Sequence[HouseNow]) -> Weights:
         Weights(),
         lead_s=float(max(house.rules.ask_ahead_s for house in houses)),
         most_in_bundle=min(house.rules.together_most for house in houses),
-        position_old_s=float(min(house.rules.lost_after_s for house in houses)),
+        position_old_s=min(lost_after_s(house.rules) for house in houses),
     )
 
 
@@ -201,10 +208,7 @@ def situation_of(houses: Sequence[HouseNow], now_s: float, travel: Travel) -> Si
     """
     people = _people(houses)
     orders = [
-        _order(house, stop, people)
-        for house in houses
-        for stop in house.stops
-        if house.rules.automatic and stop.status is DeliveryStatus.WAITING
+        _order(house, stop, people) for house in houses for stop in waiting(house)[:MOST_PLANNED]
     ]
     couriers = [
         _courier(name, rows, houses, now_s, travel)
@@ -219,6 +223,18 @@ def situation_of(houses: Sequence[HouseNow], now_s: float, travel: Travel) -> Si
         couriers=tuple(couriers),
         pickup_s=float(hand_over),
         dropoff_s=float(door),
+    )
+
+
+def waiting(house: HouseNow) -> list[Stop]:
+    """What is to be planned of a house, the soonest ready first."""
+    if not house.rules.automatic:
+        return []
+    found = [each for each in house.stops if each.status is DeliveryStatus.WAITING]
+    far = math.inf
+    return sorted(
+        found,
+        key=lambda s: (far if math.isnan(s.ready_p50_s) else s.ready_p50_s, s.placed_s, s.name),
     )
 
 
@@ -276,12 +292,13 @@ def _courier(
     duty = [row for row in rows if row.on_duty]
     seen = max(rows, key=lambda row: row.seen_s)
     place, free = _free(name, seen, houses, now_s, travel)
+    room = MAX_STOPS - sum(stop.courier == name for house in houses for stop in house.stops)
     return Courier(
         name=name,
         place=place,
         free_s=free,
         shift_end_s=min(row.until_s for row in duty),  # whichever house was told so
-        capacity=float(min(row.carries for row in duty)),
+        capacity=float(min(*(row.carries for row in duty), room)),
         mode=seen.mode.value,
         seen_s=seen.seen_s,
         had=float(sum(row.had for row in rows)),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from schemas.deliveries import DeliveryStatus
 from schemas.message import Request
 from services.delivery.dispatching.inside import AskAgain, Seen, TakeBack
-from services.delivery.dispatching.situating import HouseNow, Stop
+from services.delivery.dispatching.situating import HouseNow, Stop, lost_after_s
 
 _COMING = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.AT_RESTAURANT})
+
+
+_ASK_AGAIN_S: Final = 180.0
+"""Nobody is asked again sooner: managers have to be told first."""
 
 
 class _Loss(NamedTuple):
@@ -22,16 +27,41 @@ class _Loss(NamedTuple):
     why: str
 
 
-def due(houses: Sequence[HouseNow], now_s: float) -> list[tuple[str, Request]]:
+@dataclass(slots=True)
+class Since:
+    """Since when some things have been so, that no row says; all of it may be forgotten.
+
+    Attributes:
+        unseen: couriers of whose tracker nothing was ever heard, by their names.
+        held: orders of which their kitchen does not say when it has them, by the plan's names.
+    """
+
+    unseen: dict[str, float] = field(default_factory=dict)
+    held: dict[str, float] = field(default_factory=dict)
+
+    def look(self, houses: Sequence[HouseNow], now_s: float) -> None:
+        """Remember what is so now, and since when."""
+        unseen = [name for name, at in _seen(houses).items() if not math.isfinite(at)]
+        held = [s.name for house in houses for s in house.stops if math.isnan(s.ready_p50_s)]
+        self.unseen = {name: self.unseen.get(name, now_s) for name in unseen}
+        self.held = {name: self.held.get(name, now_s) for name in held}
+
+
+def _seen(houses: Sequence[HouseNow]) -> dict[str, float]:
+    """When each courier was seen last, in whatever house."""
+    found: dict[str, float] = {}
+    for house in houses:
+        for each in house.couriers:
+            found[each.courier] = max(found.get(each.courier, -math.inf), each.seen_s)
+    return found
+
+
+def due(houses: Sequence[HouseNow], now_s: float, since: Since) -> list[tuple[str, Request]]:
     """What is to be asked of whom now: of each house, with its name.
 
     What one courier loses for one reason, they lose together: so it can go together with another.
     """
-    seen_s: dict[str, float] = {}
-    for house in houses:
-        for courier in house.couriers:
-            before = seen_s.get(courier.courier, -math.inf)
-            seen_s[courier.courier] = max(before, courier.seen_s)
+    seen_s = _seen(houses)
     found: list[tuple[str, Request]] = []
     for house in houses:
         if not house.rules.automatic:
@@ -40,10 +70,11 @@ def due(houses: Sequence[HouseNow], now_s: float) -> list[tuple[str, Request]]:
         for stop in house.stops:
             seen = Seen(order_id=stop.order_id, version=stop.version)
             if stop.status is DeliveryStatus.WAITING:
-                long_ago = now_s - stop.declined_s >= house.rules.ask_again_s
+                again_s = max(float(house.rules.ask_again_s), _ASK_AGAIN_S)
+                long_ago = now_s - stop.declined_s >= again_s
                 if long_ago and _all_declined(house, stop, seen_s, now_s):
                     found.append((house.tenant, AskAgain(seen=seen)))
-            elif (loss := _loss(house, stop, seen_s, now_s)) is not None:
+            elif (loss := _loss(house, stop, seen_s, now_s, since)) is not None:
                 lost.setdefault(loss, []).append(seen)
         found += [
             (house.tenant, TakeBack(orders=tuple(orders), **loss._asdict()))
@@ -63,33 +94,44 @@ def next_s(houses: Sequence[HouseNow], now_s: float) -> float:
     return min((at for at in answers if at > now_s), default=math.inf)
 
 
-def _loss(house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float) -> _Loss | None:
+def unanswered(house: HouseNow, stop: Stop, now_s: float) -> bool:
+    """Whether the courier who was asked has had the time to answer."""
+    asked = stop.status is DeliveryStatus.ASSIGNED
+    return asked and now_s - stop.assigned_s >= house.rules.answer_within_s
+
+
+def _loss(
+    house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float, since: Since
+) -> _Loss | None:
     """Why a courier is not to bring an order after all; None where they are."""
     if stop.courier is None:
         return None
     if stop.status is DeliveryStatus.ASSIGNED:
-        patience = house.rules.answer_within_s
-        if now_s - stop.assigned_s < patience:
+        # Whom a person asked, only a person gives up: managers are told.
+        if stop.by_hand or not unanswered(house, stop, now_s):
             return None
+        patience = house.rules.answer_within_s
         return _Loss(stop.courier, declined=True, why=f"no answer within {_span(patience)}")
     if stop.status not in _COMING:
         return None
-    why = _lost(house, stop, seen_s, now_s) or _in_vain(house, stop, now_s)
+    why = _lost(house, stop, seen_s, now_s, since) or _in_vain(house, stop, now_s, since)
     return None if why is None else _Loss(stop.courier, declined=False, why=why)
 
 
-def _lost(house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float) -> str | None:
+def _lost(
+    house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float, since: Since
+) -> str | None:
     """Why nobody counts on a courier any more."""
     silent = now_s - seen_s.get(stop.courier or "", -math.inf)
     if not math.isfinite(silent) and not stop.by_hand:
         # They were seen when they were asked: they carry another tracker now.
-        silent = now_s - stop.assigned_s
-    if not math.isfinite(silent) or silent < house.rules.lost_after_s:
+        silent = now_s - since.unseen.get(stop.courier or "", now_s)
+    if not math.isfinite(silent) or silent < lost_after_s(house.rules):
         return None
     return f"{stop.courier} was not seen for {_span(silent)}"
 
 
-def _in_vain(house: HouseNow, stop: Stop, now_s: float) -> str | None:
+def _in_vain(house: HouseNow, stop: Stop, now_s: float, since: Since) -> str | None:
     """Why a courier does not wait for the food; whom a person wants to wait, waits."""
     if stop.by_hand or stop.pinned == stop.courier:
         return None
@@ -97,18 +139,18 @@ def _in_vain(house: HouseNow, stop: Stop, now_s: float) -> str | None:
     wait = stop.ready_p50_s - now_s
     if wait >= patience:
         return f"the kitchen needs {_span(wait)} more: {stop.courier} does not wait for it"
-    if math.isnan(wait) and now_s - stop.assigned_s >= patience:
+    if now_s - since.held.get(stop.name, now_s) >= patience:
         return f"the kitchen does not say when it has it: {stop.courier} does not wait for it"
     return None
 
 
 def _all_declined(house: HouseNow, stop: Stop, seen_s: Mapping[str, float], now_s: float) -> bool:
     """Whether all who could be asked have declined it: not who is lost, or has gone home."""
-    since = now_s - house.rules.lost_after_s
+    late_s = now_s - lost_after_s(house.rules)
     may = {
         each.courier
         for each in house.couriers
-        if each.on_duty and each.until_s > now_s and seen_s[each.courier] > since
+        if each.on_duty and each.until_s > now_s and seen_s[each.courier] > late_s
     }
     if stop.pinned is not None:
         may &= {stop.pinned}
