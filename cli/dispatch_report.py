@@ -20,6 +20,7 @@ from services.runtime.database import Database
 
 _SILENT: Final = "was not seen"
 _KITCHEN: Final = "the kitchen "
+_WITHOUT: Final = "set out without"
 _WITH_WHY: Final = frozenset(
     {DeliveryStep.UNASSIGN, DeliveryStep.DECLINE, DeliveryStep.FAIL, DeliveryStep.CANCEL}
 )
@@ -163,7 +164,7 @@ def _askings(moves: Sequence[Move]) -> dict[str, Any]:
     # Who does not answer is taken to decline, in the dispatcher's words and not in their own.
     declined = sum(each.step is DeliveryStep.DECLINE and _says(each, NOT_NOW) for each in moves)
     taken = [each for each in moves if each.step is DeliveryStep.UNASSIGN]
-    kinds = {"courier not seen": _SILENT, "kitchen late": _KITCHEN}
+    kinds = {"courier not seen": _SILENT, "kitchen late": _KITCHEN, "left behind": _WITHOUT}
     why = {name: sum(_says(each, said) for each in taken) for name, said in kinds.items()}
     return {
         "asked": steps[DeliveryStep.ASSIGN],

@@ -201,6 +201,29 @@ async def test_what_a_lost_courier_has_in_the_bag_stays_theirs(house: DispatchWo
     assert await house.has(order_id) == ANNA
 
 
+async def test_what_a_courier_leaves_at_the_counter_goes_to_another(
+    house: DispatchWorld,
+) -> None:
+    await house.there()
+    await house.do(CAR, SetDuty(courier=BO, on_duty=False))
+    orders = [await house.place_order(DOOR) for _ in range(2)]
+    for each in orders:
+        await house.cook(each)
+    await house.there((ANNA, NEAR))
+    await house.settle()
+    for each in orders:
+        await house.accept(each)
+    await house.do(BIKE, StepDelivery(order_id=orders[0], step=ByHand.PICK_UP))
+    await house.settle()
+    assert await house.has(orders[1]) == ANNA, "she waits for it"
+    await house.do(BIKE, StepDelivery(order_id=orders[0], step=ByHand.SET_OUT))
+    await house.do(CAR, SetDuty(courier=BO, on_duty=True))
+    await house.there((ANNA, NEAR), (BO, NEAR))
+    await house.settle()
+    assert (await house.delivery(orders[0])).status is DeliveryStatus.EN_ROUTE
+    assert await house.has(orders[1]) == BO
+
+
 async def test_who_stands_at_a_door_for_long_is_not_counted_on(database: Database) -> None:
     house = DispatchWorld(database, AUTOMATIC.model_copy(update={"ask_ahead_s": 60}))
     await house.open()

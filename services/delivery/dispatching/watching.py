@@ -13,6 +13,7 @@ from services.delivery.dispatching.inside import AskAgain, Seen, TakeBack
 from services.delivery.dispatching.situating import HouseNow, Stop, lost_after_s
 
 _COMING = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.AT_RESTAURANT})
+_AWAY = frozenset({DeliveryStatus.EN_ROUTE, DeliveryStatus.NEAR, DeliveryStatus.ARRIVED})
 
 
 _ASK_AGAIN_S: Final = 180.0
@@ -115,6 +116,7 @@ def _loss(
     if stop.status not in _COMING:
         return None
     why = _lost(house, stop, seen_s, now_s, since) or _in_vain(house, stop, now_s, since)
+    why = why or _left_behind(house, stop)
     return None if why is None else _Loss(stop.courier, declined=False, why=why)
 
 
@@ -141,6 +143,17 @@ def _in_vain(house: HouseNow, stop: Stop, now_s: float, since: Since) -> str | N
         return f"the kitchen needs {_span(wait)} more: {stop.courier} does not wait for it"
     if now_s - since.held.get(stop.name, now_s) >= patience:
         return f"the kitchen does not say when it has it: {stop.courier} does not wait for it"
+    return None
+
+
+def _left_behind(house: HouseNow, stop: Stop) -> str | None:
+    """Why a courier comes back for food too late: they set out with the rest of the same trip."""
+    if stop.by_hand or stop.pinned == stop.courier:
+        return None
+    of_one_trip = (stop.courier, stop.assigned_s)
+    for other in house.stops:
+        if (other.courier, other.assigned_s) == of_one_trip and other.status in _AWAY:
+            return f"{stop.courier} set out without it"
     return None
 
 
