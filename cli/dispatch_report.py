@@ -11,7 +11,7 @@ from uuid import UUID
 from cli.application import Application
 from cli.simulated_houses import Staffed
 from cli.simulated_office import Move
-from cli.simulating_dispatch import Fleet, Placed
+from cli.simulating_fleet import Fleet, Placed
 from devices.simulated_courier import NOT_NOW
 from schemas.deliveries import DeliveryStatus, DeliveryStep
 from services.delivery import store

@@ -80,8 +80,8 @@ _OTHERS: Final[dict[str, Place]] = {
     "delivery": Place(
         "cli.commands.simulate_delivery", "delivery", "Play an evening's deliveries, to the door."
     ),
-    "dispatch": Place(
-        "cli.commands.simulate_dispatch", "dispatch", "Play an evening of several houses' couriers."
+    "fleet": Place(
+        "cli.commands.simulate_fleet", "fleet", "Play an evening of several houses' couriers."
     ),
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from cli.failures import Failure
 from cli.order_files import FileLine, FileOrder
-from cli.simulating_dispatch import counters, dealt, place_of, rush
+from cli.simulating_fleet import counters, dealt, place_of, rush
 from services.geography.sphere import distance_m
 
 BEGIN = datetime(2026, 5, 8, 18, 0, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""`heard simulate dispatch`: several houses share couriers for an evening, and all goes wrong."""
+"""`heard simulate fleet`: several houses share couriers for an evening, and all goes wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from cli import dispatch_report, simulating, simulating_dispatch
+from cli import dispatch_report, simulating, simulating_fleet
 from cli.application import Application, pass_application
 from cli.commands.simulate import Crew, Day, day_of, set_up
 from cli.failures import Failure
@@ -21,7 +21,7 @@ from cli.printing import age, counted, note, say, show_json, show_table
 from cli.progress import progress_bar
 from cli.simulated_houses import House
 from cli.simulating import FastClock
-from cli.simulating_dispatch import Trouble
+from cli.simulating_fleet import Trouble
 from cli.span import SPAN, SPEED
 from devices.simulated_line import USUALLY_VARIES
 from services.runtime import house_rules
@@ -93,7 +93,7 @@ class _Stopped(click.ParamType[timedelta | None]):
               metavar="FILE", help="Where the prices stand, when not in the file.")  # fmt: skip
 @json_option
 @pass_application
-def dispatch(
+def fleet(
     app: Application,
     *,
     file: Path,
@@ -129,9 +129,9 @@ def dispatch(
     which says why.
 
     Examples:
-      heard simulate dispatch pizza_lines.csv
-      heard simulate dispatch uk_takeaway.csv --kitchens 3 --couriers 10 --for 2h --json
-      heard simulate dispatch pizza_lines.csv --stop-kitchen for-good --decline 0.4
+      heard simulate fleet pizza_lines.csv
+      heard simulate fleet uk_takeaway.csv --kitchens 3 --couriers 10 --for 2h --json
+      heard simulate fleet pizza_lines.csv --stop-kitchen for-good --decline 0.4
     """
     del app  # houses of its own
     if speed == float("inf"):
@@ -157,7 +157,7 @@ def dispatch(
     )
     evening = _Evening(
         Day(source, orders, kind, currency, speed, USUALLY_VARIES, seed, system_clock()),
-        simulating_dispatch.dealt(orders, kitchens, seed),
+        simulating_fleet.dealt(orders, kitchens, seed),
         Crew(hands, prep_s, split=False, expo=False, together=False),
         couriers,
         Trouble(decline, ignore, lost, lost_with_food, stopped),
@@ -182,7 +182,7 @@ def _run(evening: _Evening, *, quiet: bool) -> dict[str, Any]:
     with simulating.served(clock) as (app, system):
         houses = app.run(lambda database: _open(database, evening))
         with (
-            simulating_dispatch.on_the_road(
+            simulating_fleet.on_the_road(
                 app,
                 system,
                 houses,
@@ -194,7 +194,7 @@ def _run(evening: _Evening, *, quiet: bool) -> dict[str, Any]:
             ) as fleet,
             progress_bar(len(day.orders), show=not quiet, what="orders over") as progress,
         ):
-            placed = simulating_dispatch.play(
+            placed = simulating_fleet.play(
                 fleet,
                 day.orders,
                 evening.dealt,
@@ -210,13 +210,13 @@ def _run(evening: _Evening, *, quiet: bool) -> dict[str, Any]:
 
 async def _open(database: Database, evening: _Evening) -> list[House]:
     found = []
-    counters = simulating_dispatch.counters(len(evening.dealt))
+    counters = simulating_fleet.counters(len(evening.dealt))
     for number, (orders, counter) in enumerate(zip(evening.dealt, counters, strict=True), 1):
         tenant = f"kitchen-{number}"
         day = replace(evening.day, orders=orders)
         plan, book = await set_up(database, day, evening.crew, tenant=tenant)
-        place = simulating_dispatch.place_of(counter)
-        rules = simulating_dispatch.rules_of(place)
+        place = simulating_fleet.place_of(counter)
+        rules = simulating_fleet.rules_of(place)
         async with database.write() as connection:
             await house_rules.write(connection, tenant, delivery=rules)
         found.append(House(tenant, plan, book, place, counter))

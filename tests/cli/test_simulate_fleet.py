@@ -21,7 +21,7 @@ def test_every_order_is_delivered_or_explained_whatever_goes_wrong(
     orders = str(shared_data.file("orders/pizza_lines.csv"))
     few = ("--kitchens", "2", "--couriers", "6", "--orders", "10", "--rush", "1")
     how = (orders, *few, *_TROUBLE, "--speed", "180x", "--json")
-    figures = heard.done("simulate", "dispatch", *how).json
+    figures = heard.done("simulate", "fleet", *how).json
     assert figures["orders"] == 10
     assert figures["delivered"] + figures["explained"] == 10
     assert figures["neither"] == 0
