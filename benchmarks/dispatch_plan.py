@@ -1,9 +1,9 @@
 """How long one plan of a crowded evening takes.
 
-    python -m benchmarks.dispatch_plan [--couriers N] [--orders N] [--runs N]
+    python -m benchmarks.dispatch_plan [--couriers N] [--orders N] [--restaurants N] [--runs N]
 
-A town of ten kilometres with forty restaurants, made from a seed; half of the couriers are on their
-way, and most of the food is not ready yet. Prints one JSON document.
+A town of ten kilometres with forty restaurants, or so many, made from a seed; half of the couriers
+are on their way, and most of the food is not ready yet. Prints one JSON document.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from services.dispatch.planner import plan
 from services.dispatch.situation import Courier, Floats, OpenOrder, Place, Situation
 
 _TOWN_M = 10_000.0
-_RESTAURANTS = 40
 _METERS_PER_SECOND = 6.0
 _NOW_S = 1_000_000.0
 
@@ -30,18 +29,18 @@ def straight(places: Floats, _mode: str) -> Floats:
     return found
 
 
-def evening(couriers: int, orders: int, seed: int) -> Situation:
-    """So many couriers and open orders."""
+def evening(couriers: int, orders: int, kitchens: int, seed: int) -> Situation:
+    """So many couriers, open orders and restaurants."""
     draw = np.random.default_rng(seed)
 
     def place() -> Place:
         x, y = draw.uniform(0, _TOWN_M, 2)
         return float(x), float(y)
 
-    restaurants = [place() for _ in range(_RESTAURANTS)]
+    restaurants = [place() for _ in range(kitchens)]
     found = []
     for i in range(orders):
-        at = int(draw.integers(_RESTAURANTS))
+        at = int(draw.integers(kitchens))
         placed = _NOW_S - float(draw.uniform(0, 1_200))
         ready = placed + float(draw.uniform(300, 2_400))
         found.append(
@@ -73,11 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--couriers", type=int, default=100)
     parser.add_argument("--orders", type=int, default=300)
+    parser.add_argument("--restaurants", type=int, default=40)
     parser.add_argument("--runs", type=int, default=10)
     asked = parser.parse_args()
     took, worked, told, left = [], [], [], []
     for seed in range(asked.runs):
-        situation = evening(asked.couriers, asked.orders, seed)
+        situation = evening(asked.couriers, asked.orders, asked.restaurants, seed)
         began, began_work = time.perf_counter(), time.process_time()
         found = plan(situation, straight)
         took.append(time.perf_counter() - began)
@@ -89,6 +89,7 @@ def main() -> None:
             {
                 "couriers": asked.couriers,
                 "orders": asked.orders,
+                "restaurants": asked.restaurants,
                 "runs": asked.runs,
                 "seconds_median": round(float(np.median(took)), 3),
                 "seconds_most": round(max(took), 3),
