@@ -150,5 +150,10 @@ def _in_words(error: ValidationError, names: Collection[str]) -> str:
         name = ".".join(str(part).replace("_", "-") for part in each["loc"])
         if name not in names:  # spans of time are written as such, and kept in seconds
             name = name.removesuffix("-s")
-        told.append(f"{name}: {each['msg'][:1].lower()}{each['msg'][1:]}")
+        what = each["msg"].removeprefix("Value error, ")
+        if not name:  # what rules want of each other, said by the names of their fields
+            for rule in names:
+                what = what.replace(rule.replace("-", "_"), rule)
+        what = f"{what[:1].lower()}{what[1:]}"
+        told.append(f"{name}: {what}" if name else what)
     return "; ".join(told)
