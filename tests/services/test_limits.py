@@ -159,9 +159,8 @@ def test_readings_too_many_are_dropped_counted_and_told_in_one_line(
             return tenant.system.counts["limited"] - counted >= 100 - let_in - 1
 
         until(told, "the line in the log")
-        until(
-            dropped, "the rest of them, which may come after the line"
-        )  # it counts what was there
+        # The line counts what was there by then: the rest may come after it.
+        until(dropped, "the rest of them")
     assert len(told()) == 1
     assert 1 <= told()[0] <= 97
     assert tenant.count(QUARANTINE) == 0
