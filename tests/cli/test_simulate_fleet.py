@@ -20,7 +20,7 @@ def test_every_order_is_delivered_or_explained_whatever_goes_wrong(
     """Nobody says who brings what; couriers decline and are lost, and a kitchen stands still."""
     orders = str(shared_data.file("orders/pizza_lines.csv"))
     few = ("--kitchens", "2", "--couriers", "6", "--orders", "10", "--rush", "1")
-    how = (orders, *few, *_TROUBLE, "--speed", "180x", "--json")
+    how = (orders, *few, *_TROUBLE, "--speed", "90x", "--json")
     figures = heard.done("simulate", "fleet", *how).json
     assert figures["orders"] == 10
     assert figures["delivered"] + figures["explained"] == 10
