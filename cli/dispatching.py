@@ -12,7 +12,8 @@ from schemas.delivery_rules import DeliveryRules
 from schemas.dispatch import DispatchState
 from services.delivery.dispatching import showing
 from services.delivery.dispatching.dispatcher import Planned, plan_of
-from services.delivery.dispatching.reading import RulesRead, Sources, fleets_of, read_houses
+from services.delivery.dispatching.reading import Sources, fleets_of, read_houses
+from services.delivery.rulebooks import RuleBooks
 from services.kitchen.ready_times import ready_times
 from services.runtime import house_rules
 from services.runtime.database import Database
@@ -48,7 +49,9 @@ async def look(database: Database, tenant: str, now: datetime) -> Looked:
                 f"nobody has said where {tenant} is: heard delivery rules set --tenant {tenant} "
                 "place=LAT,LON"
             )
-        with_us = await RulesRead().now(connection)
+        books = RuleBooks()
+        await books.read(connection)
+        with_us = books.rules
         # As it would be planned if it were: a plan asks nobody.
         with_us[tenant] = mine.model_copy(update={"automatic": True})
         fleets = fleets_of(with_us)

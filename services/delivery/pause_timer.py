@@ -10,23 +10,18 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.delivery_rules import DeliveryRules
 from schemas.orders import OrderKind
 from services.delivery import asked_for
 from services.delivery.inside_pause import LookAtDeliveries
 from services.delivery.pausing import why_paused
+from services.delivery.rulebooks import RuleBooks
 from services.runtime import house_rules
-from services.runtime.among import among
 from services.runtime.context import Context
 from services.runtime.database import Database
 from services.runtime.facts import ChannelHeld
-from services.runtime.house_rules import HOUSE_RULES, delivery_of
-from services.runtime.house_versions import HouseVersions
 from services.runtime.intake import Intake
-from services.runtime.lenient import read_or
 from services.runtime.moment import Clock
 from services.runtime.ports import Ports
 from services.runtime.router import Router
@@ -71,43 +66,26 @@ class PauseTimer(Timer):
             NotNow: a fault of ours with some houses; the others are done.
         """
         async with self._database.read() as connection:
-            fresh = await self._read(connection)
+            # Houses of other rules are looked at once, marks or none: what one has taken back
+            # holds no more.
+            fresh = await self._books.read(connection)
+        known = self._books.rules
         changed: list[str] = []
 
         async def look_at(tenant: str) -> int:
-            house = self._known[tenant]
+            house = known[tenant]
             if await self._is_stale(tenant, house) and await self._ask(tenant, LookAtDeliveries()):
                 changed.append(tenant)
             if tenant in fresh:
-                self._versions.saw(tenant, fresh[tenant])
+                self._books.saw(tenant, fresh[tenant])
             return 1
 
-        wanted = {each for each, house in self._known.items() if house.pause_over_min is not None}
+        wanted = {each for each, house in known.items() if house.pause_over_min is not None}
         await one_by_one(sorted(wanted | fresh.keys()), look_at)
         return changed
 
     def _begin(self) -> None:
-        self._known: dict[str, DeliveryRules] = {}
-        self._versions = HouseVersions(HOUSE_RULES.c.delivery)
-
-    async def _read(self, connection: AsyncConnection) -> dict[str, int]:
-        """Bring the houses' rules to what stands in the rows; those that are others, by version.
-
-        They are looked at once, marks or none: what a house has taken back holds no more.
-        """
-        changes = await self._versions.changes(connection)
-        for tenant in changes.gone:
-            self._known.pop(tenant, None)
-        if changes.versions:
-            of = HOUSE_RULES.c
-            chosen = among(of.tenant, list(changes.versions), connection.dialect.name)
-            query = select(of.tenant, of.delivery).where(chosen, of.delivery.is_not(None))
-            for row in await connection.execute(query):
-                before = self._known.get(row.tenant, DeliveryRules())
-                self._known[row.tenant] = read_or(
-                    before, delivery_of, row.delivery, tenant=row.tenant, what="delivery rules"
-                )
-        return {each: version for each, version in changes.versions.items() if each in self._known}
+        self._books = RuleBooks()
 
     async def _is_stale(self, tenant: str, house: DeliveryRules) -> bool:
         """Tell whether another thing is to be said than is.

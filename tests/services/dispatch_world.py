@@ -114,6 +114,8 @@ class DispatchWorld(DeliveryWorld):
         said: Sequence[Outgoing] = list(messages)
         for each in said:
             assert each.retain
+            if each.tenant != self.tenant:
+                continue  # the dispatcher is of all houses in this database
             assert each.topic == f"heard/v1/{self.tenant}/state/dispatch/plan"
             if each.payload:
                 model = envelope_of(DispatchState)

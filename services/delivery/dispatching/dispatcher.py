@@ -29,12 +29,11 @@ from services.delivery import open_orders
 from services.delivery.dispatching import alarms, showing, watching
 from services.delivery.dispatching.alarms import OrderKey
 from services.delivery.dispatching.inside import AskCourier, NobodyBrings, Seen
-from services.delivery.dispatching.reading import RulesRead, Sources, fleets_of, read_houses
+from services.delivery.dispatching.reading import Sources, fleets_of, read_houses
 from services.delivery.dispatching.situating import (
     MOST_PLANNED,
     HouseNow,
     Stop,
-    no_engine,
     situation_of,
     travel_of,
     waiting,
@@ -42,6 +41,7 @@ from services.delivery.dispatching.situating import (
 )
 from services.delivery.open_orders import Mark
 from services.delivery.routing.port import NO_ENGINE, Ways
+from services.delivery.rulebooks import RuleBooks
 from services.dispatch.planner import plan
 from services.dispatch.situation import LeftOut, Plan, Situation, Trip
 from services.runtime.context import Outgoing, clearing, outgoing
@@ -84,8 +84,7 @@ def plan_of(houses: Sequence[HouseNow], now: datetime, ways: Ways = NO_ENGINE) -
         now: the moment.
         ways: what routing engines have said.
     """
-    length = no_engine if ways is NO_ENGINE else ways.length
-    travel = travel_of(houses, length)
+    travel = travel_of(houses, None if ways is NO_ENGINE else ways.length)
     situation = situation_of(houses, now.timestamp(), travel)
     made = plan(situation, travel, weights_of(houses))
     beyond = [stop for house in houses for stop in waiting(house)[MOST_PLANNED:]]
@@ -148,7 +147,7 @@ class Dispatcher:
         self._fleets: dict[str, _Fleet] = {}
         self._shown: dict[str, DispatchState] = {}
         self._known: set[str] = set()
-        self._rules = RulesRead()
+        self._books = RuleBooks()
         self.faults: Final[dict[str, str]] = {}
 
     async def run(self) -> None:
@@ -156,7 +155,7 @@ class Dispatcher:
         self._fleets.clear()
         self._shown.clear()
         self._known.clear()
-        self._rules = RulesRead()
+        self._books = RuleBooks()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(for_ever(self.look, self._look_every_s, "couriers are asked"))
             tasks.create_task(self._ways.run())
@@ -168,11 +167,13 @@ class Dispatcher:
             NotServing: this process does not serve; later, or elsewhere.
         """
         async with self._database.read() as connection:
-            houses = await self._rules.now(connection)
-            marks = await open_orders.read_marks(connection)
+            for tenant, version in (await self._books.read(connection)).items():
+                self._books.saw(tenant, version)
+            houses = self._books.rules
+            fleets = fleets_of(houses)
+            marks = await open_orders.read_marks(connection) if fleets else {}
         self._forget(houses)
         done = 0
-        fleets = fleets_of(houses)
         self._fleets = {name: each for name, each in self._fleets.items() if name in fleets}
         for name, tenants in fleets.items():
             fleet = self._fleets.get(name)
@@ -221,7 +222,7 @@ class Dispatcher:
         later = [planned.plan.again_s, watching.next_s(houses, now.timestamp())]
         for trip in planned.plan.to_tell(planned.situation):
             house = next(each for each in houses if each.tenant == trip.restaurant)
-            at = showing.ask_at(trip, house, planned.stops)
+            at = watching.ask_at(trip, house, planned.stops)
             if at > now.timestamp():
                 later.append(at)
             elif await self._tell(trip, planned, now):

@@ -10,7 +10,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,8 +23,6 @@ from services.delivery.legs import LegKind, Legs
 from services.delivery.models import LEGS, read_model
 from services.delivery.open_orders import seconds
 from services.delivery.tables import DELIVERIES
-from services.runtime.house_rules import HOUSE_RULES, delivery_of
-from services.runtime.house_versions import HouseVersions
 from services.runtime.ready_times import OrderKey, ReadyTime, ReadyTimes
 from services.runtime.whereabouts import WhereaboutsBook
 
@@ -52,30 +49,6 @@ class Sources:
 
     ready_times: ReadyTimes
     whereabouts: WhereaboutsBook
-
-
-class RulesRead:
-    """How each house delivers that has said anything of it; read anew where it is another."""
-
-    def __init__(self) -> None:
-        self._versions: Final = HouseVersions(HOUSE_RULES.c.delivery)
-        self._rules: Final[dict[str, DeliveryRules]] = {}
-
-    async def now(self, connection: AsyncConnection) -> dict[str, DeliveryRules]:
-        """As the rows say; a house whose rules cannot be read is dispatched by hand."""
-        changes = await self._versions.changes(connection)
-        for tenant in changes.gone:
-            self._rules.pop(tenant, None)
-        of = HOUSE_RULES.c
-        for tenant, version in changes.versions.items():
-            query = select(of.delivery).where(of.tenant == tenant)
-            self._rules.pop(tenant, None)
-            try:
-                self._rules[tenant] = delivery_of(await connection.scalar(query))
-            except ValidationError:
-                log.exception("a house's delivery rules cannot be read", tenant=tenant)
-            self._versions.saw(tenant, version)
-        return dict(self._rules)
 
 
 def fleets_of(houses: Mapping[str, DeliveryRules]) -> Fleets:

@@ -8,11 +8,10 @@ from typing import Final
 
 from schemas.dispatch import MAX_SHOWN, DispatchState, PlannedDoor, PlannedTrip, Unplanned
 from services.delivery.dispatching.situating import HouseNow, Stop
+from services.delivery.dispatching.watching import ask_at
 from services.dispatch.situation import Plan, Situation, Trip
 
 LONGEST_WHY: Final = 120
-_FAR_OFF: Final = 0.75
-"""Nobody is asked for food that takes longer than this part of what they would be let wait."""
 
 
 def state_of(
@@ -53,17 +52,6 @@ def state_of(
         ),
         more=max(0, len(trips) - MAX_SHOWN) + max(0, len(left) - MAX_SHOWN),
     )
-
-
-def ask_at(trip: Trip, house: HouseNow, stops: Mapping[str, Stop]) -> float:
-    """From when on a courier is asked for a trip, by the rules of its house; seconds since 1970.
-
-    A little before they have to leave; and not while its food takes nearly so long still that
-    nobody would be let wait for it.
-    """
-    ready = max(stops[name].ready_p50_s for name in trip.orders)
-    far_off = ready - _FAR_OFF * house.rules.let_go_after_s
-    return max(trip.leave_s - house.rules.ask_ahead_s, far_off)
 
 
 def _trip(trip: Trip, stops: Mapping[str, Stop], *, asked: bool) -> PlannedTrip:

@@ -152,10 +152,6 @@ def lost_after_s(rules: DeliveryRules) -> float:
     return max(float(rules.lost_after_s), 3 * rules.slowest_s)
 
 
-def no_engine(_tenant: str, _mode: TravelMode, _one: Place, _other: Place) -> None:
-    """Every way is the straight line's."""
-
-
 def weights_of(houses: Sequence[HouseNow]) -> Weights:
     """What a fleet's plan is good for: the most careful of its houses' rules."""
     houses = [house for house in houses if house.rules.automatic]
@@ -167,7 +163,7 @@ def weights_of(houses: Sequence[HouseNow]) -> Weights:
     )
 
 
-def travel_of(houses: Sequence[HouseNow], length: Length = no_engine) -> Travel:
+def travel_of(houses: Sequence[HouseNow], length: Length | None = None) -> Travel:
     """How long ways take: by the houses' learned paces, along the straight line or an engine's way.
 
     An engine is asked for ways from and to restaurants, which are the most of all that is ridden.
@@ -183,7 +179,7 @@ def travel_of(houses: Sequence[HouseNow], length: Length = no_engine) -> Travel:
         known: list[Place] = [(float(a), float(b)) for a, b in places]
         where = {place: i for i, place in enumerate(known)}
         for tenant, kitchen in kitchens:
-            if length is no_engine or (k := where.get(kitchen)) is None:
+            if length is None or (k := where.get(kitchen)) is None:
                 continue
             for i, place in enumerate(known):
                 if i == k:

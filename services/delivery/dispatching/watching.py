@@ -1,4 +1,4 @@
-"""What time brings to those who were asked: no answer, no sign of life, no food; pure."""
+"""What time brings: whom to ask now; and to those who were asked no answer, no food; pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from schemas.deliveries import DeliveryStatus
 from schemas.message import Request
 from services.delivery.dispatching.inside import AskAgain, Seen, TakeBack
 from services.delivery.dispatching.situating import HouseNow, Stop, lost_after_s
+from services.dispatch.situation import Trip
 
 _COMING = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.AT_RESTAURANT})
 _AWAY = frozenset({DeliveryStatus.EN_ROUTE, DeliveryStatus.NEAR, DeliveryStatus.ARRIVED})
@@ -20,12 +21,27 @@ _ASK_AGAIN_S: Final = 180.0
 """Nobody is asked again sooner: managers have to be told first."""
 
 
+_FAR_OFF: Final = 0.75
+"""Nobody is asked for food that takes longer than this part of what they would be let wait."""
+
+
 class _Loss(NamedTuple):
     """Why a courier loses something; see `TakeBack`."""
 
     courier: str
     declined: bool
     why: str
+
+
+def ask_at(trip: Trip, house: HouseNow, stops: Mapping[str, Stop]) -> float:
+    """From when on a courier is asked for a trip, by the rules of its house; seconds since 1970.
+
+    A little before they have to leave; and not while its food takes nearly so long still that
+    nobody would be let wait for it.
+    """
+    ready = max(stops[name].ready_p50_s for name in trip.orders)
+    far_off = ready - _FAR_OFF * house.rules.let_go_after_s
+    return max(trip.leave_s - house.rules.ask_ahead_s, far_off)
 
 
 @dataclass(slots=True)
