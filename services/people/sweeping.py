@@ -21,7 +21,7 @@ from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from schemas.identifiers import new_id
 from schemas.topics import DEVICE_PLANES, Plane, device_of, event_marker, is_on, plane_filter
 from services.people import store
-from services.runtime.bus import Session
+from services.runtime.bus import ConnectionLost, Session
 from services.runtime.database import Database
 from services.runtime.mqtt_bus import MqttBus
 
@@ -147,20 +147,30 @@ async def _clear(session: Session, topics: Iterable[str]) -> None:
 async def _publish(
     session: Session, topics: Sequence[str], payload: bytes, *, retain: bool
 ) -> None:
-    """Publish, and wait until the broker has taken all of it."""
+    """Publish, and wait until the broker has taken all of it.
+
+    Raises:
+        ConnectionLost: the connection is gone before.
+    """
     waiting: set[int] = set()
-    taken = asyncio.Event()
+    taken, lost = asyncio.Event(), asyncio.Event()
 
     def confirmed(mid: int) -> None:
         waiting.discard(mid)
         taken.set()
 
+    def gone() -> None:
+        lost.set()
+        taken.set()
+
     session.on_confirmed(confirmed)
-    session.on_lost(taken.set)
+    session.on_lost(gone)
     for topic in topics:
         waiting.add(session.publish(topic, payload, qos=1, retain=retain))
     session.send_now()
     async with asyncio.timeout(PATIENCE_S):
         while waiting:
+            if lost.is_set():
+                raise ConnectionLost("the connection broke before the broker had taken all")
             taken.clear()
             await taken.wait()

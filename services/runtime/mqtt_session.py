@@ -91,15 +91,22 @@ class MqttSession:
         self._paho._sock_close()  # noqa: SLF001 - aiomqtt closes only what it has opened
 
     def opened(self) -> None:
-        """Take over, now that there is a connection: its writing, and the watch for its end."""
+        """Take over, now that there is a connection: its writing, and the watch for its end.
+
+        Raises:
+            ConnectionLost: it broke since the broker let us in.
+        """
         self._paho.on_socket_register_write = self._on_writable_wanted
         self._paho.on_socket_unregister_write = self._on_writable_unwanted
         if self._paho.want_write():
             self._on_writable_wanted(None, None, self._paho.socket())
         self._aiomqtt._disconnected.add_done_callback(self._on_lost)  # noqa: SLF001 - the same
+        sock = self._paho.socket()
+        if sock is None:
+            raise ConnectionLost("the connection broke as soon as the broker had let us in")
         reader = SwiftReader(self._paho, self._on_swift_message)
         # After aiomqtt has done so, which it does in the next turn of the loop.
-        loop, number = asyncio.get_running_loop(), self._paho.socket().fileno()
+        loop, number = asyncio.get_running_loop(), sock.fileno()
         loop.call_soon(self._read_with, loop, number, reader)
 
     def _read_with(self, loop: asyncio.AbstractEventLoop, number: int, reader: SwiftReader) -> None:

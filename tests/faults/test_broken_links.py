@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -16,42 +16,60 @@ from services.runtime.backbone import Backbone
 from services.runtime.bus import ConnectionLost
 from services.runtime.moment import system_clock
 from services.runtime.mqtt_bus import MqttBus
+from tests.abuse.packets import CONNACK
 from tests.patience import PATIENCE_S
 
 LOGIN = BrokerLogin(username="heard-services", secret="nobody asks")
 
 
-@pytest.fixture
-def dying_broker() -> Iterator[int]:
-    """The port of a broker that takes connections, and dies before it answers."""
+@contextmanager
+def broker_that_dies(take: Callable[[socket.socket], None]) -> Iterator[int]:
+    """The port of a broker that deals with a connection in this way, and ends it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
 
-        def take() -> None:
+        def serve() -> None:
             try:
                 while True:
                     connection, _ = listener.accept()
-                    connection.recv(1)
-                    connection.close()
+                    with connection:
+                        take(connection)
             except OSError:
                 return
 
-        thread = threading.Thread(target=take, daemon=True)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield port
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(PATIENCE_S)
 
 
-async def test_services_wait_for_no_answer_of_a_broker_that_dies_before_it_answers(
-    dying_broker: int,
-) -> None:
-    address = BrokerAddress(port=dying_broker)
-    bus = MqttBus(BrokerSettings(address=address, login=LOGIN))
-    # Who waited in vain for an answer would tell of that.
-    with pytest.raises(ConnectionLost, match="before the broker answered"):
-        async with bus.session():
-            pass
+def _silent(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def _let_in(connection: socket.socket) -> None:
+    connection.recv(1024)
+    connection.sendall(bytes([CONNACK << 4, 2, 0, 0]))
+
+
+async def test_services_wait_for_no_answer_of_a_broker_that_dies_before_it_answers() -> None:
+    with broker_that_dies(_silent) as port:
+        bus = MqttBus(BrokerSettings(address=BrokerAddress(port=port), login=LOGIN))
+        # Who waited in vain for an answer would tell of that.
+        with pytest.raises(ConnectionLost, match="before the broker answered"):
+            async with bus.session():
+                pass
+
+
+async def test_services_that_are_put_out_as_they_are_let_in_have_lost_a_connection() -> None:
+    with broker_that_dies(_let_in) as port:
+        bus = MqttBus(BrokerSettings(address=BrokerAddress(port=port), login=LOGIN))
+        # The end comes in the turn of the loop in which they are let in, or soon after.
+        for _ in range(20):
+            with pytest.raises(ConnectionLost):
+                async with bus.session() as session:
+                    await session.receive(1)
 
 
 class AlwaysThere(MqttBus):
