@@ -8,7 +8,6 @@ others to paho, which reads them from here as if they came from the socket.
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -97,30 +96,37 @@ class SwiftReader:
         self._given = 0
         self._own_recv: Final[Callable[[int], bytes]] = paho._sock_recv  # noqa: SLF001 - stands between paho and its socket
 
-    def readable(self) -> None:
-        """Read what the socket has; called when it has something."""
+    def readable(self) -> bool:
+        """Read what the socket has, up to `AT_ONCE` or a little more; called when it has something.
+
+        Returns:
+            Whether there may be more: then it must be called again. uvloop tells of a connection
+            that was reset once, beside what came before, and not a second time: who leaves
+            before the socket has no more would wait until the keepalive ends.
+        """
         paho = self._paho
         if paho._in_packet["command"]:  # noqa: SLF001 - it is in the middle of a packet: its own to end
             paho.loop_read()
-            return
-        while True:
+            if paho._in_packet["command"]:  # noqa: SLF001 - the same
+                return False
+        taken = 0
+        while taken < AT_ONCE and paho.socket() is not None:
             try:
                 data = self._own_recv(AT_ONCE)
             except BlockingIOError:
-                return
+                return False
             except OSError:
                 data = b""
             if not data:
                 self._end()
-                return
+                return False
             try:
                 self._take(data)
             except Torn:
                 self._end()
-                return
-            sock = paho.socket()
-            if sock is None or not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
-                return
+                return False
+            taken += len(data)
+        return paho.socket() is not None
 
     def _take(self, data: bytes) -> None:
         whole = self._rest + data if self._rest else data

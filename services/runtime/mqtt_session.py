@@ -51,6 +51,7 @@ class MqttSession:
         self._broken = asyncio.Event()
         self._confirmed: Callable[[int], None] | None = None
         self._told_of_loss: Callable[[], None] | None = None
+        self._reads_on = False  # True while more is read in the next turn of the loop anyhow
         self._stuck = False  # True while the socket takes no more and we wait for it
         self.dropped = 0
         self._paho.manual_ack_set(True)  # noqa: FBT003 - paho's own signature
@@ -113,9 +114,20 @@ class MqttSession:
         sock = self._paho.socket()
         if self._lost is None and sock is not None and sock.fileno() == number:
             loop.add_reader(number, self._read, reader)
+            self._read(reader)  # what came to aiomqtt's reader, and it has not read
 
     def _read(self, reader: SwiftReader) -> None:
-        reader.readable()
+        if not self._reads_on:
+            self._read_some(reader)
+
+    def _read_on(self, reader: SwiftReader) -> None:
+        self._reads_on = False
+        self._read_some(reader)
+
+    def _read_some(self, reader: SwiftReader) -> None:
+        if reader.readable():
+            self._reads_on = True
+            asyncio.get_running_loop().call_soon(self._read_on, reader)
         self._acknowledge_refused()
 
     def _on_swift_message(

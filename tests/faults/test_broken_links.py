@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from broker_config.settings import BrokerAddress, BrokerLogin, BrokerSettings
 from services.runtime.backbone import Backbone
 from services.runtime.bus import ConnectionLost
 from services.runtime.moment import system_clock
 from services.runtime.mqtt_bus import MqttBus
-from tests.abuse.packets import CONNACK
+from services.runtime.mqtt_session import MqttSession
+from tests.abuse.packets import CONNACK, PUBLISH
 from tests.patience import PATIENCE_S
 
 LOGIN = BrokerLogin(username="heard-services", secret="nobody asks")
@@ -117,3 +120,36 @@ async def test_who_is_told_to_end_ends_though_the_connection_breaks_at_that_mome
     done, _ = await asyncio.wait([keeping], timeout=PATIENCE_S)
     assert done, "it goes on as if nobody had told it"
     assert keeping.cancelled()
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_reset_that_comes_with_other_words_is_heard_at_once(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    busy, was_reset = threading.Event(), threading.Event()
+
+    def reset(connection: socket.socket) -> None:
+        _let_in(connection)
+        busy.wait(PATIENCE_S)
+        connection.sendall(bytes([PUBLISH << 4, 4, 0, 1]) + b"at")
+        # Thrown away, and not ended, as is a connection that has something unread.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        was_reset.set()
+
+    async def listen(port: int) -> None:
+        settings = BrokerSettings(address=BrokerAddress(port=port), login=LOGIN, keepalive_s=3600)
+        async with MqttBus(settings).session() as session:
+            await asyncio.sleep(0)
+            busy.set()
+            # The loop has other things to do: both come in one and the same turn of it.
+            assert was_reset.wait(PATIENCE_S)
+            with pytest.raises(ConnectionLost):
+                await asyncio.wait_for(until_lost(session), PATIENCE_S)
+
+    async def until_lost(session: MqttSession) -> None:
+        while True:
+            await session.receive(1)
+
+    with broker_that_dies(reset) as port, asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(listen(port))
