@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, Self
@@ -177,6 +178,8 @@ class Identity:
     """Empty for a service, which belongs to no tenant."""
     device: str
     role: Role
+    since: datetime | None = None
+    """Since when the device is there, where that is known: who bears its name later is another."""
 
     def __post_init__(self) -> None:
         needed = [self.device] if self.role is Role.SERVICE else [self.tenant, self.device]

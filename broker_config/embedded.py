@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 import uvloop
 
-from broker_config.access import Credential, Directory
+from broker_config.access import Credential, Directory, Identity
 from broker_config.capabilities import EMBEDDED, Capabilities
 from broker_config.embedded_connection import Connection
 from broker_config.embedded_door import Door
@@ -167,6 +167,11 @@ class EmbeddedBroker:
         """
         door = self._door
         return door is not None and await self._inside(door.put_out(client_id))
+
+    async def knows(self, identity: Identity) -> bool:
+        """Tell whether a device is in, or was and left a session: it, and no other of its name."""
+        door = self._door
+        return door is not None and await self._inside(door.knows(identity))
 
     async def withdraw(self, username: str) -> bool:
         """Close the connection that rests on one account; the client's session stays.

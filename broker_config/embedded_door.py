@@ -147,6 +147,10 @@ class Door:
         await self.engine.forget(client_id)
         return was_there
 
+    async def knows(self, identity: Identity) -> bool:
+        """Tell whether what is kept under its name is its own, and not of who bore it before."""
+        return self.engine.identity_of(identity.client_id) == identity
+
     async def withdraw(self, username: str) -> bool:
         """Close the connection that rests on one account; its session waits for another one.
 

@@ -20,7 +20,7 @@ from typing import Final, Self
 import structlog
 import uvloop
 
-from broker_config.access import Directory, service_credentials
+from broker_config.access import Directory, Identity, service_credentials
 from broker_config.embedded import EmbeddedBroker
 from broker_config.embedded_refusals import Kind
 from broker_config.settings import BrokerAddress
@@ -329,6 +329,10 @@ class _Doorkeeper:
         tenant, _, device = client_id.partition(":")
         self._system.say([clearing(DevicePresence, tenant=tenant, device=device)])
         return was_there
+
+    async def knows(self, identity: Identity) -> bool:
+        """See `services.people.watch.Broker.knows`."""
+        return await self._broker.knows(identity)
 
     async def withdraw(self, username: str) -> bool:
         """See `services.people.watch.Broker.withdraw`."""

@@ -155,14 +155,14 @@ async def find(connection: AsyncConnection, username: str, now: datetime) -> Cre
         return None
     tenant, device, serial = parsed
     query = (
-        select(DEVICES.c.role, DEVICES.c.expires_at, CREDENTIALS.c.secret)
+        select(DEVICES.c.role, DEVICES.c.created_at, DEVICES.c.expires_at, CREDENTIALS.c.secret)
         .add_columns(CREDENTIALS.c.expires_at.label("ends_at"))
         .where(_of(tenant, device), CREDENTIALS.c.serial == serial, _OF_ITS_DEVICE)
     )
     row = (await connection.execute(query)).first()
     if row is None or any(at is not None and at <= now for at in (row.expires_at, row.ends_at)):
         return None
-    identity = Identity(tenant, device, Role(row.role))
+    identity = Identity(tenant, device, Role(row.role), row.created_at)
     return Credential(identity, SecretHash.parse(row.secret), serial)
 
 

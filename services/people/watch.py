@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
 from sqlalchemy import select
 
-from broker_config.access import Credential, Directory, client_id_of, username_of
+from broker_config.access import Credential, Directory, Identity, username_of
 from schemas.devices import Role
 from services.runtime.database import Database, is_away
 from services.runtime.moment import Clock
@@ -59,6 +58,10 @@ class Broker(Protocol):
         """End a device's connection and session; returns whether it was connected."""
         ...
 
+    async def knows(self, identity: Identity) -> bool:
+        """Tell whether a device is in, or was and left a session: it, and no other of its name."""
+        ...
+
     async def withdraw(self, username: str) -> bool:
         """End the connection on one account; returns whether there was one."""
         ...
@@ -66,13 +69,9 @@ class Broker(Protocol):
 
 @dataclass(slots=True)
 class _Device:
-    role: str
-    since: datetime
+    identity: Identity
     secrets: dict[str, str] = field(default_factory=dict)
     """The hashes, by user name."""
-
-    def is_other_than(self, now: _Device | None) -> bool:
-        return now is None or (now.role, now.since) != (self.role, self.since)
 
 
 _Known = dict[str, _Device]
@@ -110,11 +109,11 @@ async def put_out_changed(
 
 
 async def _compare(broker: Broker, client_id: str, stood: _Device, now: _Device | None) -> None:
-    if stood.is_other_than(now):
-        await _put_out(broker, client_id, "it is gone, or has another role")
+    if now is None or now.identity != stood.identity:
+        await _put_out(broker, client_id, now)
         return
     for username, secret in stood.secrets.items():
-        if now is not None and now.secrets.get(username) != secret:
+        if now.secrets.get(username) != secret:
             await _withdraw(broker, username)
 
 
@@ -122,14 +121,21 @@ async def _compare_one(broker: Broker, credential: Credential, now: _Known) -> N
     """Compare what the broker was told of a newcomer with what is so now."""
     client_id, username = credential.identity.client_id, credential.username
     device = now.get(client_id)
-    if device is None or device.role != credential.identity.role:
-        await _put_out(broker, client_id, "it is gone already, or has another role")
+    if device is None or device.identity != credential.identity:
+        await _put_out(broker, client_id, device)
     elif device.secrets.get(username) != credential.secret.text:
         await _withdraw(broker, username)
 
 
-async def _put_out(broker: Broker, client_id: str, why: str) -> None:
-    """Put a device out; one that had left by itself, as every command does, is no news."""
+async def _put_out(broker: Broker, client_id: str, now: _Device | None) -> None:
+    """Put a device out; one that had left by itself, as every command does, is no news.
+
+    Who bears its name now, and came in already, stays: the broker has put out who was there before.
+    """
+    if now is not None and await broker.knows(now.identity):
+        log.debug("another has come in under its name", client=client_id)
+        return
+    why = "it is gone" if now is None else "it has another role, or is another of the same name"
     if await broker.put_out(client_id):
         log.info("put out", client=client_id, why=why)
     else:
@@ -156,8 +162,8 @@ async def _look(database: Database, clock: Clock) -> _Known:
         for row in await connection.execute(query):
             if row.expires_at is not None and row.expires_at <= now:
                 continue
-            client_id = client_id_of(row.tenant, row.device)
-            device = found.setdefault(client_id, _Device(row.role, row.created_at))
+            identity = Identity(row.tenant, row.device, Role(row.role), row.created_at)
+            device = found.setdefault(identity.client_id, _Device(identity))
             if row.ends_at is None or row.ends_at > now:
                 device.secrets[username_of(row.tenant, row.device, row.serial)] = row.secret
     return found

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
 
@@ -341,3 +342,40 @@ def test_who_is_put_out_while_it_is_looked_up_does_not_come_in() -> None:
                 assert await asyncio.to_thread(code, link) == BAD_SECRET
 
     asyncio.run(race())
+
+
+def test_whoever_bears_a_name_later_finds_no_session_of_who_bore_it_before() -> None:
+    class Directory:
+        """Knows one device, and then another of the same name, role and secret."""
+
+        def __init__(self) -> None:
+            self.known = credential(1)
+
+        async def find(self, _username: str) -> Credential | None:
+            return self.known
+
+    def credential(day: int) -> Credential:
+        since = datetime(2026, 3, day, tzinfo=UTC)
+        return Credential(Identity("roma", "pos-1", Role.POS, since), SecretHash.of("secret"))
+
+    def had_a_session(port: int) -> bool:
+        with Link(BrokerAddress(port=port)) as link:
+            link.send(packets.connect("roma:pos-1", "roma:pos-1", "secret", clean=False))
+            answer = link.connack()
+            assert answer is not None
+            assert link.subscribe(MENU) == [1]
+            link.leave()
+        return answer.session_present
+
+    async def come_and_go() -> list[bool]:
+        directory = Directory()
+        async with EmbeddedBroker(directory) as broker:
+            had = [await asyncio.to_thread(had_a_session, broker.port) for _ in range(2)]
+            assert await broker.knows(directory.known.identity)
+            directory.known = credential(2)
+            assert not await broker.knows(directory.known.identity)
+            had += [await asyncio.to_thread(had_a_session, broker.port) for _ in range(2)]
+            assert await broker.knows(directory.known.identity)
+        return had
+
+    assert asyncio.run(come_and_go()) == [False, True, False, True]

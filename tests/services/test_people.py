@@ -82,7 +82,7 @@ async def test_a_device_that_is_put_again_has_its_new_secret(peopled: Database) 
         assert len(await store.devices(connection, "roma")) == 1
     found = await directory(peopled).find("roma:pos-1")
     assert found is not None
-    assert found.identity == Identity("roma", "pos-1", Role.POS)
+    assert found.identity == Identity("roma", "pos-1", Role.POS, NOW)
     assert found.secret.verify("newer")
     assert not found.secret.verify("a secret")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from broker_config.access import Identity
 from broker_config.secret import SecretHash
 from schemas.devices import Role
 from services.people import credentials, store, watch
@@ -27,10 +28,15 @@ class NotingBroker:
         self.put: list[str] = []
         self.left: set[str] = set()
         """Who went by itself, and is not there to be put out."""
+        self.known: set[Identity] = set()
+        """Who came in already."""
 
     async def put_out(self, client_id: str) -> bool:
         self.put.append(client_id)
         return client_id not in self.left
+
+    async def knows(self, identity: Identity) -> bool:
+        return identity in self.known
 
     async def withdraw(self, username: str) -> bool:
         self.put.append(f"account {username}")
@@ -50,9 +56,9 @@ async def broker(database: Database) -> AsyncIterator[tuple[Database, Seen, Noti
     assert watching.cancelled()
 
 
-async def admit(database: Database, name: str) -> None:
+async def admit(database: Database, name: str, since: datetime = NOW) -> None:
     async with database.write() as connection:
-        device = Device("roma", name, Role.POS, None, NOW)
+        device = Device("roma", name, Role.POS, None, since)
         await credentials.place(connection, device, SecretHash.of("a secret"), NOW)
 
 
@@ -126,6 +132,24 @@ async def test_only_who_was_still_connected_is_told_of_as_put_out(
         "roma:cli-1": ("debug", "had left already"),
         "roma:pos-1": ("info", "put out"),
     }
+
+
+async def test_who_bears_the_name_of_one_that_is_gone_and_is_in_already_stays(
+    broker: tuple[Database, Seen, NotingBroker],
+) -> None:
+    database, seen, noting = broker
+    later = NOW + timedelta(seconds=1)
+    for name in ("pos-1", "pos-2", "pos-3"):
+        await admit(database, name)
+        assert await seen.find(f"roma:{name}") is not None
+    await until(lambda: not seen._named)
+    noting.known = {Identity("roma", "pos-1", Role.POS, later)}
+    for name in ("pos-1", "pos-2"):
+        await admit(database, name, later)
+    await remove(database, "pos-3")
+    await until(lambda: "roma:pos-3" in noting.put)
+    await until(lambda: "roma:pos-2" in noting.put)
+    assert sorted(noting.put) == ["roma:pos-2", "roma:pos-3"]
 
 
 def _of_clients(logs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
