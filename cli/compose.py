@@ -43,6 +43,7 @@ from services.delivery.arrivals import Arrivals
 from services.delivery.dispatching.dispatcher import Dispatcher
 from services.delivery.dispatching.reading import Sources
 from services.delivery.lateness import LateTimer
+from services.delivery.next_couriers import NextCouriers
 from services.delivery.pause_timer import PauseTimer
 from services.delivery.routing.engines import EngineWays
 from services.delivery.trainer import Trainer as EtaTrainer
@@ -193,7 +194,8 @@ def assemble(
     book = LimitBook(database, guard.gate)
     router.include(book.router)
     pace = LearntPace()
-    ports = stored_ports(pace)
+    next_couriers = NextCouriers()
+    ports = stored_ports(pace, next_couriers)
     worker = Worker(
         database,
         router,
@@ -274,6 +276,7 @@ def assemble(
                 Sources(ready_times, StoredWhereabouts()),
                 clock,
                 ways=EngineWays(),
+                next_couriers=next_couriers,
                 look_every_s=look_every_s,
             ).run,
             PauseTimer(
@@ -298,11 +301,14 @@ def assemble(
     )
 
 
-def stored_ports(pace: LearntPace | None = None) -> Ports:
+def stored_ports(
+    pace: LearntPace | None = None, next_couriers: NextCouriers | None = None
+) -> Ports:
     """What areas offer each other, from the rows.
 
     Args:
         pace: what was learnt of the stations; nothing, where nobody learns.
+        next_couriers: what the dispatcher's plans leave open; nothing, where nobody plans.
     """
     learnt = pace or LearntPace()
     menu = StoredMenu()
@@ -312,6 +318,7 @@ def stored_ports(pace: LearntPace | None = None) -> Ports:
         quality=StoredQuality(),
         orders=StoredOrders(),
         pace=learnt,
+        couriers=next_couriers or NextCouriers(),
     )
 
 

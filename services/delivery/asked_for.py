@@ -129,6 +129,7 @@ async def foresee(
         ready = await ports.kitchen.foreseen(draft, tenant, now=now, dishes=dishes, lines=lines)
     promise = await promising.promise(
         draft,
+        ports,
         tenant,
         now=now,
         house=house,

@@ -66,6 +66,7 @@ async def _quoted(
     ready = await context.ports.kitchen.ready(context.draft, context.tenant, order.order_id)
     promised = await promising.promise(
         context.draft,
+        context.ports,
         context.tenant,
         now=context.now,
         house=house.place,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, select
@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 from schemas.deliveries import DeliveryStatus
 from schemas.positions import Place, TravelMode
 from services.delivery import couriers
+from services.delivery.legs import LegKind
 from services.delivery.models import legs_of, whole_of
 from services.delivery.quoting import Quote, quote
 from services.delivery.tables import DELIVERIES
 from services.geography import sphere
+from services.runtime.ports import Ports
 from services.runtime.work import Draft
 
 _WAITS: Final = (
@@ -42,6 +44,7 @@ class Promise:
 
 async def promise(
     draft: Draft,
+    ports: Ports,
     tenant: str,
     *,
     now: datetime,
@@ -57,6 +60,7 @@ async def promise(
 
     Args:
         draft: what decides, or looks.
+        ports: what the couriers' dispatcher knows.
         tenant: whose delivery.
         now: when it begins.
         house: where the restaurant is.
@@ -82,6 +86,12 @@ async def promise(
         distance_m=distance_m,
         items=items,
     )
+    legs = await legs_of(draft, tenant)
+    soonest = None
+    if due_at is None:  # who is free by then, no plan of now says
+        usually = now + timedelta(seconds=legs.parts[LegKind.COOKING].p50_s)
+        ready_at = usually if ready is None else ready[0]
+        soonest = ports.couriers.soonest(tenant, now=now, ready_at=ready_at)
     told = quote(
         now=now,
         distance_m=distance_m,
@@ -90,7 +100,8 @@ async def promise(
         ready_p90_at=None if ready is None else ready[1],
         waiting=waiting or 0,
         couriers=crew.total(),
-        legs=await legs_of(draft, tenant),
+        courier_at=soonest,
+        legs=legs,
         mode=crew.most_common(1)[0][0] if crew else TravelMode.BICYCLE,
         whole=whole,
     )

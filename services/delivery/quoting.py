@@ -15,6 +15,10 @@ from services.delivery.spans import Span, later_of, one_after_the_other
 
 _BUSY_S: Final = 420.0
 """How long a courier is busy with one delivery more; of what stands before, all share in it."""
+_ANSWER_S: Final = 20.0
+"""How long it takes until who is asked has accepted."""
+_ONE_MORE_S: Final = 300.0
+"""How much longer where the first does not answer or declines, and the next is farther away."""
 _USUALLY_SLOWER: Final = 1.4
 """A p90 against its p50, where nobody says."""
 
@@ -86,6 +90,7 @@ def quote(
     ready_p90_at: datetime | None = None,
     waiting: int = 0,
     couriers: int = 0,
+    courier_at: datetime | None = None,
     legs: Legs | None = None,
     mode: TravelMode = TravelMode.BICYCLE,
     whole: WholeWait | None = None,
@@ -102,6 +107,8 @@ def quote(
         waiting: how many deliveries stand before it that nobody has picked up. With `whole` it
             says nothing more: the usual queue is in what was learned, today's in what today shows.
         couriers: how many couriers the house has; 0 is not known.
+        courier_at: when a courier would be at the restaurant for it, by the dispatcher's plan; None
+            where nobody plans. Then what stands before it is in that.
         legs: what was learned of the house; None is what is assumed.
         mode: by what most couriers go.
         whole: the whole wait, by the model that learns it from order to door
@@ -110,7 +117,10 @@ def quote(
     learned = Legs() if legs is None else legs
     usual = _span(learned.parts[LegKind.COOKING])
     ready = _ready(now, ready_p50_at, ready_p90_at) or usual
-    free = _free(learned, waiting=waiting if whole is None else 0, couriers=couriers)
+    calm = _free(learned, waiting=waiting if whole is None else 0, couriers=couriers)
+    free = calm if courier_at is None else _planned((courier_at - now).total_seconds())
+    if whole is not None:  # the usual wait for a courier is in it
+        free = Span(np.maximum(free.p50_s, calm.p50_s), np.maximum(free.p90_s, calm.p90_s))
     after = one_after_the_other(
         [
             _span(learned.parts[LegKind.HAND_OVER]),
@@ -122,7 +132,7 @@ def quote(
         span = one_after_the_other([later_of(ready, free), after])
         p50_s, p90_s = float(span.p50_s[0]), float(span.p90_s[0])
     else:
-        p50_s, p90_s = _moved(whole, ready, usual, free, after)
+        p50_s, p90_s = _moved(whole, (ready, free), (usual, calm), after)
     wait = Part(max(0.0, p50_s), max(0.0, p50_s) + max(0.0, p90_s - p50_s))
     p50_at = now + timedelta(seconds=wait.p50_s)
     if due_at is not None:
@@ -144,13 +154,13 @@ def _ready(now: datetime, p50_at: datetime | None, p90_at: datetime | None) -> S
 
 
 def _moved(
-    whole: WholeWait, ready: Span, usual: Span, free: Span, after: Span
+    whole: WholeWait, found: tuple[Span, Span], usual: tuple[Span, Span], after: Span
 ) -> tuple[float, float]:
-    """The whole wait, moved by what the kitchen has to do just now against what is usual.
+    """The whole wait, moved by what kitchen and couriers have to do just now against the usual.
 
     What today's orders show of that already is not counted once more.
     """
-    now, calm = (one_after_the_other([later_of(food, free), after]) for food in (ready, usual))
+    now, calm = (one_after_the_other([later_of(*each), after]) for each in (found, usual))
     low, high = sorted((0.0, whole.today_s))
     by_p50, by_p90 = (
         by - min(max(by, low), high)
@@ -180,6 +190,12 @@ def _free(legs: Legs, *, waiting: int, couriers: int) -> Span:
             _span(legs.parts[LegKind.COMING]),
         ]
     )
+
+
+def _planned(there_s: float) -> Span:
+    """Until a courier is there, as it is planned: they have to answer, and are slower at times."""
+    p50_s = max(0.0, there_s) + _ANSWER_S
+    return Span.of([p50_s], [max(0.0, there_s) * _USUALLY_SLOWER + _ONE_MORE_S])
 
 
 def _part(span: Span) -> Part:

@@ -166,6 +166,24 @@ class PacePort(Protocol):
         """
 
 
+class CouriersPort(Protocol):
+    """The couriers, as their dispatcher planned them: beside the decisions, and never written.
+
+    What it says may be another at the next call. Nothing that must hold may rest on it.
+    """
+
+    def soonest(self, tenant: str, *, now: datetime, ready_at: datetime) -> datetime | None:
+        """When a courier would be at the restaurant for an order that is placed now.
+
+        None where nobody plans the house, nobody has lately, or no courier could bring it.
+
+        Args:
+            tenant: whose restaurant.
+            now: the moment.
+            ready_at: when the food will be ready: who comes has to wait for it.
+        """
+
+
 class Ports:
     """Every port, given by the composition root."""
 
@@ -177,9 +195,11 @@ class Ports:
         quality: QualityPort,
         orders: OrdersPort,
         pace: PacePort,
+        couriers: CouriersPort,
     ) -> None:
         self.menu = menu
         self.kitchen = kitchen
         self.quality = quality
         self.orders = orders
         self.pace = pace
+        self.couriers = couriers

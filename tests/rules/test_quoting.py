@@ -159,3 +159,43 @@ def test_a_usual_queue_is_not_added_to_the_wait_that_was_learned_in_it() -> None
     assert more > usually[0] + 10, "one that is longer than ever is waited for all the same"
     swift = learned_asking(60.0, 120.0)
     assert asked(whole=None, legs=swift, waiting=8)[0] > asked(whole=None, legs=swift)[0] + 5
+
+
+# -- a courier whom the dispatcher has planned ------------------------------------------------
+
+
+@given(seconds, st.floats(0, 3_600), wholes, st.integers(0, 40))
+def test_a_courier_who_comes_later_makes_no_quote_earlier(
+    there_s: float, more_s: float, whole: WholeWait | None, waiting: int
+) -> None:
+    def ask(courier_s: float) -> datetime:
+        there = NOW + timedelta(seconds=courier_s)
+        told = quote(
+            now=NOW, distance_m=2_000, waiting=waiting, couriers=2, courier_at=there, whole=whole
+        )
+        assert told.parts.courier.p50_s <= told.parts.courier.p90_s
+        return told.p50_at
+
+    assert ask(there_s + more_s) >= ask(there_s) - timedelta(milliseconds=1)
+
+
+def test_who_is_planned_to_be_there_says_how_long_the_queue_is() -> None:
+    def told(waiting: int, courier_min: float) -> float:
+        there = NOW + timedelta(minutes=courier_min)
+        return minutes(
+            quote(now=NOW, distance_m=2_000, waiting=waiting, couriers=2, courier_at=there)
+        )[0]
+
+    assert told(0, 5) == told(20, 5), "what waits is brought before it in the plan"
+    assert told(0, 60) > told(0, 5) + 35
+
+
+def test_of_a_wait_that_was_learned_whole_the_usual_wait_for_couriers_is_a_part() -> None:
+    def told(courier_min: float | None) -> float:
+        there = None if courier_min is None else NOW + timedelta(minutes=courier_min)
+        return minutes(
+            quote(now=NOW, distance_m=2_000, couriers=2, courier_at=there, whole=HALF_AN_HOUR)
+        )[0]
+
+    assert told(2) == told(None), "nobody eats sooner for a courier who waits for the food"
+    assert told(60) > told(None) + 30

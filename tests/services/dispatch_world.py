@@ -17,6 +17,7 @@ from schemas.envelope import envelope_of
 from schemas.positions import Place
 from services.delivery.dispatching.dispatcher import Dispatcher
 from services.delivery.dispatching.reading import Sources
+from services.delivery.next_couriers import NextCouriers
 from services.kitchen.ready_times import ready_times
 from services.runtime.alerts import ALERTS
 from services.runtime.context import Outgoing
@@ -49,7 +50,13 @@ class DispatchWorld(DeliveryWorld):
         """In so long the kitchen surely has everything; None is as its tickets say."""
         self.broken: Exception | None = None
         """What asking the kitchen fails by, as long as it stands here."""
+        self.next_couriers: Final = NextCouriers()
         self.dispatcher = self.new_dispatcher()
+
+    async def live(self) -> None:
+        """Begin a life; the worker goes by what this world's dispatcher has planned."""
+        await super().live()
+        self.worker._ports.couriers = self.next_couriers
 
     def new_dispatcher(self) -> Dispatcher:
         """What a process begins with."""
@@ -59,6 +66,7 @@ class DispatchWorld(DeliveryWorld):
             self._say,
             Sources(self._ready_times, StoredWhereabouts()),
             lambda: self.now,
+            next_couriers=self.next_couriers,
             rest=0.0,
         )
 

@@ -39,9 +39,11 @@ from services.delivery.dispatching.situating import (
     waiting,
     weights_of,
 )
+from services.delivery.next_couriers import NextCouriers
 from services.delivery.open_orders import Mark
 from services.delivery.routing.port import NO_ENGINE, Ways
 from services.delivery.rulebooks import RuleBooks
+from services.dispatch.next_free import Opening, openings
 from services.dispatch.planner import plan
 from services.dispatch.situation import LeftOut, Plan, Situation, Trip
 from services.runtime.context import Outgoing, clearing, outgoing
@@ -69,6 +71,8 @@ class Planned:
     houses: Sequence[HouseNow]
     situation: Situation
     plan: Plan
+    openings: Mapping[str, Sequence[Opening]]
+    """When couriers could bring one order more, by house."""
 
     @property
     def stops(self) -> dict[str, Stop]:
@@ -86,11 +90,24 @@ def plan_of(houses: Sequence[HouseNow], now: datetime, ways: Ways = NO_ENGINE) -
     """
     travel = travel_of(houses, None if ways is NO_ENGINE else ways.length)
     situation = situation_of(houses, now.timestamp(), travel)
-    made = plan(situation, travel, weights_of(houses))
+    weights = weights_of(houses)
+    made = plan(situation, travel, weights)
+    asked = [house for house in houses if house.rules.automatic]
+    left_open = openings(
+        situation,
+        made,
+        travel,
+        {house.tenant: house.place for house in asked},
+        {
+            house.tenant: {each.courier for each in house.couriers if each.on_duty}
+            for house in asked
+        },
+        position_old_s=weights.position_old_s,
+    )
     beyond = [stop for house in houses for stop in waiting(house)[MOST_PLANNED:]]
     why = f"{MOST_PLANNED} orders that are ready sooner come first"
     left_out = (*made.left_out, *(LeftOut(stop.name, why) for stop in beyond))
-    return Planned(houses, situation, replace(made, left_out=left_out))
+    return Planned(houses, situation, replace(made, left_out=left_out), left_open)
 
 
 @dataclass(slots=True)
@@ -117,6 +134,7 @@ class Dispatcher:
         sources: what deliveries' rows do not say.
         clock: the time.
         ways: what routing engines have said.
+        next_couriers: is told what the plans leave open; None where nobody asks for it.
         look_every_s: seconds between two looks.
         rest: after a plan its fleet is not planned anew for so many times as long as it took.
 
@@ -133,6 +151,7 @@ class Dispatcher:
         clock: Clock,
         *,
         ways: Ways = NO_ENGINE,
+        next_couriers: NextCouriers | None = None,
         look_every_s: float = LOOK_EVERY_S,
         rest: float = REST,
     ) -> None:
@@ -142,6 +161,7 @@ class Dispatcher:
         self._sources: Final = sources
         self._clock: Final = clock
         self._ways: Final = ways
+        self._next_couriers: Final = next_couriers or NextCouriers()
         self._look_every_s: Final = look_every_s
         self._rest: Final = rest
         self._fleets: dict[str, _Fleet] = {}
@@ -217,6 +237,7 @@ class Dispatcher:
         planned = await asyncio.to_thread(plan_of, houses, now, self._ways)
         ended = time.monotonic()
         fleet.rests_until = ended + self._rest * (ended - began)
+        self._next_couriers.say(now, planned.openings)
         asked = 0
         vain: dict[str, str] = {}
         later = [planned.plan.again_s, watching.next_s(houses, now.timestamp())]
@@ -287,6 +308,7 @@ class Dispatcher:
         self._known = set(houses)
         for tenant in over:
             self._shown.pop(tenant, None)
+            self._next_couriers.forget(tenant)
         if over:
             self._say([clearing(DispatchState, tenant=tenant) for tenant in over])
 
