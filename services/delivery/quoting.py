@@ -17,8 +17,13 @@ _BUSY_S: Final = 420.0
 """How long a courier is busy with one delivery more; of what stands before, all share in it."""
 _ANSWER_S: Final = 20.0
 """How long it takes until who is asked has accepted."""
-_ONE_MORE_S: Final = 300.0
+_ONE_MORE_S: Final = 240.0
 """How much longer where the first does not answer or declines, and the next is farther away."""
+_ONE_BY_ONE_S: Final = 1_500.0
+"""Of what a courier is planned to do first, beyond this only half is waited for: the longer the
+queue, the more orders go together."""
+_PLANS_SLIP: Final = 1.3
+"""When a courier is there against when the plan has them there, nine times of ten."""
 _USUALLY_SLOWER: Final = 1.4
 """A p90 against its p50, where nobody says."""
 
@@ -194,8 +199,9 @@ def _free(legs: Legs, *, waiting: int, couriers: int) -> Span:
 
 def _planned(there_s: float) -> Span:
     """Until a courier is there, as it is planned: they have to answer, and are slower at times."""
-    p50_s = max(0.0, there_s) + _ANSWER_S
-    return Span.of([p50_s], [max(0.0, there_s) * _USUALLY_SLOWER + _ONE_MORE_S])
+    there_s = max(0.0, there_s)
+    there_s = min(there_s, _ONE_BY_ONE_S) + max(0.0, there_s - _ONE_BY_ONE_S) / 2
+    return Span.of([there_s + _ANSWER_S], [there_s * _PLANS_SLIP + _ONE_MORE_S])
 
 
 def _part(span: Span) -> Part:

@@ -2,7 +2,8 @@
 
 What the plan gives a courier stays as it is: the order more is brought after all of it, or between
 two of its trips where there is time. So an order that is only asked for is told what it would find,
-without planning everybody's evening anew for it.
+without planning everybody's evening anew for it. That it may go along with another is not counted
+on: who did would promise a third of the guests too much (`benchmarks/dispatch_quotes.py`).
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ def test_who_has_something_to_bring_first_comes_after_it() -> None:
 
 
 def test_what_waits_is_brought_before_it() -> None:
-    waiting = Situation(NOW_S, orders=(order("o"),), couriers=(courier("c", away_m=0.0),))
+    alone = courier("c", away_m=0.0, capacity=1.0)
+    waiting = Situation(NOW_S, orders=(order("o"),), couriers=(alone,))
     (route,) = plan(waiting, straight).routes
     there = left_open(waiting)
     assert there == pytest.approx(route.trips[-1].done_s - NOW_S + KM_S)
@@ -59,7 +60,8 @@ def test_a_queue_makes_it_later_order_by_order() -> None:
 
 def test_before_an_order_of_tonight_there_is_time_for_one_of_now() -> None:
     tonight = order("o", ready_min=120)
-    situation = Situation(NOW_S, orders=(tonight,), couriers=(courier("c", away_m=1_000),))
+    alone = courier("c", away_m=1_000, capacity=1.0)
+    situation = Situation(NOW_S, orders=(tonight,), couriers=(alone,))
     assert left_open(situation) == pytest.approx(KM_S)
     after = left_open(situation, ready_min=110)
     assert after > 2 * 3_600, "there is no time for it between"
@@ -89,9 +91,8 @@ def test_a_way_that_nobody_knows_is_not_taken() -> None:
         return straight(places, mode) * (math.nan if mode == "foot" else 1.0)
 
     couriers = (courier("walks", away_m=0.0, mode="foot"), courier("drives", away_m=1_000))
-    found = openings(
-        Situation(NOW_S, couriers=couriers), Plan(), unknown, HERE, {"r": {"walks", "drives"}}
-    )
+    situation, crews = Situation(NOW_S, couriers=couriers), {"r": {"walks", "drives"}}
+    found = openings(situation, Plan(), unknown, HERE, crews)
     assert found == {"r": [Opening(NOW_S + KM_S, NOW_S + 4 * 3_600)]}
 
 

@@ -187,7 +187,8 @@ def test_who_is_planned_to_be_there_says_how_long_the_queue_is() -> None:
         )[0]
 
     assert told(0, 5) == told(20, 5), "what waits is brought before it in the plan"
-    assert told(0, 60) > told(0, 5) + 35
+    assert told(0, 25) > told(0, 5) + 8
+    assert told(0, 60) > told(0, 25) + 12, "of a long queue more go together"
 
 
 def test_of_a_wait_that_was_learned_whole_the_usual_wait_for_couriers_is_a_part() -> None:
@@ -198,4 +199,4 @@ def test_of_a_wait_that_was_learned_whole_the_usual_wait_for_couriers_is_a_part(
         )[0]
 
     assert told(2) == told(None), "nobody eats sooner for a courier who waits for the food"
-    assert told(60) > told(None) + 30
+    assert told(60) > told(None) + 15
