@@ -31,7 +31,9 @@ class Looked(NamedTuple):
         """What of the plan concerns a house."""
         planned = self.planned
         house = next(each for each in planned.houses if each.tenant == tenant)
-        return showing.state_of(house, planned.plan, planned.situation, planned.stops)
+        return showing.state_of(
+            house, planned.plan, planned.situation, planned.stops, planned.waits
+        )
 
 
 async def look(database: Database, tenant: str, now: datetime) -> Looked:

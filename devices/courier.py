@@ -11,9 +11,11 @@ from devices.delivery_requests import DeliveryRequests
 from devices.gps_tracker import GpsTracker
 from devices.options import DeviceOptions
 from schemas.deliveries import CourierRun
+from schemas.dispatch import WaitingPlace
 from schemas.envelope import envelope_of
 
 OnRun = Callable[[CourierRun], None]
+OnWaitingPlace = Callable[[WaitingPlace | None], None]
 
 
 class CourierPhone(GpsTracker, DeliveryRequests):
@@ -26,6 +28,7 @@ class CourierPhone(GpsTracker, DeliveryRequests):
         port: the broker's port.
         backlog: the file in which positions wait; None keeps them in memory alone.
         on_run: told what there is to bring, whenever that changes.
+        on_waiting_place: told where to wait, with nothing to bring; None to stay.
         options: see `DeviceClient`.
     """
 
@@ -36,30 +39,53 @@ class CourierPhone(GpsTracker, DeliveryRequests):
         *,
         backlog: Path | None = None,
         on_run: OnRun | None = None,
+        on_waiting_place: OnWaitingPlace | None = None,
         **options: Unpack[DeviceOptions],
     ) -> None:
         super().__init__(host, port, backlog=backlog, **options)
         self._on_run: Final = on_run
         self._run_topic: Final = CourierRun.route.topic(tenant=self.tenant, device=self.device)
         self._shown: CourierRun | None = None
+        self._on_waiting_place: Final = on_waiting_place
+        address = {"tenant": self.tenant, "device": self.device}
+        self._waiting_topic: Final = WaitingPlace.route.topic(**address)
+        self._waiting_place: WaitingPlace | None = None
 
     @property
     def run(self) -> CourierRun | None:
         """What there is to bring, in its sequence; None where no courier carries this phone."""
         return self._shown
 
+    @property
+    def waiting_place(self) -> WaitingPlace | None:
+        """Where to wait for the next order; None to stay, or with something to bring."""
+        return self._waiting_place
+
     # -- on the device's own thread ---------------------------------------------------
 
     def _filters(self) -> list[str]:
-        return [*super()._filters(), self._run_topic]
+        return [*super()._filters(), self._run_topic, self._waiting_topic]
 
     def _receive(self, message: Received, now: float) -> None:
-        if message.topic != self._run_topic:
+        if message.topic == self._run_topic:
+            self._told_to_bring(message.payload)
+        elif message.topic == self._waiting_topic:
+            self._told_to_wait(message.payload)
+        else:
             super()._receive(message, now)
-            return
+
+    def _told_to_bring(self, payload: bytes) -> None:
         shown: CourierRun | None = None
-        if message.payload:
-            shown = envelope_of(CourierRun).model_validate_json(message.payload).data
+        if payload:
+            shown = envelope_of(CourierRun).model_validate_json(payload).data
         self._shown = shown
         if shown is not None and self._on_run is not None:
             self._call(self._on_run, shown)
+
+    def _told_to_wait(self, payload: bytes) -> None:
+        place: WaitingPlace | None = None
+        if payload:
+            place = envelope_of(WaitingPlace).model_validate_json(payload).data
+        self._waiting_place = place
+        if self._on_waiting_place is not None:
+            self._call(self._on_waiting_place, place)

@@ -263,7 +263,12 @@ class SimulatedCourier:
         each.job.phone.complete_delivery(stop.order_id)
 
     def _rest(self) -> None:
-        """Wait at the counter that was nearest when there was nothing more to do."""
+        """Wait where they are told to, or at the counter that was nearest when they were done."""
+        told = [each for job in self.jobs if (each := job.phone.waiting_place) is not None]
+        if told:
+            self._rests_at = self.town.point(told[0].place)
+            self.body.go_to(self._rests_at)
+            return
         counters = [job.counter for job in self.jobs]
         if self._rests_at is None or self.body.is_at(self._rests_at):
             east, north = self.body.at

@@ -28,7 +28,7 @@ from schemas.delivery_requests import (
     UnassignDelivery,
 )
 from schemas.devices import DevicePresence, DeviceState, Heartbeat
-from schemas.dispatch import DispatchState
+from schemas.dispatch import DispatchState, WaitingPlace
 from schemas.etas import EtaState
 from schemas.fences import FenceCrossed
 from schemas.foreign_positions import (
@@ -255,6 +255,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     DeliveryChanged,
     EtaState,
     DispatchState,
+    WaitingPlace,
     TrackingState,
     TemperatureReading,
     TasmotaReading,

@@ -102,6 +102,9 @@ class DeliveryRules(Part):
     """A courier does not wait for food that takes longer than this still."""
     together_most: Annotated[int, Field(ge=1, le=8)] = 4
     """So many orders of the dispatcher's go with one courier at once."""
+    preposition: bool = False
+    """Couriers with nothing to do are told at which restaurant of the fleet to wait; with
+    `automatic`."""
     fastest_s: Annotated[float, Field(ge=0.1, le=3_600)] = 2.0
     """How often a tracker near its stop is asked to tell where it is."""
     slowest_s: Annotated[float, Field(ge=1, le=3_600)] = 60.0

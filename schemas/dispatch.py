@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.identifiers import Slug
 from schemas.message import Part, State
+from schemas.positions import Place
 from schemas.text import Line64, Line120
 
 MAX_SHOWN: Final = 200
@@ -47,6 +48,27 @@ class Unplanned(Part):
     why: Line120
 
 
+class PlannedWait(Part):
+    """A courier with nothing to do, who is told to come here and wait."""
+
+    courier: Slug
+    why: Line120
+
+
+class WaitingPlace(
+    State, type="heard.dispatch.waiting-place.v1", topic="delivery/{device}/waiting-place"
+):
+    """Where the courier with this tracker should wait: retained while they have nothing to do.
+
+    Gone when they are there, have something to bring, or may stay where they are.
+    """
+
+    device: Slug
+    courier: Slug
+    place: Place
+    why: Line120
+
+
 class DispatchState(State, type="heard.dispatch.state.v1", topic="dispatch/plan"):
     """The plan for all of a house's orders that no courier was asked to bring yet.
 
@@ -58,5 +80,7 @@ class DispatchState(State, type="heard.dispatch.state.v1", topic="dispatch/plan"
     """How many of this house's are on duty."""
     trips: Annotated[tuple[PlannedTrip, ...], Field(max_length=MAX_SHOWN)] = ()
     left_out: Annotated[tuple[Unplanned, ...], Field(max_length=MAX_SHOWN)] = ()
+    waiting: Annotated[tuple[PlannedWait, ...], Field(max_length=MAX_SHOWN)] = ()
+    """Who is to wait at this house's restaurant and is not there."""
     more: Annotated[int, Field(ge=0)] = 0
     """Trips and orders that found no room here."""

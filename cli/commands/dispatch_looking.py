@@ -46,6 +46,8 @@ def plan(app: Application, *, tenant: str, as_json: bool) -> None:
         (_trip(each, looked, now) for each in state.trips),
         empty="no trips are planned",
     )
+    for wait in state.waiting:
+        say(f"{wait.courier} should wait here: {wait.why}")
     for line in _left_out(state):
         note(line)
 

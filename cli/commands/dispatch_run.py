@@ -120,6 +120,8 @@ class _Watching(Following):
         self._trouble = ""
         self._left: dict[UUID, str] = {}
         """Why nobody brings what nobody brings, as it was printed."""
+        self._waiting: set[str] = set()
+        """Who is sent to wait here, as it was printed."""
 
     def beside(self) -> list[asyncio.Future[None]]:
         """See `Following`."""
@@ -169,6 +171,10 @@ class _Watching(Following):
             if self._left.get(each.order_id) != each.why:
                 self._line(now, f"nobody brings {each.number}: {each.why}")
         self._left = left
+        waiting = {each.courier: each.why for each in state.waiting}
+        for courier in sorted(waiting.keys() - self._waiting):
+            self._line(now, f"{courier} is sent to wait here: {waiting[courier]}")
+        self._waiting = set(waiting)
 
     def _moved(self, changed: DeliveryChanged) -> None:
         if self._as_json:

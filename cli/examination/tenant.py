@@ -29,6 +29,7 @@ from services.runtime.outbox import enclose
 ANSWER_S: Final = 5.0
 LOOKS: Final = 4
 LOOK_EVERY_S: Final = 0.7
+_SAID_WHILE_SERVING: Final = retained.LIVE | retained.PLANNED
 
 
 async def look_as_manager(
@@ -83,7 +84,7 @@ async def _retained(
     for look in range(LOOKS):
         wanted = await _wanted(database, admitted.tenant)
         standing = await _standing(session, admitted)
-        difference = retained.compare(standing, wanted)
+        difference = retained.compare(standing, wanted, beside=_SAID_WHILE_SERVING)
         now = {each.topic: each for each in difference.missing if not _beats(each, standing)}
         first = look == 0
         missing = now if first else {topic: now[topic] for topic in missing.keys() & now.keys()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,6 +99,9 @@ def preposition(
     expected: Sequence[Expected],
     travel: Travel,
     how: Prepositioning | None = None,
+    *,
+    crews: Mapping[str, Collection[str]] | None = None,
+    towards: Mapping[str, str] | None = None,
 ) -> list[Sent]:
     """Say who should go where; couriers who should stay are not in it.
 
@@ -107,6 +110,9 @@ def preposition(
         expected: what restaurants are expected to get.
         travel: how long ways are; one that it does not know is not taken.
         how: see `Prepositioning`; None for the usual.
+        crews: who brings for each restaurant; None where all do.
+        towards: to which restaurant couriers were sent before. They count as if they stood there:
+            whoever rides is not sent elsewhere by a small thing.
     """
     how = how or Prepositioning()
     couriers = [each for each in idle if all(map(math.isfinite, each.place))]
@@ -117,11 +123,20 @@ def preposition(
     ]
     if not couriers or not known:
         return []
-    ride = _rides(couriers, known, travel)
-    reached = np.isfinite(ride)
+    away, between = _rides(couriers, known, travel)
+    _forbid(away, couriers, known, crews)
+    ride = away.copy()
+    numbers = {each.restaurant: r for r, each in enumerate(known)}
+    for k, courier in enumerate(couriers):
+        r = numbers.get((towards or {}).get(courier.name, ""))
+        if r is not None and np.isfinite(away[k, r]):
+            ride[k] = np.where(np.isfinite(away[k]), between[courier.mode][r], np.inf)
+            ride[k, r] = 0.0
+    reached = np.isfinite(away)
     # What a courier beside a restaurant saves: the ride of one who is anywhere else.
-    saved = np.where(reached, ride, 0.0).sum(axis=0) / np.maximum(1, reached.sum(axis=0))
+    saved = np.where(reached, away, 0.0).sum(axis=0) / np.maximum(1, reached.sum(axis=0))
     coming = np.array([each.hourly * how.soon_s / _HOUR_S for each in known])
+    ride = np.where(reached, ride, np.inf)
     gain = np.empty((len(couriers), len(known) * _MOST_AT_ONE))
     for number in range(_MOST_AT_ONE):
         # So likely more orders than `number` come: a Poisson distribution's tail.
@@ -131,24 +146,49 @@ def preposition(
     sent = []
     for k, slot in best_pairs(gain):
         to = known[slot // _MOST_AT_ONE]
-        away = float(ride[k, slot // _MOST_AT_ONE])
-        if away > how.near_s:
+        left = float(away[k, slot // _MOST_AT_ONE])
+        if left > how.near_s:
             why = f"{to.hourly:.0f} orders an hour expected at {to.restaurant}"
-            why += f", {max(1, round(away / 60))} min away"
+            why += f", {max(1, round(left / 60))} min away"
             sent.append(Sent(couriers[k].name, to.restaurant, to.place, why))
     return sorted(sent, key=lambda each: each.courier)
 
 
-def _rides(couriers: Sequence[Courier], known: Sequence[Expected], travel: Travel) -> Floats:
-    """Seconds from each courier to each restaurant; infinite where nobody knows a way."""
+def _forbid(
+    away: Floats,
+    couriers: Sequence[Courier],
+    known: Sequence[Expected],
+    crews: Mapping[str, Collection[str]] | None,
+) -> None:
+    """Nobody is sent to a restaurant for which they bring nothing."""
+    if crews is None:
+        return
+    for r, each in enumerate(known):
+        crew = crews.get(each.restaurant, ())
+        away[[courier.name not in crew for courier in couriers], r] = np.inf
+
+
+def _rides(
+    couriers: Sequence[Courier], known: Sequence[Expected], travel: Travel
+) -> tuple[Floats, dict[str, Floats]]:
+    """Seconds from each courier to each restaurant, and from each to each by mode.
+
+    Infinite where nobody knows a way.
+    """
     count = len(couriers)
     points = [each.place for each in couriers] + [each.place for each in known]
     places = np.array(points, dtype=np.float64)
     ride = np.full((count, len(known)), np.inf)
+    between = {}
     for mode in sorted({each.mode for each in couriers}):
         said = np.asarray(travel(places, mode), dtype=np.float64)
         if said.shape != (len(places), len(places)):
             continue
         of_mode = [k for k, each in enumerate(couriers) if each.mode == mode]
         ride[of_mode] = said[of_mode, count:]
+        between[mode] = _usable(said[count:, count:])
+    return _usable(ride), between
+
+
+def _usable(ride: Floats) -> Floats:
     return np.where((ride >= 0) & (ride <= _LONGEST_S), ride, np.inf)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +17,11 @@ import structlog
 from sqlalchemy import select
 
 from schemas.catalogue import locate
+from schemas.dispatch import DispatchState, WaitingPlace
 from schemas.etas import EtaState
 from schemas.guest_tracking import TrackingState
 from schemas.identifiers import new_id
+from schemas.message import Message
 from schemas.positions import ReportingWish, TrackerAdvice, VehicleState
 from schemas.topics import Plane, TopicMismatch, is_on, plane_filter, state_marker
 from services.runtime.bus import Delivery, Session
@@ -35,8 +37,13 @@ log = structlog.get_logger(__name__)
 PATIENCE_S: Final = 30.0
 """For how long the broker may send nothing at all while it shows what stands retained."""
 BATCH: Final = 256
-LIVE: Final = frozenset({VehicleState, EtaState, TrackingState, ReportingWish, TrackerAdvice})
+LIVE: Final[frozenset[type[Message]]] = frozenset(
+    {VehicleState, EtaState, TrackingState, ReportingWish, TrackerAdvice}
+)
 """These follow from what is heard, not from rows alone: the position line sees to them."""
+PLANNED: Final[frozenset[type[Message]]] = frozenset({DispatchState, WaitingPlace})
+"""These follow from the dispatcher's last plan. Who begins to serve clears what another had
+planned, and plans; while it serves they stand as they are."""
 
 Handle = Callable[[Sequence[Delivery]], Awaitable[None]]
 
@@ -124,20 +131,31 @@ async def listen(
     return standing
 
 
-def compare(standing: dict[str, bytes], wanted: dict[str, Outgoing]) -> Difference:
-    """Hold what stands against what should; envelopes differ, their data must not."""
+def compare(
+    standing: dict[str, bytes],
+    wanted: dict[str, Outgoing],
+    *,
+    beside: Collection[type[Message]] = LIVE,
+) -> Difference:
+    """Hold what stands against what should; envelopes differ, their data must not.
+
+    Args:
+        standing: by topic.
+        wanted: by topic.
+        beside: these may stand though no row wants them.
+    """
     missing = [
         message
         for topic, message in wanted.items()
         if topic not in standing or _data(standing[topic]) != _data(message.payload)
     ]
     stray = standing.keys() - wanted.keys()
-    return Difference(missing, sorted(topic for topic in stray if not _is_live(topic)))
+    return Difference(missing, sorted(topic for topic in stray if not _is_one_of(beside, topic)))
 
 
-def _is_live(topic: str) -> bool:
+def _is_one_of(messages: Collection[type[Message]], topic: str) -> bool:
     try:
-        return locate(topic).message in LIVE
+        return locate(topic).message in messages
     except TopicMismatch:
         return False
 

@@ -13,6 +13,7 @@ from broker_config.secret import derived_secret
 from broker_config.settings import BrokerAddress, BrokerLogin
 from cli.examination.certificates import look_at_way
 from schemas.devices import Role
+from schemas.dispatch import DispatchState
 from schemas.topics import Plane, plane_filter
 from tests.brokers import PrivateMosquitto
 from tests.cli.conftest import Heard, until, up_beside
@@ -40,6 +41,21 @@ def test_a_fresh_home_lacks_a_database_and_a_broker(heard: Heard) -> None:
 
 def test_a_running_system_is_well(stack: Heard) -> None:
     stack.done("tenant", "add", "roma")
+    assert _wrong(stack) == {}
+
+
+def test_a_house_whose_couriers_are_asked_by_themselves_is_well(stack: Heard) -> None:
+    stack.done("tenant", "add", "roma")
+    secret = stack.done(
+        "device", "add", "office", "--tenant", "roma", "--role", "manager", "--json"
+    ).json["secret"]
+    stack.done("delivery", "rules", "set", "--tenant", "roma", "place=60.17,24.94")
+    stack.done("delivery", "rules", "set", "--tenant", "roma", "automatic=true")
+    address, _ = _as_services(stack)
+    plan = DispatchState.route.topic(tenant="roma")
+    with MqttClient(address, BrokerLogin(username="roma:office", secret=secret)) as office:
+        office.subscribe(plan)
+        office.until(plan)
     assert _wrong(stack) == {}
 
 

@@ -114,3 +114,42 @@ def test_where_food_is_quick_guests_have_it_sooner_for_it() -> None:
     assert moves.delivered >= stays.delivered
     assert moves.click_to_door_mean < stays.click_to_door_mean - 1.0
     assert moves.kilometers > stays.kilometers
+
+
+def test_nobody_is_sent_to_a_house_for_which_they_bring_nothing() -> None:
+    idle = [there("theirs", x=1_000.0), there("stranger", x=2_000.0)]
+    found = preposition(idle, [BUSY], straight, crews={"busy": {"theirs"}})
+    assert [each.courier for each in found] == ["theirs"]
+    assert preposition(idle, [BUSY], straight, crews={}) == []
+
+
+def test_who_is_on_the_way_is_not_turned_around_by_a_small_thing() -> None:
+    left, right = Expected("left", (-3_000.0, 0.0), 6.0), Expected("right", (3_000.0, 0.0), 9.0)
+    rides = there("rides", x=100.0)
+    (fresh,) = preposition([rides], [left, right], straight)
+    assert fresh.restaurant == "right"
+    (still,) = preposition([rides], [left, right], straight, towards={"rides": "left"})
+    assert still.restaurant == "left"
+    rush = Expected("right", (3_000.0, 0.0), 40.0)
+    none = Expected("left", (-3_000.0, 0.0), 0.1)
+    (turned,) = preposition([rides], [none, rush], straight, towards={"rides": "left"})
+    assert turned.restaurant == "right"
+
+
+def test_who_was_sent_and_is_there_stays() -> None:
+    found = preposition([there("c", x=3_000.0)], [BUSY], straight, towards={"c": "busy"})
+    assert found == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    situations(),
+    st.dictionaries(st.sampled_from(["c0", "c1", "c9"]), st.sampled_from(["r1", "r2", "?"])),
+)
+def test_whoever_was_sent_where_before_nobody_is_sent_to_where_nobody_is(
+    situation: Situation, towards: dict[str, str]
+) -> None:
+    expected = [Expected("r1", (0.0, 0.0), 5.0), Expected("r2", (4_000.0, 0.0), 9.0)]
+    crews = {"r1": {"c0", "c2"}, "r2": {"c1", "c2"}}
+    for each in preposition(situation.couriers, expected, straight, crews=crews, towards=towards):
+        assert each.courier in crews[each.restaurant]

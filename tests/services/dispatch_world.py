@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.deliveries import DeliveryStatus
 from schemas.delivery_requests import AcceptDelivery
 from schemas.delivery_rules import DeliveryRules
-from schemas.dispatch import DispatchState
+from schemas.dispatch import DispatchState, WaitingPlace
 from schemas.envelope import envelope_of
 from schemas.positions import Place
 from services.delivery.dispatching.dispatcher import Dispatcher
@@ -46,6 +46,8 @@ class DispatchWorld(DeliveryWorld):
         self.asked: Final = AskedOfOurselves(self)
         self.shown: Final[list[DispatchState]] = []
         self.cleared = 0
+        self.waits: Final[dict[str, WaitingPlace]] = {}
+        """Where couriers are told to wait, as it stands on the broker."""
         self.cooked_in: timedelta | None = None
         """In so long the kitchen surely has everything; None is as its tickets say."""
         self.broken: Exception | None = None
@@ -104,6 +106,22 @@ class DispatchWorld(DeliveryWorld):
         (rows,) = await self.rows(ALERTS)
         return [(row["kind"], row["text"]) for row in rows if row["cleared_at"] is None]
 
+    def _waiting_topics(self) -> dict[str, str]:
+        return {
+            WaitingPlace.route.topic(tenant=self.tenant, device=device): courier
+            for courier, device in TRACKERS.items()
+        }
+
+    def _hear(self, said: Outgoing) -> None:
+        courier = self._waiting_topics()[said.topic]
+        if not said.payload:
+            assert courier in self.waits, "nothing stands there that could be cleared"
+            del self.waits[courier]
+            return
+        told = envelope_of(WaitingPlace).model_validate_json(said.payload).data
+        assert (told.courier, told.device) == (courier, TRACKERS[courier])
+        self.waits[courier] = told
+
     def plan(self) -> DispatchState:
         """What was shown last."""
         return self.shown[-1]
@@ -124,6 +142,9 @@ class DispatchWorld(DeliveryWorld):
             assert each.retain
             if each.tenant != self.tenant:
                 continue  # the dispatcher is of all houses in this database
+            if each.topic in self._waiting_topics():
+                self._hear(each)
+                continue
             assert each.topic == f"heard/v1/{self.tenant}/state/dispatch/plan"
             if each.payload:
                 model = envelope_of(DispatchState)

@@ -23,6 +23,7 @@ from schemas.orders import CancelOrder
 from schemas.refusals import RefusalCode
 from schemas.replies import CourierReceipt
 from services.delivery.dispatching.inside import AskCourier, TakeBack
+from services.people.leaving import dismiss_tenant
 from services.runtime.database import Database
 from services.runtime.house_rules import HOUSE_RULES
 from tests.services.delivery_world import ANNA, BIKE, BO, CAR, DOOR, FAR
@@ -395,3 +396,14 @@ async def test_one_courier_waits_at_a_kitchen_that_stands_still_and_no_others(
     await house.cook(orders[1])
     await house.settle()
     assert await house.has(orders[1]) is not None
+
+
+async def test_of_a_tenant_that_is_gone_no_plan_is_shown(house: DispatchWorld) -> None:
+    await house.place_order()
+    await house.look()
+    assert house.shown
+    assert not house.cleared
+    async with house.database.write() as connection:
+        await dismiss_tenant(connection, house.tenant, ())
+    await house.look()
+    assert house.cleared == 1

@@ -39,12 +39,19 @@ from services.delivery.dispatching.situating import (
     waiting,
     weights_of,
 )
+from services.delivery.dispatching.waiting_places import (
+    NOWHERE,
+    Towards,
+    WaitingPlaces,
+    waits_of,
+)
 from services.delivery.next_couriers import NextCouriers
 from services.delivery.open_orders import Mark
 from services.delivery.routing.port import NO_ENGINE, Ways
 from services.delivery.rulebooks import RuleBooks
 from services.dispatch.next_free import Opening, openings
 from services.dispatch.planner import plan
+from services.dispatch.prepositioning import Sent
 from services.dispatch.situation import LeftOut, Plan, Situation, Trip
 from services.runtime.context import Outgoing, clearing, outgoing
 from services.runtime.database import Database, is_away
@@ -73,6 +80,8 @@ class Planned:
     plan: Plan
     openings: Mapping[str, Sequence[Opening]]
     """When couriers could bring one order more, by house."""
+    waits: Sequence[Sent]
+    """Who has nothing to do, and should wait where."""
 
     @property
     def stops(self) -> dict[str, Stop]:
@@ -80,13 +89,19 @@ class Planned:
         return {stop.name: stop for house in self.houses for stop in house.stops}
 
 
-def plan_of(houses: Sequence[HouseNow], now: datetime, ways: Ways = NO_ENGINE) -> Planned:
+def plan_of(
+    houses: Sequence[HouseNow],
+    now: datetime,
+    ways: Ways = NO_ENGINE,
+    towards: Towards = NOWHERE,
+) -> Planned:
     """Plan a fleet as it is now; decides nothing.
 
     Args:
         houses: all that share it.
         now: the moment.
         ways: what routing engines have said.
+        towards: who was sent where to wait.
     """
     travel = travel_of(houses, None if ways is NO_ENGINE else ways.length)
     situation = situation_of(houses, now.timestamp(), travel)
@@ -104,10 +119,13 @@ def plan_of(houses: Sequence[HouseNow], now: datetime, ways: Ways = NO_ENGINE) -
         },
         position_old_s=weights.position_old_s,
     )
+    waits = waits_of(
+        houses, situation, made, travel, towards, position_old_s=weights.position_old_s
+    )
     beyond = [stop for house in houses for stop in waiting(house)[MOST_PLANNED:]]
     why = f"{MOST_PLANNED} orders that are ready sooner come first"
     left_out = (*made.left_out, *(LeftOut(stop.name, why) for stop in beyond))
-    return Planned(houses, situation, replace(made, left_out=left_out), left_open)
+    return Planned(houses, situation, replace(made, left_out=left_out), left_open, waits)
 
 
 @dataclass(slots=True)
@@ -168,6 +186,7 @@ class Dispatcher:
         self._shown: dict[str, DispatchState] = {}
         self._known: set[str] = set()
         self._books = RuleBooks()
+        self._waiting: Final = WaitingPlaces()
         self.faults: Final[dict[str, str]] = {}
 
     async def run(self) -> None:
@@ -175,6 +194,7 @@ class Dispatcher:
         self._fleets.clear()
         self._shown.clear()
         self._known.clear()
+        self._waiting.begin()
         self._books = RuleBooks()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(for_ever(self.look, self._look_every_s, "couriers are asked"))
@@ -234,7 +254,8 @@ class Dispatcher:
         for tenant, request in found:
             await self._ask(tenant, request, now)
         began = time.monotonic()
-        planned = await asyncio.to_thread(plan_of, houses, now, self._ways)
+        towards = self._waiting.towards(fleet.houses)
+        planned = await asyncio.to_thread(plan_of, houses, now, self._ways, towards)
         ended = time.monotonic()
         fleet.rests_until = ended + self._rest * (ended - began)
         self._next_couriers.say(now, planned.openings)
@@ -251,6 +272,7 @@ class Dispatcher:
             else:
                 vain |= dict.fromkeys(trip.orders, f"{trip.courier} could not be asked for it")
         self._show(planned, now)
+        self._say(self._waiting.tell(houses, planned.waits, now))
         await self._alarm(fleet, planned, vain, standing, now)
         fleet.next_s = max(now.timestamp() + 1.0, min(now.timestamp() + PLAN_EVERY_S, *later))
         return len(found) + asked
@@ -286,7 +308,9 @@ class Dispatcher:
         for house in planned.houses:
             if not house.rules.automatic:
                 continue
-            state = showing.state_of(house, planned.plan, planned.situation, planned.stops)
+            state = showing.state_of(
+                house, planned.plan, planned.situation, planned.stops, planned.waits
+            )
             before = self._shown.get(house.tenant)
             same = before is not None and before == state.model_copy(
                 update={"planned_at": before.planned_at}
@@ -305,12 +329,14 @@ class Dispatcher:
             if not (rules.automatic and rules.place is not None)
             and (tenant in self._shown or tenant not in self._known)
         ]
+        over += sorted(self._known - houses.keys())  # they are no tenants any more
         self._known = set(houses)
         for tenant in over:
             self._shown.pop(tenant, None)
             self._next_couriers.forget(tenant)
         if over:
             self._say([clearing(DispatchState, tenant=tenant) for tenant in over])
+            self._say(self._waiting.forget(over))
 
     async def _alarm(
         self,

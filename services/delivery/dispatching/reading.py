@@ -34,6 +34,8 @@ _MODES: Final = frozenset(each.value for each in TravelMode)
 _A_SHIFT: Final = timedelta(hours=12)
 """Work longer ago than this was another day's."""
 
+_AN_HOUR: Final = timedelta(hours=1)
+
 Fleets = dict[str, list[str]]
 """The houses of each fleet, by its name."""
 
@@ -81,6 +83,7 @@ async def read_houses(
         if each.ready_at is None
     ]
     ready = await sources.ready_times(connection, wanted) if wanted else {}
+    hourly = await _hourly(connection, [t for t, each in rules.items() if each.preposition], now)
     found = []
     for tenant, house in rules.items():
         model = await read_model(connection, tenant, LEGS)
@@ -88,7 +91,7 @@ async def read_houses(
         stops = [_stop(tenant, each, ready, legs, now) for each in open_ones[tenant]]
         stops = lagging.behind(stops, _late(tenant, ready, now.timestamp()))
         employed = await _couriers(connection, tenant, sources.whereabouts, now)
-        found.append(HouseNow(tenant, house, legs, stops, employed))
+        found.append(HouseNow(tenant, house, legs, stops, employed, hourly.get(tenant, 0.0)))
     return found
 
 
@@ -99,6 +102,21 @@ def _late(tenant: str, ready: Mapping[OrderKey, ReadyTime], now_s: float) -> dic
         for (whose, order_id), said in ready.items()
         if whose == tenant and said.p50_at is not None
     }
+
+
+async def _hourly(
+    connection: AsyncConnection, tenants: Sequence[str], now: datetime
+) -> dict[str, float]:
+    """How many deliveries these houses were ordered in the last hour."""
+    if not tenants:
+        return {}
+    of = DELIVERIES.c
+    counts = await connection.execute(
+        select(of.tenant, func.count())
+        .where(of.tenant.in_(tenants), of.placed_at > now - _AN_HOUR, of.placed_at <= now)
+        .group_by(of.tenant)
+    )
+    return {row[0]: float(row[1]) for row in counts}
 
 
 async def _couriers(
@@ -132,6 +150,7 @@ async def _couriers(
                 place=None if at is None else (at.lat, at.lon),
                 seen_s=-math.inf if at is None else at.at.timestamp(),
                 had=counts.get(row["courier"], 0),
+                device=row["device"] or "",
             )
         )
     return found

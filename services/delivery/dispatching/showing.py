@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from schemas.dispatch import MAX_SHOWN, DispatchState, PlannedDoor, PlannedTrip, Unplanned
+from schemas.dispatch import (
+    MAX_SHOWN,
+    DispatchState,
+    PlannedDoor,
+    PlannedTrip,
+    PlannedWait,
+    Unplanned,
+)
 from services.delivery.dispatching.situating import HouseNow, Stop
 from services.delivery.dispatching.watching import ask_at
+from services.dispatch.prepositioning import Sent
 from services.dispatch.situation import Plan, Situation, Trip
 
 LONGEST_WHY: Final = 120
 
 
 def state_of(
-    house: HouseNow, plan: Plan, situation: Situation, stops: Mapping[str, Stop]
+    house: HouseNow,
+    plan: Plan,
+    situation: Situation,
+    stops: Mapping[str, Stop],
+    waits: Sequence[Sent] = (),
 ) -> DispatchState:
     """What of a fleet's plan concerns one house.
 
@@ -24,6 +36,7 @@ def state_of(
         plan: the fleet's.
         situation: what it was made for.
         stops: open deliveries by the names that the plan calls them.
+        waits: who of the fleet should go and wait where.
     """
     tenant = house.tenant
     theirs = {each.courier for each in house.couriers if each.on_duty}
@@ -49,6 +62,10 @@ def state_of(
                 why=each.why[:LONGEST_WHY],
             )
             for each in left[:MAX_SHOWN]
+        ),
+        waiting=tuple(
+            PlannedWait(courier=each.courier, why=each.why[:LONGEST_WHY])
+            for each in [each for each in waits if each.restaurant == tenant][:MAX_SHOWN]
         ),
         more=max(0, len(trips) - MAX_SHOWN) + max(0, len(left) - MAX_SHOWN),
     )

@@ -106,6 +106,7 @@ class Employed:
         place: where they were seen last; None where never.
         seen_s: when.
         had: how many orders they brought today.
+        device: what tells where they are.
     """
 
     tenant: str
@@ -118,6 +119,7 @@ class Employed:
     place: Place | None = None
     seen_s: float = -math.inf
     had: int = 0
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class HouseNow:
         legs: what was learned of it.
         stops: its open deliveries.
         couriers: who brings its food.
+        hourly: how many orders it got in the last hour, where couriers are prepositioned.
     """
 
     tenant: str
@@ -137,6 +140,7 @@ class HouseNow:
     legs: Legs = field(default_factory=Legs)
     stops: Sequence[Stop] = ()
     couriers: Sequence[Employed] = ()
+    hourly: float = 0.0
 
     @property
     def place(self) -> Place:
