@@ -196,3 +196,9 @@ def event_marker(name: str) -> str:
     all states then, and would take another's marker for a message.
     """
     return Route("event/marker/{name}").topic(tenant="heard-services", name=name)
+
+
+def is_marker(topic: str) -> bool:
+    """Tell whether only the services speak there, to learn that they have been sent the rest."""
+    name = topic.rpartition("/")[2]
+    return is_slug(name) and topic in {state_marker(name), event_marker(name)}

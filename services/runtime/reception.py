@@ -23,7 +23,7 @@ from schemas.identifiers import is_reserved, is_slug
 from schemas.message import Message, Request
 from schemas.refusals import RefusalCode
 from schemas.sensors import BESIDE
-from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of, is_on
+from schemas.topics import DEVICE_PLANES, Plane, TopicMismatch, device_of, is_marker, is_on
 from services.runtime.bus import Delivery
 from services.runtime.tables import NO_TENANT
 
@@ -179,6 +179,8 @@ def _read_notice(delivery: Delivery, located: Located) -> Received | Unfit:
 
 
 def _unknown_topic(delivery: Delivery, reason: str) -> Unfit | None:
+    if is_marker(delivery.topic):
+        return None
     sender = device_of(delivery.topic)
     if sender is None:
         levels = delivery.topic.split("/")
