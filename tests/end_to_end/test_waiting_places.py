@@ -59,9 +59,12 @@ def test_a_courier_is_sent_to_where_orders_come_until_they_are_there(
 ) -> None:
     with phone_of(tenant) as phone, tenant.till() as till:
         was(phone, AWAY, timedelta(minutes=5))
-        for _ in range(6):
+
+        def is_sent() -> bool:
             ordered_and_cancelled(till)
-        until(lambda: phone.waiting_place is not None, "anna to be sent to the restaurant")
+            return phone.waiting_place is not None
+
+        until(is_sent, "anna to be sent to the restaurant")
         told = phone.waiting_place
         assert told is not None
         assert (told.courier, told.place) == ("anna", HERE)
