@@ -83,15 +83,19 @@ class ReusedDatabases:
     def take(self) -> str:
         """An empty database's name: one that nobody had before."""
         name = f"heard_{uuid4().hex}"
-        if self.free:
+        while self.free:
             before = self.free.pop()
             # Whoever still knows it by its old name does not come in.
-            self._cluster.execute(f"ALTER DATABASE {before} RENAME TO {name}")
+            try:
+                self._cluster.execute(f"ALTER DATABASE {before} RENAME TO {name}")
+            except asyncpg.ObjectInUseError:  # somebody came back to it since it was emptied
+                self._drop(before)
+                continue
             self._shapes[name] = self._shapes.pop(before)
-        else:
-            self._cluster.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
-            self._shapes[name], _ = self._do(self._look(name))
-            self.made += 1
+            return name
+        self._cluster.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        self._shapes[name], _ = self._do(self._look(name))
+        self.made += 1
         return name
 
     def give_back(self, name: str) -> None:

@@ -105,6 +105,21 @@ def test_a_database_that_was_given_back_is_empty_and_nobody_is_in_it(
         databases.give_back(second)
 
 
+def test_a_database_to_which_somebody_came_back_is_nobody_elses(
+    databases: ReusedDatabases, postgres_cluster: PostgresCluster
+) -> None:
+    with asyncio.Runner() as runner:
+        first = databases.take()
+        databases.give_back(first)
+        late = runner.run(_do(postgres_cluster, first))
+        second = databases.take()
+        assert databases.made == 2, "it is another one"
+        with pytest.raises(asyncpg.PostgresError):
+            runner.run(late.execute("SELECT 1"))
+        runner.run(late.close())
+        databases.give_back(second)
+
+
 @pytest.mark.parametrize(
     "change",
     [
