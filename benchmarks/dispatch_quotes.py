@@ -23,13 +23,11 @@ import numpy as np
 from services.delivery.quoting import Quote, quote
 from services.delivery.spans import Span, later_of
 from services.dispatch.next_free import Opening, openings, soonest
-from services.dispatch.planner import plan
 from services.dispatch.simulation.day import live_through
-from services.dispatch.simulation.policies import LEAD_S, Planned
+from services.dispatch.simulation.policies import Planned
 from services.dispatch.simulation.policy import Decision
 from services.dispatch.simulation.world import Setting, draw_world, rides
-from services.dispatch.situation import OpenOrder, Place, Situation
-from services.dispatch.weights import Weights
+from services.dispatch.situation import OpenOrder, Place, Plan, Situation
 
 _MINUTE_S = 60.0
 Told = tuple[float, float, float]
@@ -51,16 +49,15 @@ class Quoting(Planned):
         for order in situation.orders:
             if order.name not in self.planned:
                 self._tell(order, situation)
-        weights = Weights(lead_s=LEAD_S)
-        crew = {each.name for each in situation.couriers}
-        self._open = openings(
-            situation,
-            plan(situation, rides, weights),
-            rides,
-            self._kitchens,
-            dict.fromkeys(self._kitchens, crew),
-        )
         return super().decide(situation)
+
+    def plan(self, situation: Situation) -> Plan:
+        """As the planner does, and keep what it leaves open."""
+        made = super().plan(situation)
+        crew = {each.name for each in situation.couriers}
+        crews = dict.fromkeys(self._kitchens, crew)
+        self._open = openings(situation, made, rides, self._kitchens, crews)
+        return made
 
     def _tell(self, order: OpenOrder, situation: Situation) -> None:
         self._kitchens[order.restaurant] = order.pickup

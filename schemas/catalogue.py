@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -306,3 +307,11 @@ def locate(topic: str) -> Located:
         except TopicMismatch:
             continue
     raise TopicMismatch(f"no message of the contract stands on {topic!r}")
+
+
+def is_one_of(topic: str, messages: Collection[type[Message]]) -> bool:
+    """Tell whether one of these messages stands on a topic."""
+    try:
+        return locate(topic).message in messages
+    except TopicMismatch:
+        return False

@@ -106,7 +106,7 @@ def lay_out(situation: Situation, travel: Travel, weights: Weights) -> tuple[Boa
     """Put a situation into arrays; with why each order that cannot be planned is left out."""
     left_out: dict[str, str] = {}
     orders = tuple(_usable_orders(situation, left_out))
-    couriers = tuple(_usable_couriers(situation, weights))
+    couriers = tuple(usable_couriers(situation, weights.position_old_s))
     places: dict[Place, int] = {}
 
     def numbered(each: Iterable[Place]) -> Integers:
@@ -176,7 +176,13 @@ def _usable_orders(situation: Situation, left_out: dict[str, str]) -> Iterable[O
             yield order
 
 
-def _usable_couriers(situation: Situation, weights: Weights) -> Iterable[Courier]:
+def usable_couriers(situation: Situation, position_old_s: float) -> Iterable[Courier]:
+    """Who counts: of one name the first, where their place and their shift are known.
+
+    Args:
+        situation: who there is.
+        position_old_s: who was not seen for so long does not.
+    """
     seen: set[str] = set()
     for courier in situation.couriers:
         known = all(map(math.isfinite, (*courier.place, courier.free_s)))
@@ -185,7 +191,7 @@ def _usable_couriers(situation: Situation, weights: Weights) -> Iterable[Courier
         seen.add(courier.name)
         if courier.shift_end_s < situation.now_s:
             continue
-        if situation.now_s - courier.seen_s > weights.position_old_s:
+        if situation.now_s - courier.seen_s > position_old_s:
             continue
         yield courier
 

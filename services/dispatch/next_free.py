@@ -2,8 +2,8 @@
 
 What the plan gives a courier stays as it is: the order more is brought after all of it, or between
 two of its trips where there is time. So an order that is only asked for is told what it would find,
-without planning everybody's evening anew for it. That it may go along with another is not counted
-on: who did would promise a third of the guests too much (`benchmarks/dispatch_quotes.py`).
+without planning everybody's evening anew for it; `benchmarks/dispatch_quotes.py` says how well.
+That it may go along with another is not counted on: tried, it promised guests too much.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Final
 
 import numpy as np
 
-from services.dispatch.situation import Courier, Floats, Place, Plan, Situation, Travel, Trip
+from services.dispatch.board import usable_couriers
+from services.dispatch.situation import Courier, Place, Plan, Situation, Travel, Trip
+from services.dispatch.ways import ways
 
 _A_TRIP_S: Final = 1_800.0
 """So long a courier is away with one order, from the restaurant on and to where the next trip
@@ -73,11 +75,16 @@ def openings(
     }
     rests = [
         (courier, rest)
-        for courier in situation.couriers
-        if _usable(courier, situation.now_s, position_old_s)
+        for courier in usable_couriers(situation, position_old_s)
+        if courier.capacity >= 1
         for rest in _rests(courier, routes.get(courier.name, ()), doors, situation.now_s)
     ]
-    ride = _rides(rests, restaurants, travel)
+    ride = ways(
+        [rest.place for _, rest in rests],
+        [courier.mode for courier, _ in rests],
+        list(restaurants.values()),
+        travel,
+    )
     found: dict[str, list[Opening]] = {}
     for k, name in enumerate(restaurants):
         able = [
@@ -103,13 +110,6 @@ class _Rest:
     until_s: float
 
 
-def _usable(courier: Courier, now_s: float, position_old_s: float) -> bool:
-    known = all(map(math.isfinite, (*courier.place, courier.free_s)))
-    # Where it does not matter when they were seen, that is NaN, and not old.
-    old = now_s - courier.seen_s > position_old_s
-    return known and courier.capacity >= 1 and not old and courier.shift_end_s >= now_s
-
-
 def _rests(
     courier: Courier, trips: Sequence[Trip], doors: Mapping[str, Place], now_s: float
 ) -> Iterator[_Rest]:
@@ -119,20 +119,3 @@ def _rests(
             yield _Rest(place, free, until)
         place, free = doors[trip.orders[-1]], trip.done_s
     yield _Rest(place, free, courier.shift_end_s)
-
-
-def _rides(
-    rests: Sequence[tuple[Courier, _Rest]], restaurants: Mapping[str, Place], travel: Travel
-) -> Floats:
-    """Seconds from where each rests to each restaurant; NaN where nobody knows a way."""
-    ride = np.full((len(rests), len(restaurants)), np.nan)
-    if not restaurants:
-        return ride
-    for mode in sorted({courier.mode for courier, _ in rests}):
-        rows = [i for i, (courier, _) in enumerate(rests) if courier.mode == mode]
-        places = [*(rests[i][1].place for i in rows), *restaurants.values()]
-        said = np.asarray(travel(np.array(places, dtype=np.float64), mode), dtype=np.float64)
-        if said.shape == (len(places), len(places)):
-            ways = said[: len(rows), len(rows) :]
-            ride[rows] = np.where(ways >= 0, ways, np.nan)
-    return ride

@@ -20,11 +20,11 @@ from scipy.special import gammainc
 
 from services.dispatch.matching import best_pairs
 from services.dispatch.situation import Courier, Floats, OpenOrder, Place, Travel
+from services.dispatch.ways import ways
 
 _HOUR_S: Final = 3_600.0
 _MOST_AT_ONE: Final = 6
 """No more couriers than these are sent to one restaurant."""
-_LONGEST_S: Final = 12 * _HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +123,13 @@ def preposition(
     ]
     if not couriers or not known:
         return []
-    away, between = _rides(couriers, known, travel)
+    ends = [each.place for each in known]
+    modes = [each.mode for each in couriers]
+    away = ways([each.place for each in couriers], modes, ends, travel)
     _forbid(away, couriers, known, crews)
-    ride = away.copy()
-    numbers = {each.restaurant: r for r, each in enumerate(known)}
-    for k, courier in enumerate(couriers):
-        r = numbers.get((towards or {}).get(courier.name, ""))
-        if r is not None and np.isfinite(away[k, r]):
-            ride[k] = np.where(np.isfinite(away[k]), between[courier.mode][r], np.inf)
-            ride[k, r] = 0.0
+    places = {each.restaurant: each.place for each in known}
+    stands = [places.get((towards or {}).get(each.name, ""), each.place) for each in couriers]
+    ride = ways(stands, modes, ends, travel) if towards else away
     reached = np.isfinite(away)
     # What a courier beside a restaurant saves: the ride of one who is anywhere else.
     saved = np.where(reached, away, 0.0).sum(axis=0) / np.maximum(1, reached.sum(axis=0))
@@ -166,29 +164,3 @@ def _forbid(
     for r, each in enumerate(known):
         crew = crews.get(each.restaurant, ())
         away[[courier.name not in crew for courier in couriers], r] = np.inf
-
-
-def _rides(
-    couriers: Sequence[Courier], known: Sequence[Expected], travel: Travel
-) -> tuple[Floats, dict[str, Floats]]:
-    """Seconds from each courier to each restaurant, and from each to each by mode.
-
-    Infinite where nobody knows a way.
-    """
-    count = len(couriers)
-    points = [each.place for each in couriers] + [each.place for each in known]
-    places = np.array(points, dtype=np.float64)
-    ride = np.full((count, len(known)), np.inf)
-    between = {}
-    for mode in sorted({each.mode for each in couriers}):
-        said = np.asarray(travel(places, mode), dtype=np.float64)
-        if said.shape != (len(places), len(places)):
-            continue
-        of_mode = [k for k, each in enumerate(couriers) if each.mode == mode]
-        ride[of_mode] = said[of_mode, count:]
-        between[mode] = _usable(said[count:, count:])
-    return _usable(ride), between
-
-
-def _usable(ride: Floats) -> Floats:
-    return np.where((ride >= 0) & (ride <= _LONGEST_S), ride, np.inf)

@@ -16,14 +16,14 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import select
 
-from schemas.catalogue import locate
+from schemas.catalogue import is_one_of
 from schemas.dispatch import DispatchState, WaitingPlace
 from schemas.etas import EtaState
 from schemas.guest_tracking import TrackingState
 from schemas.identifiers import new_id
 from schemas.message import Message
 from schemas.positions import ReportingWish, TrackerAdvice, VehicleState
-from schemas.topics import Plane, TopicMismatch, is_on, plane_filter, state_marker
+from schemas.topics import Plane, is_on, plane_filter, state_marker
 from services.runtime.bus import Delivery, Session
 from services.runtime.context import Outgoing
 from services.runtime.database import Database
@@ -150,14 +150,7 @@ def compare(
         if topic not in standing or _data(standing[topic]) != _data(message.payload)
     ]
     stray = standing.keys() - wanted.keys()
-    return Difference(missing, sorted(topic for topic in stray if not _is_one_of(beside, topic)))
-
-
-def _is_one_of(messages: Collection[type[Message]], topic: str) -> bool:
-    try:
-        return locate(topic).message in messages
-    except TopicMismatch:
-        return False
+    return Difference(missing, sorted(topic for topic in stray if not is_one_of(topic, beside)))
 
 
 async def restore(

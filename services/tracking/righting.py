@@ -15,11 +15,11 @@ from typing import Final
 
 import structlog
 
-from schemas.catalogue import locate
+from schemas.catalogue import is_one_of
 from schemas.identifiers import new_id
 from schemas.message import Message
 from schemas.positions import VehicleState
-from schemas.topics import Plane, TopicMismatch, plane_filter, state_marker
+from schemas.topics import Plane, plane_filter, state_marker
 from services.runtime import retained
 from services.runtime.bus import Session
 from services.runtime.context import Outgoing
@@ -132,7 +132,7 @@ class Righting:
         self._announcer.say(
             Outgoing("", topic, b"", 1, retain=True)
             for topic in standing
-            if topic not in wanted and _is_one_of(topic, right)
+            if topic not in wanted and is_one_of(topic, right)
         )
         self._announcer.say(wanted.values())
 
@@ -162,10 +162,3 @@ async def _standing(session: Session, kinds: Kinds, handle: retained.Handle) -> 
         marker = retained.Marker(state_marker(str(new_id())))
         found |= set(await retained.listen(session, whole, marker=marker, handle=handle))
     return found
-
-
-def _is_one_of(topic: str, kinds: Kinds) -> bool:
-    try:
-        return locate(topic).message in kinds
-    except TopicMismatch:
-        return False

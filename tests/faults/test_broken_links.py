@@ -140,7 +140,7 @@ def test_a_reset_that_comes_with_other_words_is_heard_at_once(
     async def listen(port: int) -> None:
         settings = BrokerSettings(address=BrokerAddress(port=port), login=LOGIN, keepalive_s=3600)
         async with MqttBus(settings).session() as session:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a turn of the loop: then it is read as it will be
             busy.set()
             # The loop has other things to do: both come in one and the same turn of it.
             assert was_reset.wait(PATIENCE_S)

@@ -12,6 +12,7 @@ from schemas.dispatch import WaitingPlace
 from schemas.positions import Place
 from services.delivery.dispatching.showing import LONGEST_WHY
 from services.delivery.dispatching.situating import HouseNow
+from services.dispatch.board import usable_couriers
 from services.dispatch.prepositioning import Expected, Sent, preposition
 from services.dispatch.situation import Plan, Situation, Travel
 from services.runtime.context import Outgoing, clearing, outgoing
@@ -49,11 +50,7 @@ def waits_of(
         for stop in house.stops
         if stop.status is not DeliveryStatus.WAITING
     }
-    idle = [
-        each
-        for each in situation.couriers
-        if each.name not in busy and situation.now_s - each.seen_s <= position_old_s
-    ]
+    idle = [each for each in usable_couriers(situation, position_old_s) if each.name not in busy]
     crews = {
         house.tenant: {each.courier for each in house.couriers if each.on_duty} for house in asking
     }

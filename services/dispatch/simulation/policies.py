@@ -92,13 +92,17 @@ class Planned:
     def decide(self, situation: Situation) -> Decision:
         """What the plan says must be told now."""
         self._seen |= {order.name: order for order in situation.orders}
-        found = plan(situation, rides, self._weights)
+        found = self.plan(situation)
         return Decision(
             [Ask(trip.courier, trip.orders, trip.leave_s) for trip in found.to_tell(situation)],
             self._moves(situation, found),
             again_s=found.again_s,
             why={each.order: each.why for each in found.left_out},
         )
+
+    def plan(self, situation: Situation) -> Plan:
+        """Who brings what, as things stand."""
+        return plan(situation, rides, self._weights)
 
     def _moves(self, situation: Situation, found: Plan) -> list[Move]:
         if self._prepositioning is None:
